@@ -1,0 +1,6 @@
+//go:build !checked
+
+package invariant
+
+// Enabled says whether costly checks are compiled in.
+const Enabled = false
