@@ -1,0 +1,84 @@
+// Package mutant names the known bugs that the simulator must catch.
+//
+// A mutant is a place in the code that asks On(name) and, if told so, does the wrong thing:
+//
+//	if !mutant.On("tree-failing-write-no-zxid") {
+//		s.zxid = next
+//	}
+//
+// Without the build tag `mutants` On is false at compile time: the wrong branch is not in the
+// binary. With it, one mutant at a time is chosen by Select before anything else starts; from
+// then on the choice is only read, which is why this package needs no lock and why the sans-IO
+// packages may import it. Every name stands in the table below; internal/tidy checks that no code
+// asks for another one.
+package mutant
+
+// A Mutant is one known bug.
+type Mutant struct {
+	// Name starts with the list it belongs to: tree, sessions, storage, stream, store, watches
+	// or reads.
+	Name string
+	// Text says in one sentence what goes wrong.
+	Text string
+}
+
+// List returns all mutants, in the order of their table.
+func List() []Mutant {
+	return []Mutant{
+		{"tree-failing-write-no-zxid", "a failing write takes no zxid"},
+		{"tree-pzxid-not-updated", "deleting a child leaves its parent's pzxid alone"},
+		{"tree-sequence-reused-after-delete",
+			"the sequential suffix counts living children, so it repeats after a deletion"},
+		{"tree-multi-not-atomic", "the operations before a failing one of a multi stay applied"},
+		{"tree-ephemeral-children", "an ephemeral znode accepts children"},
+		{"tree-multi-error-list", "the operations behind a failing one of a multi report ok"},
+
+		{"sessions-stale-generation-applied",
+			"a command of an older generation of its session is applied"},
+		{"sessions-attach-keeps-identities",
+			"an attach keeps the identities of the connection before"},
+		{"sessions-close-leaves-ephemerals", "the end of a session leaves one ephemeral behind"},
+		{"sessions-backpressure-expires",
+			"a session whose connection is not read, for back-pressure, expires"},
+
+		{"storage-checkpoint-without-sessions", "a checkpoint leaves out the sessions"},
+		{"storage-checkpoint-parent-counters",
+			"a checkpoint leaves out the counter of children created"},
+
+		{"stream-gap-applied", "a batch behind a gap in its stream is applied"},
+		{"stream-stale-registration", "a batch of a registration that was replaced is applied"},
+
+		{"store-ack-before-sync", "a storage batch is answered before its fdatasync"},
+		{"store-torn-tail-as-data", "a torn record at the end of the log is taken as data"},
+		{"store-truncated-suffix-left", "a suffix cut off the log comes back after a restart"},
+		{"store-checkpoint-index-off", "a checkpoint names an index one too high"},
+		{"store-term-vote-not-synced", "a change of term or vote is answered before it is durable"},
+
+		{"watches-deferred-read-after-batch",
+			"a read behind a write is run after the whole batch, not before the next command"},
+		{"watches-event-after-reply", "an event is queued after the reply that shows its change"},
+		{"watches-setwatches-misses-delete",
+			"setWatches does not notice a znode that was deleted meanwhile"},
+		{"watches-oneshot-twice", "a one-shot watch stays armed after it fired"},
+		{"watches-child-fires-on-data", "a child watch fires when the znode's data changes"},
+		{"watches-exists-not-fired", "a watch on an absent znode does not fire at its creation"},
+		{"watches-recursive-misses-deep",
+			"a recursive watch sees children but no deeper descendants"},
+		{"watches-armed-late", "the watch of a read is armed after the next command"},
+
+		{"reads-own-write-not-seen", "a read does not wait for the writes sent before it"},
+		{"reads-order-broken-on-error", "the reply of a failing request overtakes those before it"},
+		{"reads-sync-not-waited", "a read does not wait for the sync sent before it"},
+		{"reads-header-zxid-later", "the header of a read's reply is written after a later change"},
+	}
+}
+
+// known reports whether name is in the table.
+func known(name string) bool {
+	for _, m := range List() {
+		if m.Name == name {
+			return true
+		}
+	}
+	return false
+}
