@@ -1,0 +1,45 @@
+# Vivarium. `make` alone prints the targets; variables are given after them: make sim SEED=7
+
+GO        ?= go
+SIM       := $(GO) run -tags checked ./cmd/vivarium-sim
+# Packages in which goroutines meet; `make race` runs their short tests.
+RACE      ?= ./server/... ./replication/... ./client/... ./sim/...
+FUZZTIME  ?= 20s
+
+.DEFAULT_GOAL := help
+.PHONY: help run test sim mutants determinism race lint compat fuzz build
+
+help: # print the targets
+	@awk -F ':[^#]*# ' '/^[a-z-]+:.*# /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+run: # serve on 127.0.0.1:2181 with data under ./data; ARGS='--config zoo.cfg'
+	$(GO) run ./cmd/vivarium serve $(ARGS)
+
+test: # run all tests; ARGS='-run Name', PKG=./core/...
+	$(GO) test -tags checked $(ARGS) $(or $(PKG),./...)
+
+sim: # simulate: SEED=7 replays one world, SEEDS=200 sweeps; ARGS for more flags
+	$(SIM) run $(if $(SEED),-seed $(SEED)) $(if $(SEEDS),-seeds $(SEEDS)) $(ARGS)
+
+mutants: # run the simulator against each known bug; ARGS for more flags
+	$(GO) run -tags 'mutants checked' ./cmd/vivarium-sim mutants $(ARGS)
+
+determinism: # compare the traces of SEEDS worlds between processes and settings
+	$(SIM) determinism -seeds $(or $(SEEDS),20) $(ARGS)
+
+race: # run short tests with the race detector; RACE=./server/...
+	$(GO) test -race -short $(ARGS) $(RACE)
+
+lint: # check format, vet, staticcheck and the house rules of internal/tidy
+	$(GO) vet ./...
+	$(GO) test -count=1 ./internal/tidy
+	$(GO) tool -modfile=internal/tools.mod staticcheck ./...
+
+compat: # run kazoo's and go-zookeeper's own tests here and against ZooKeeper; ARGS='-suite kazoo'
+	$(GO) run ./compat/suites $(ARGS)
+
+fuzz: # run every fuzz target for FUZZTIME (20s); PKG=./wire only that package's
+	$(GO) run ./fuzz -time $(FUZZTIME) $(PKG)
+
+build: # build static binaries into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/vivarium ./cmd/vivarium-sim
