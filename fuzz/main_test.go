@@ -12,8 +12,9 @@ func TestFind(t *testing.T) {
 	tree := fstest.MapFS{
 		"wire/reader_test.go": file("package wire\nfunc FuzzReader(f *testing.F) {}\n" +
 			"func FuzzFrame(f *testing.F) {}\nfunc TestX(t *testing.T) {}\n"),
-		"wire/reader.go":          file("package wire\nfunc FuzzNotATest() {}\n"),
-		"client/p/conn_test.go":   file("package p\nfunc (x T) FuzzMethod() {}\nfunc FuzzConn() {}\n"),
+		"wire/reader.go": file("package wire\nfunc FuzzNotATest() {}\n"),
+		"client/p/conn_test.go": file("package p\nfunc (x T) FuzzMethod() {}\n" +
+			"func FuzzConn() {}\n"),
 		"wire/testdata/b_test.go": file("not go\n"),
 		".cache/b_test.go":        file("not go\n"),
 	}
