@@ -1,0 +1,482 @@
+package core
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/vivariumdb/vivarium/wire"
+)
+
+// entryVersion is the version of the encoding of entries.
+const entryVersion = 1
+
+// CommandKind says what a command is.
+type CommandKind uint8
+
+// The kinds of commands. The numbers are part of the entry format.
+const (
+	KindHello         CommandKind = 1 + iota // a process asks for a registration
+	KindCreateSession                        // a client without a session has connected
+	KindAttach                               // a client has come back to its session
+	KindRequest                              // a client's write
+	KindAuth                                 // a session gains identities
+	KindExpire                               // the leader ends a session
+	KindReap                                 // the leader removes a TTL or container znode
+)
+
+var kindNames = [...]string{KindHello: "hello", KindCreateSession: "createSession",
+	KindAttach: "attach", KindRequest: "request", KindAuth: "auth", KindExpire: "expire",
+	KindReap: "reap"}
+
+func (k CommandKind) String() string {
+	if int(k) < len(kindNames) && kindNames[k] != "" {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("CommandKind(%d)", uint8(k))
+}
+
+// Flags are the settings of the server that took a request which change the request's outcome.
+// They travel with it, for apply reads no server's settings (DESIGN section 2).
+type Flags struct {
+	SkipACL       bool // zookeeper.skipACL: no permission is checked
+	EnforceQuota  bool // hard quotas refuse
+	ExtendedTypes bool // TTL znodes may be created
+	Reconfig      bool // reconfigEnabled
+	X509          bool // ACLs may name ids of scheme x509
+	SASL          bool // ACLs may name ids of scheme sasl
+}
+
+func (f Flags) bits() byte {
+	var b byte
+	for i, on := range [...]bool{f.SkipACL, f.EnforceQuota, f.ExtendedTypes, f.Reconfig, f.X509,
+		f.SASL} {
+		if on {
+			b |= 1 << i
+		}
+	}
+	return b
+}
+
+func flagsOf(b byte) Flags {
+	return Flags{SkipACL: b&1 != 0, EnforceQuota: b&2 != 0, ExtendedTypes: b&4 != 0,
+		Reconfig: b&8 != 0, X509: b&16 != 0, SASL: b&32 != 0}
+}
+
+// CreateSession asks for a new session.
+type CreateSession struct {
+	TimeoutMs    int32 // already clamped to what the server allows
+	PasswordHash [32]byte
+	LastZxidSeen Zxid // a client from the future gets no session; 0 is anybody
+	Identities   []wire.ID
+}
+
+// Attach asks for a session that exists.
+type Attach struct {
+	Session      SessionID
+	PasswordHash [32]byte
+	TimeoutMs    int32 // already clamped
+	LastZxidSeen Zxid
+	Identities   []wire.ID
+}
+
+// Command is a decoded command. Kind says which fields are meant. Body, Path and the strings
+// of Identities are views of the entry.
+type Command struct {
+	Kind         CommandKind
+	Session      SessionID  // attach, request, auth, expire
+	Generation   Generation // request, auth, expire
+	Flags        Flags      // request
+	Xid          int32      // request, auth
+	Op           wire.OpCode
+	Body         []byte       // request: the record behind the header, as the client sent it
+	RaftID       RaftID       // hello
+	Nonce        [16]byte     // hello
+	Replaces     Registration // hello
+	TimeoutMs    int32        // createSession, attach
+	PasswordHash [32]byte     // createSession, attach
+	LastZxidSeen Zxid         // createSession, attach
+	Identities   []wire.ID    // createSession, attach, auth
+	Path         string       // reap
+	Czxid        Zxid         // reap
+	NeverUsedMs  int64        // reap: 0 spares a container that never had a child
+}
+
+// Batch is a decoded batch: commands of one stream, or of the leader's housekeeping.
+type Batch struct {
+	Origin   Origin
+	Term     uint64 // housekeeping (Origin.RaftID is 0): the term of the decision
+	FirstSeq uint64
+	Commands []Command
+}
+
+// Entry is a decoded entry.
+type Entry struct {
+	StampMs int64
+	Batches []Batch
+}
+
+// ErrEntry is wrapped by every error of Begin and DecodeEntry. An entry that was committed and
+// cannot be decoded is damage or a newer format: it must not be skipped.
+var ErrEntry = errors.New("malformed entry")
+
+func malformed(what string) error { return fmt.Errorf("decode entry: %w: %s", ErrEntry, what) }
+
+// AppendEntryHeader starts an entry; batches follow.
+func AppendEntryHeader(b []byte, stampMs int64) []byte {
+	return binary.AppendUvarint(append(b, entryVersion), uint64(max(stampMs, 0)))
+}
+
+// AppendBatchHeader starts a batch of a stream; count commands follow, numbered from firstSeq.
+// A hello is a batch of its own, with Registration 0 and firstSeq 0.
+func AppendBatchHeader(b []byte, origin Origin, firstSeq, count uint64) []byte {
+	b = binary.AppendUvarint(b, uint64(origin.RaftID))
+	b = binary.AppendUvarint(b, uint64(origin.Registration))
+	b = binary.AppendUvarint(b, firstSeq)
+	return binary.AppendUvarint(b, count)
+}
+
+// AppendHousekeepingHeader starts a batch of the leader's own commands, decided in term.
+func AppendHousekeepingHeader(b []byte, term, count uint64) []byte {
+	b = binary.AppendUvarint(b, 0)
+	b = binary.AppendUvarint(b, term)
+	return binary.AppendUvarint(b, count)
+}
+
+// AppendHello appends a command by which a process registers its start: the nonce tells it
+// from other starts, replaces is the registration that it found.
+func AppendHello(b []byte, id RaftID, nonce [16]byte, replaces Registration) []byte {
+	at := len(b)
+	b = binary.AppendUvarint(append(b, byte(KindHello)), uint64(id))
+	b = append(b, nonce[:]...)
+	b = binary.AppendUvarint(b, uint64(replaces))
+	return sized(b, at)
+}
+
+// AppendCreateSession appends a command that creates a session.
+func AppendCreateSession(b []byte, c CreateSession) []byte {
+	at := len(b)
+	b = binary.AppendVarint(append(b, byte(KindCreateSession)), int64(c.TimeoutMs))
+	b = append(b, c.PasswordHash[:]...)
+	b = binary.AppendVarint(b, int64(c.LastZxidSeen))
+	return sized(appendIDs(b, c.Identities), at)
+}
+
+// AppendAttach appends a command that moves a session to the connection of its client.
+func AppendAttach(b []byte, a Attach) []byte {
+	at := len(b)
+	b = binary.AppendVarint(append(b, byte(KindAttach)), int64(a.Session))
+	b = binary.AppendVarint(b, int64(a.TimeoutMs))
+	b = append(b, a.PasswordHash[:]...)
+	b = binary.AppendVarint(b, int64(a.LastZxidSeen))
+	return sized(appendIDs(b, a.Identities), at)
+}
+
+// AppendRequest appends a client's write. body is the record behind the request's header.
+func AppendRequest(b []byte, session SessionID, generation Generation, flags Flags, xid int32,
+	op wire.OpCode, body []byte) []byte {
+	var head [2 + 4*binary.MaxVarintLen64]byte
+	h := append(head[:0], byte(KindRequest))
+	h = binary.AppendVarint(h, int64(session))
+	h = binary.AppendUvarint(h, uint64(generation))
+	h = append(h, flags.bits())
+	h = binary.AppendVarint(h, int64(xid))
+	h = binary.AppendVarint(h, int64(op))
+	b = binary.AppendUvarint(b, uint64(len(h)+len(body)))
+	b = append(b, h...)
+	return append(b, body...)
+}
+
+// AppendAuth appends a command that adds identities to a session.
+func AppendAuth(b []byte, session SessionID, generation Generation, xid int32,
+	ids []wire.ID) []byte {
+	at := len(b)
+	b = binary.AppendVarint(append(b, byte(KindAuth)), int64(session))
+	b = binary.AppendUvarint(b, uint64(generation))
+	b = binary.AppendVarint(b, int64(xid))
+	return sized(appendIDs(b, ids), at)
+}
+
+// AppendExpire appends the leader's decision that a session is dead. It goes into a
+// housekeeping batch.
+func AppendExpire(b []byte, session SessionID, generation Generation) []byte {
+	at := len(b)
+	b = binary.AppendVarint(append(b, byte(KindExpire)), int64(session))
+	return sized(binary.AppendUvarint(b, uint64(generation)), at)
+}
+
+// AppendReap appends the leader's decision that a TTL or container znode has had its time. It
+// goes into a housekeeping batch. neverUsedMs is the leader's setting for containers that
+// never had a child; 0 spares them.
+func AppendReap(b []byte, path string, czxid Zxid, neverUsedMs int64) []byte {
+	at := len(b)
+	b = binary.AppendUvarint(append(b, byte(KindReap)), uint64(len(path)))
+	b = append(b, path...)
+	b = binary.AppendVarint(b, int64(czxid))
+	return sized(binary.AppendUvarint(b, uint64(max(neverUsedMs, 0))), at)
+}
+
+func appendIDs(b []byte, ids []wire.ID) []byte {
+	b = binary.AppendUvarint(b, uint64(len(ids)))
+	for _, id := range ids {
+		b = append(binary.AppendUvarint(b, uint64(len(id.Scheme))), id.Scheme...)
+		b = append(binary.AppendUvarint(b, uint64(len(id.ID))), id.ID...)
+	}
+	return b
+}
+
+// sized puts the length of b[at:] in front of it.
+func sized(b []byte, at int) []byte {
+	n := len(b) - at
+	var head [binary.MaxVarintLen64]byte
+	size := binary.PutUvarint(head[:], uint64(n))
+	b = append(b, head[:size]...)
+	copy(b[at+size:], b[at:at+n])
+	copy(b[at:], head[:size])
+	return b
+}
+
+// decoder takes values from an entry. The first failure sticks.
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+func (d *decoder) fail() { d.b, d.bad = nil, true }
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) int32() int32 {
+	v := d.varint()
+	if int64(int32(v)) != v {
+		d.fail()
+	}
+	return int32(v)
+}
+
+func (d *decoder) byte() byte {
+	if len(d.b) == 0 {
+		d.fail()
+		return 0
+	}
+	v := d.b[0]
+	d.b = d.b[1:]
+	return v
+}
+
+// bytes takes n bytes, as a view.
+func (d *decoder) bytes(n uint64) []byte {
+	if n > uint64(len(d.b)) {
+		d.fail()
+		return nil
+	}
+	v := d.b[:n:n]
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) string() string { return viewOf(d.bytes(d.uvarint())) }
+
+// ids reads identities into the capacity of dst.
+func (d *decoder) ids(dst []wire.ID) []wire.ID {
+	n := d.uvarint()
+	if n > uint64(len(d.b))/2 {
+		d.fail()
+		return nil
+	}
+	dst = dst[:0]
+	for range n {
+		dst = append(dst, wire.ID{Scheme: d.string(), ID: d.string()})
+	}
+	return dst
+}
+
+// header reads what stands before the first batch.
+func (d *decoder) header() (stampMs int64, err error) {
+	if v := d.byte(); v != entryVersion {
+		return 0, malformed(fmt.Sprintf("version %d is not known", v))
+	}
+	stamp := d.uvarint()
+	if d.bad || int64(stamp) < 0 {
+		return 0, malformed("bad time stamp")
+	}
+	return int64(stamp), nil
+}
+
+// batchHeader is what stands before the commands of a batch.
+type batchHeader struct {
+	origin   Origin
+	term     uint64
+	firstSeq uint64
+	count    uint64
+}
+
+func (h *batchHeader) housekeeping() bool { return h.origin.RaftID == 0 }
+func (h *batchHeader) hello() bool        { return !h.housekeeping() && h.origin.Registration == 0 }
+
+func (d *decoder) batch() (h batchHeader, err error) {
+	h.origin.RaftID = RaftID(d.uvarint())
+	if h.housekeeping() {
+		h.term = d.uvarint()
+	} else {
+		h.origin.Registration = Registration(d.uvarint())
+		h.firstSeq = d.uvarint()
+	}
+	h.count = d.uvarint()
+	switch {
+	case d.bad:
+		return h, malformed("truncated batch")
+	case h.count == 0 || h.count > uint64(len(d.b)):
+		return h, malformed("batch with an impossible number of commands")
+	case h.origin.Registration != 0 && (h.firstSeq == 0 || h.firstSeq+h.count < h.firstSeq):
+		return h, malformed("batch with an impossible position")
+	}
+	return h, nil
+}
+
+// command reads one command of a batch with header h into c, whose memory it uses again.
+func (d *decoder) command(h *batchHeader, c *Command) error {
+	body := d.bytes(d.uvarint())
+	if d.bad {
+		return malformed("truncated command")
+	}
+	in := decoder{b: body}
+	ids := c.Identities[:0]
+	*c = Command{Kind: CommandKind(in.byte())}
+	in.fields(c, ids)
+	if in.bad || len(in.b) != 0 {
+		return malformed("bad " + c.Kind.String() + " command")
+	}
+	fits := false
+	switch c.Kind {
+	case KindHello:
+		fits = h.hello() && c.RaftID == h.origin.RaftID
+	case KindExpire, KindReap:
+		fits = h.housekeeping()
+	default:
+		fits = !h.housekeeping() && !h.hello()
+	}
+	if !fits {
+		return malformed(c.Kind.String() + " command in a batch of another kind")
+	}
+	return nil
+}
+
+// fields reads what stands behind the kind of a command.
+func (d *decoder) fields(c *Command, ids []wire.ID) {
+	switch c.Kind {
+	case KindHello:
+		c.RaftID = RaftID(d.uvarint())
+		copy(c.Nonce[:], d.bytes(uint64(len(c.Nonce))))
+		c.Replaces = Registration(d.uvarint())
+	case KindCreateSession:
+		c.TimeoutMs = d.int32()
+		copy(c.PasswordHash[:], d.bytes(uint64(len(c.PasswordHash))))
+		c.LastZxidSeen = Zxid(d.varint())
+		c.Identities = d.ids(ids)
+	case KindAttach:
+		c.Session = SessionID(d.varint())
+		c.TimeoutMs = d.int32()
+		copy(c.PasswordHash[:], d.bytes(uint64(len(c.PasswordHash))))
+		c.LastZxidSeen = Zxid(d.varint())
+		c.Identities = d.ids(ids)
+	case KindRequest:
+		c.Session = SessionID(d.varint())
+		c.Generation = Generation(d.uvarint())
+		c.Flags = flagsOf(d.byte())
+		c.Xid = d.int32()
+		c.Op = wire.OpCode(d.int32())
+		c.Body = d.bytes(uint64(len(d.b)))
+	case KindAuth:
+		c.Session = SessionID(d.varint())
+		c.Generation = Generation(d.uvarint())
+		c.Xid = d.int32()
+		c.Identities = d.ids(ids)
+	case KindExpire:
+		c.Session = SessionID(d.varint())
+		c.Generation = Generation(d.uvarint())
+	case KindReap:
+		c.Path = d.string()
+		c.Czxid = Zxid(d.varint())
+		c.NeverUsedMs = int64(d.uvarint() &^ (1 << 63))
+	default:
+		d.fail()
+	}
+}
+
+// DecodeEntry decodes an entry for those who only look at it: tools, and the simulator's
+// histories. Nil and empty data are an entry without batches (raft's own).
+func DecodeEntry(data []byte) (Entry, error) {
+	var e Entry
+	if len(data) == 0 {
+		return e, nil
+	}
+	d := decoder{b: data}
+	var err error
+	if e.StampMs, err = d.header(); err != nil {
+		return Entry{}, err
+	}
+	for len(d.b) > 0 {
+		h, err := d.batch()
+		if err != nil {
+			return Entry{}, err
+		}
+		batch := Batch{Origin: h.origin, Term: h.term, FirstSeq: h.firstSeq}
+		for range h.count {
+			var c Command
+			if err := d.command(&h, &c); err != nil {
+				return Entry{}, err
+			}
+			batch.Commands = append(batch.Commands, c)
+		}
+		e.Batches = append(e.Batches, batch)
+	}
+	return e, nil
+}
+
+// validate reads an entry to its end without changing anything but c.
+func validate(data []byte, c *Command) error {
+	d := decoder{b: data}
+	if _, err := d.header(); err != nil {
+		return err
+	}
+	for len(d.b) > 0 {
+		h, err := d.batch()
+		if err != nil {
+			return err
+		}
+		for range h.count {
+			if err := d.command(&h, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// viewOf returns a string that shares b's memory: for what lives no longer than b.
+func viewOf(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	return unsafe.String(&b[0], len(b))
+}

@@ -1,0 +1,60 @@
+package core
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/vivariumdb/vivarium/wire"
+)
+
+// Reap names a TTL or container znode whose time has come.
+type Reap struct {
+	Path  string
+	Czxid Zxid // of the znode that was looked at, in case the path gets another one
+}
+
+// AppendReapable appends the znodes that may be removed at nowMs, by path: a childless
+// container that had a child, or that never had one for longer than neverUsedMs (0: never), and
+// a childless TTL znode not written for longer than its time. The leader asks, and proposes
+// what it gets; apply looks again.
+func (s *State) AppendReapable(dst []Reap, nowMs int64, neverUsedMs int64) []Reap {
+	start := len(dst)
+	for n := range s.containers { //order-free: sorted below
+		if n.reapable(nowMs, neverUsedMs) {
+			dst = append(dst, Reap{Path: n.path(), Czxid: n.czxid})
+		}
+	}
+	for n := range s.ttls { //order-free: sorted below
+		if n.reapable(nowMs, neverUsedMs) {
+			dst = append(dst, Reap{Path: n.path(), Czxid: n.czxid})
+		}
+	}
+	slices.SortFunc(dst[start:], func(a, b Reap) int { return cmp.Compare(a.Path, b.Path) })
+	return dst
+}
+
+func (n *node) reapable(nowMs, neverUsedMs int64) bool {
+	if len(n.children) > 0 {
+		return false
+	}
+	switch kindOf(n.owner) {
+	case ownerContainer:
+		return n.created > 0 || neverUsedMs > 0 && nowMs-n.mtime > neverUsedMs
+	case ownerTTL:
+		return nowMs-n.mtime > n.ttl()
+	}
+	return false
+}
+
+// reap removes what the leader found reapable, if by the State's own clock it is. It takes a
+// zxid only then.
+func (s *State) reap(c *Command, out *Outcome) {
+	out.Op = wire.OpDeleteContainer
+	n := s.lookup(c.Path)
+	if n == nil || n.czxid != c.Czxid || !n.reapable(s.clock, c.NeverUsedMs) {
+		out.skip(ReasonNotReapable)
+		return
+	}
+	out.Zxid = s.nextZxid()
+	s.deleteNode(n, c.Path, out.Zxid)
+}
