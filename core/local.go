@@ -1,0 +1,474 @@
+package core
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/vivariumdb/vivarium/internal/invariant"
+	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/wire"
+)
+
+// Cause is why a connection ended.
+type Cause uint8
+
+const (
+	CauseNone Cause = iota
+	CauseClosedByClient
+	CausePeerGone
+	CauseUnknownSession
+	CauseAheadOfServer
+	CauseSessionExpired
+	CauseSessionMoved
+	CauseBadLength
+	CauseBadHandshake
+	CauseBadFrame
+	CauseUnknownOpcode
+	CauseAuthFailed
+	CauseSlowReader
+	CauseHandshakeTimeout
+	CauseFourLetterWord
+	CauseServerStopping
+	CauseTooMany
+	CauseTooManyOfIP
+)
+
+var causes = [...]string{
+	CauseNone:             "open",
+	CauseClosedByClient:   "client closed its session",
+	CausePeerGone:         "client closed the connection",
+	CauseUnknownSession:   "session unknown, expired or wrong password",
+	CauseAheadOfServer:    "client has seen a later zxid than this server",
+	CauseSessionExpired:   "session expired",
+	CauseSessionMoved:     "session attached by another connection",
+	CauseBadLength:        "frame length negative or above jute.maxbuffer",
+	CauseBadHandshake:     "malformed connect request",
+	CauseBadFrame:         "malformed request",
+	CauseUnknownOpcode:    "unknown request type",
+	CauseAuthFailed:       "authentication failed",
+	CauseSlowReader:       "client does not read: too many unsent bytes",
+	CauseHandshakeTimeout: "no session within the handshake time-out",
+	CauseFourLetterWord:   "four-letter word answered",
+	CauseServerStopping:   "server stopping",
+	CauseTooMany:          "maxCnxns reached",
+	CauseTooManyOfIP:      "maxClientCnxns reached",
+}
+
+func (c Cause) String() string { return causes[c] }
+
+// Local is one server's half of core: its connections, its watches, its inbox. Lock S guards
+// everything but what its fields say; see the package comment.
+type Local struct {
+	State    *State
+	Watches  *Watches // S exclusive, or S shared and W
+	Inbox    Inbox    // B
+	Settings Settings // fixed
+
+	// AuthFailed counts refused auth packets. Guarded by B.
+	AuthFailed int64
+
+	self     Origin
+	conns    map[ConnID]*Conn
+	perIP    map[netip.Addr]int
+	sessions map[SessionID]*Conn
+	young    []*Conn // without a session when last looked at, oldest first
+	pending  pending // pushed under S shared and B, popped under S exclusive
+	waiting  []*Conn // S exclusive, or S shared and B: not read, but alive
+	starved  []*Conn // likewise: throttled until there is room
+	granted  int     // likewise: bytes promised for long frames
+
+	touched  []*Conn // got output or came to an end since TakeTouched
+	late     []*Conn // used by a mutant only
+	now      int64   // of the Deliver under way
+	applying bool
+	changes  uint64 // counts the changes that were told to watchers
+	retired  Totals
+}
+
+// Totals are the sums of ConnStats over all connections there ever were.
+type Totals struct {
+	Received, Sent, Requests, TotalLatency int64
+	MinLatency, MaxLatency                 int64
+}
+
+// NewLocal returns a server's half over state, with no connections.
+func NewLocal(state *State, settings Settings) *Local {
+	return &Local{State: state, Watches: NewWatches(), Settings: settings.withDefaults(),
+		Inbox: Inbox{next: 1}, pending: pending{first: 1},
+		conns: make(map[ConnID]*Conn), perIP: make(map[netip.Addr]int),
+		sessions: make(map[SessionID]*Conn)}
+}
+
+// SetSelf tells which stream is this server's. Until then nothing is delivered as its own.
+func (l *Local) SetSelf(self Origin) { l.self = self }
+
+// Self is the origin that SetSelf set.
+func (l *Local) Self() Origin { return l.self }
+
+// ConnInfo is what a driver knows of a new connection.
+type ConnInfo struct {
+	ID     ConnID // never used before in this process
+	Remote netip.AddrPort
+	Random [16]byte // unpredictable: becomes the password of a session created here
+	NowMs  int64
+}
+
+// Open takes a new connection, or says why not. The caller holds S exclusively.
+func (l *Local) Open(info ConnInfo) (*Conn, Cause) {
+	ip := info.Remote.Addr().Unmap()
+	switch s := &l.Settings; {
+	case s.MaxConnections > 0 && len(l.conns) >= s.MaxConnections:
+		return nil, CauseTooMany
+	case s.MaxConnectionsPerIP > 0 && l.perIP[ip] >= s.MaxConnectionsPerIP:
+		return nil, CauseTooManyOfIP
+	}
+	invariant.Check(l.conns[info.ID] == nil, "connection id used twice")
+	c := &Conn{id: info.ID, remote: info.Remote, random: info.Random, opened: info.NowMs}
+	l.conns[c.id] = c
+	l.perIP[ip]++
+	l.young = append(l.young, c)
+	return c, CauseNone
+}
+
+// Closed forgets a connection whose bytes no longer go anywhere. The caller holds S
+// exclusively and calls neither Next nor Feed afterwards.
+func (l *Local) Closed(c *Conn) {
+	if l.conns[c.id] != c {
+		return
+	}
+	if c.phase == phaseNew && c.word != "" {
+		c.cause = CauseFourLetterWord
+		c.phase = phaseOver
+	}
+	l.end(c, CausePeerGone)
+	delete(l.conns, c.id)
+	ip := c.remote.Addr().Unmap()
+	if l.perIP[ip]--; l.perIP[ip] == 0 {
+		delete(l.perIP, ip)
+	}
+	l.retired.add(&c.stats)
+	c.out = nil
+}
+
+// end stops serving c for cause, unless it ended before. The caller holds S exclusively.
+func (l *Local) end(c *Conn, cause Cause) {
+	c.over(cause)
+	l.Watches.dropConn(c)
+	if c.session != 0 && l.sessions[c.session] == c {
+		delete(l.sessions, c.session)
+	}
+	if c.waitingAt != 0 {
+		l.stopWaiting(c)
+	}
+	l.release(c)
+	l.touch(c)
+}
+
+// submit adds a command to the stream, with c waiting for its outcome.
+func (l *Local) submit(c *Conn, commands []byte) {
+	l.pending.push(c, l.Inbox.put(commands))
+}
+
+// full says whether a write of n bytes has to wait, and then throttles c until apply has
+// made room.
+func (l *Local) full(c *Conn, n int) bool {
+	s := &l.Settings
+	switch {
+	case l.pending.n >= s.MaxOutstanding && c.inflight > 0:
+		// Its own next outcome wakes it.
+	case l.pending.bytes > 0 && l.pending.bytes+n > s.MaxOutstandingBytes:
+		l.starved = append(l.starved, c)
+	default:
+		return false
+	}
+	c.throttled = true
+	return true
+}
+
+// grant sets memory aside for a frame of n bytes, or lets c wait for it.
+func (l *Local) grant(c *Conn, n int) {
+	if l.granted > 0 && l.granted-c.granted+n > l.Settings.MaxInputBytes {
+		l.starved = append(l.starved, c)
+		c.throttled = true
+		return
+	}
+	l.granted += n - c.granted
+	c.granted = n
+}
+
+func (l *Local) release(c *Conn) {
+	l.granted -= c.granted
+	c.granted = 0
+}
+
+// feedStarved lets those try again who had to wait for room.
+func (l *Local) feedStarved() {
+	if len(l.starved) == 0 {
+		return
+	}
+	for _, c := range l.starved {
+		c.throttled = false
+		l.touch(c)
+	}
+	clear(l.starved)
+	l.starved = l.starved[:0]
+}
+
+// CloseAll ends every connection for cause; outcomes that are still to come reach nobody.
+func (l *Local) CloseAll(cause Cause) {
+	for _, c := range l.Conns() {
+		l.applying = true
+		l.end(c, cause)
+		l.applying = false
+	}
+}
+
+// Conns lists the connections by id.
+func (l *Local) Conns() []*Conn {
+	list := make([]*Conn, 0, len(l.conns))
+	for _, c := range l.conns { //order-free: sorted below
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b *Conn) int { return compare(a.id, b.id) })
+	return list
+}
+
+func compare[T ~uint64](a, b T) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// ConnCount is the number of connections, Outstanding that of commands of this server that
+// wait for their outcome.
+func (l *Local) ConnCount() int   { return len(l.conns) }
+func (l *Local) Outstanding() int { return l.pending.n }
+
+// touch remembers that apply did something to c that its driver has to see to. What Feed
+// does, its driver sees anyway.
+func (l *Local) touch(c *Conn) {
+	if l.applying && !c.touched {
+		c.touched = true
+		l.touched = append(l.touched, c)
+	}
+}
+
+// TakeTouched appends to list the connections that got output, can be read again or came to
+// an end through apply, each once. The caller holds S exclusively.
+func (l *Local) TakeTouched(list []*Conn) []*Conn {
+	for _, c := range l.touched {
+		c.touched = false
+	}
+	list = append(list, l.touched...)
+	clear(l.touched)
+	l.touched = l.touched[:0]
+	return list
+}
+
+// startWaiting and stopWaiting keep the list of connections that the server itself does not
+// read: their clients cannot show that they live.
+func (l *Local) startWaiting(c *Conn) {
+	l.waiting = append(l.waiting, c)
+	c.waitingAt = len(l.waiting)
+}
+
+func (l *Local) stopWaiting(c *Conn) {
+	last := l.waiting[len(l.waiting)-1]
+	l.waiting[c.waitingAt-1], last.waitingAt = last, c.waitingAt
+	l.waiting = l.waiting[:len(l.waiting)-1]
+	c.waitingAt = 0
+}
+
+// TouchWaiting reports a sign of life for each connection that is not read because of what
+// the server owes it. The caller holds S shared and B.
+func (l *Local) TouchWaiting() {
+	if mutant.On("sessions-backpressure-expires") {
+		return
+	}
+	for _, c := range l.waiting {
+		l.Inbox.touched = append(l.Inbox.touched, c.session)
+	}
+}
+
+// Sweep ends connections that have had no session for Settings.HandshakeMs, and lets those
+// try again that wait for room that no apply frees. To be called about once a second. The
+// caller holds S exclusively.
+func (l *Local) Sweep(now int64) {
+	l.applying = true
+	n := 0
+	for _, c := range l.young {
+		if !c.Established() && c.phase != phaseOver {
+			if now-c.opened < l.Settings.HandshakeMs {
+				break
+			}
+			l.end(c, CauseHandshakeTimeout)
+		}
+		n++
+	}
+	l.young = slices.Delete(l.young, 0, n)
+	l.feedStarved()
+	l.applying = false
+}
+
+// Deliver takes one outcome, right after it was applied and before the next command is: its
+// events to everybody who watches, the end of connections whose session ended or moved, the
+// reply if it is ours, and the reads that waited for it. The caller holds S exclusively.
+func (l *Local) Deliver(out *Outcome, now int64) {
+	l.now, l.applying = now, true
+	var c *Conn
+	if out.Origin == l.self && l.pending.n > 0 && out.Seq == l.pending.first {
+		c = l.pending.pop(out.Seq)
+		if c.phase == phaseOver {
+			c = nil
+		}
+	}
+	late := mutant.On("watches-event-after-reply")
+	if late && c != nil {
+		l.answer(c, out)
+	}
+	for i := range out.Changes {
+		l.changes++
+		l.Watches.fire(l, &out.Changes[i])
+	}
+	l.endOthers(c, out)
+	if c != nil && !late {
+		l.answer(c, out)
+	}
+	if c != nil && c.phase != phaseOver {
+		if mutant.On("watches-deferred-read-after-batch") {
+			l.late = append(l.late, c)
+		} else {
+			c.advance(l)
+		}
+		l.touch(c)
+	}
+	l.applying = false
+}
+
+// Resume gives the stream what c had to hold back behind a sync, and says whether there was
+// anything. The caller holds S exclusively and B, and calls it for what TakeTouched returned.
+func (l *Local) Resume(c *Conn) bool {
+	if c.phase == phaseOver || c.head == len(c.queue) || c.queue[c.head].kind != itemHeld {
+		return false
+	}
+	c.giveHeld(l)
+	return true
+}
+
+// EndBatch is called when all that was to be applied now has been delivered.
+func (l *Local) EndBatch() {
+	l.applying = true
+	l.feedStarved()
+	for _, c := range l.late {
+		if c.phase != phaseOver {
+			c.advance(l)
+		}
+	}
+	l.late = l.late[:0]
+	l.applying = false
+}
+
+// endOthers closes the connections of a session that ended or was attached elsewhere. The
+// one that this outcome belongs to gets its answer first.
+func (l *Local) endOthers(mine *Conn, out *Outcome) {
+	for i := range out.Facts {
+		fact := &out.Facts[i]
+		old := l.sessions[fact.Session]
+		if old == nil || old == mine {
+			continue
+		}
+		switch fact.Kind {
+		case FactSessionEnded:
+			cause := CauseSessionExpired
+			if out.Op == wire.OpCloseSession && out.Kind == KindRequest {
+				cause = CauseClosedByClient
+			}
+			l.end(old, cause)
+		case FactSessionAttached:
+			l.end(old, CauseSessionMoved)
+		}
+	}
+}
+
+// answer gives c the outcome of the command at the head of its queue.
+func (l *Local) answer(c *Conn, out *Outcome) {
+	switch out.Kind {
+	case KindCreateSession, KindAttach:
+		l.attached(c, out)
+		return
+	}
+	c.inflight--
+	c.throttled = false
+	it := c.pop()
+	invariant.Check(it.kind == itemWrite, "an outcome met a request that waits for none")
+	if out.Skipped {
+		// Its session is another connection's by now; that attach has ended c already.
+		l.end(c, CauseSessionMoved)
+		return
+	}
+	c.stats.begin(wire.RequestHeader{Xid: it.xid, Op: it.op}, it.at)
+	zxid := out.Zxid
+	if out.Kind != KindRequest {
+		zxid = 0 // an auth packet takes no zxid, and its reply names none
+	}
+	c.reply(l, it.xid, zxid, out.Err, out.Body)
+	c.stats.end(it.at, l.now)
+	if it.op == wire.OpCloseSession {
+		l.end(c, CauseClosedByClient)
+	}
+}
+
+// attached completes the handshake: the point where validity, fencing and freshness meet.
+func (l *Local) attached(c *Conn, out *Outcome) {
+	if out.Attach == AttachFuture || c.lastSeen > l.State.LastZxid() {
+		l.end(c, CauseAheadOfServer)
+		return
+	}
+	answer := wire.ConnectResponse{HasReadOnly: c.hasReadOnly}
+	if out.Attach == AttachOK {
+		c.phase = phaseOpen
+		c.session, c.generation = out.Session, out.Generation
+		c.state = l.State.session(out.Session)
+		invariant.Check(c.state != nil, "attached to a session that is not there")
+		l.sessions[c.session] = c
+		answer.TimeoutMs, answer.SessionID = c.timeoutMs, int64(c.session)
+		answer.Password = c.password
+	} else {
+		answer.Password = make([]byte, 16)
+	}
+	b, at := wire.BeginFrame(c.out)
+	c.out = wire.EndFrame(answer.AppendTo(b), at)
+	c.stats.Sent++
+	l.touch(c)
+	if out.Attach != AttachOK {
+		l.end(c, CauseUnknownSession)
+	}
+}
+
+// SyncConfirmed answers the oldest unconfirmed sync of c: everything that was committed when
+// it was asked is applied. The caller holds S exclusively.
+func (l *Local) SyncConfirmed(c *Conn, now int64) {
+	if c.phase == phaseOver || c.confirmed == c.syncs {
+		return
+	}
+	l.now, l.applying = now, true
+	c.confirmed++
+	c.advance(l)
+	l.touch(c)
+	l.applying = false
+}
+
+func (t *Totals) add(s *ConnStats) {
+	if s.Requests > 0 && (t.Requests == 0 || s.MinLatency < t.MinLatency) {
+		t.MinLatency = s.MinLatency
+	}
+	t.MaxLatency = max(t.MaxLatency, s.MaxLatency)
+	t.Received += s.Received
+	t.Sent += s.Sent
+	t.Requests += s.Requests
+	t.TotalLatency += s.TotalLatency
+}

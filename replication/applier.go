@@ -1,0 +1,260 @@
+package replication
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/invariant"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// Report is what one call of Member.Apply has done.
+type Report struct {
+	// Touched are the connections whose driver has something to do: send output, feed again,
+	// or close.
+	Touched []*core.Conn
+	// Applied is for the loop, unless it is empty.
+	Applied Applied
+	// Checkpoint, if not nil, is complete and is to be written.
+	Checkpoint *Checkpoint
+	// More says that there is work left.
+	More bool
+	// Commits are the commands applied, if Config.Record is set.
+	Commits []Commit
+	// Err is a committed entry that cannot be applied: the process has to stop.
+	Err error
+}
+
+// Empty says whether there is nothing in it for the loop.
+func (a *Applied) Empty() bool {
+	return a.Index == 0 && len(a.done) == 0 && len(a.Reap) == 0 && len(a.Facts) == 0
+}
+
+// Commit is one command with what became of it, for a history. Its slices are its own.
+type Commit struct {
+	Index   uint64
+	Term    uint64
+	ClockMs int64 // the State's time
+	Command core.Command
+	Outcome core.Outcome // without Body and Changes
+}
+
+// Checkpoint is the State at one place of the log: what changed since the last one.
+type Checkpoint struct {
+	Index     uint64
+	Term      uint64
+	ConfState *raftpb.ConfState
+	Digest    [16]byte
+	Header    []byte
+	Records   []core.Record
+}
+
+// applier is the half of a member that changes the State. S exclusive guards all of it.
+type applier struct {
+	cfg   *Config
+	state *core.State
+	local *core.Local
+	conf  *raftpb.ConfState
+	term  uint64 // of the last entry applied
+
+	queue   []ApplyItem
+	entry   int  // entries of the first item that are done
+	begun   bool // the entry at that place is begun
+	data    []byte
+	decoded core.Entry // of that entry, for Record
+	place   [2]int     // batch and command in decoded
+
+	waiting []*confirmed // syncs whose index is not applied yet
+	capture *core.Capture
+	taken   Checkpoint // what the capture is a checkpoint of
+	out     core.Outcome
+}
+
+// captureStep is how many items of a checkpoint are captured per call of Apply: some tens of
+// microseconds under S (WRITEPATH section 2).
+const captureStep = 256
+
+func (a *applier) apply(nowMs int64, limit int, report *Report) {
+	*report = Report{Touched: report.Touched[:0]}
+	for limit > 0 && len(a.queue) > 0 && report.Err == nil {
+		item := &a.queue[0]
+		switch {
+		case item.committed != nil:
+			limit -= a.entries(item.committed, nowMs, limit, report)
+			continue
+		case item.sync != nil:
+			a.waiting = append(a.waiting, item.sync)
+			a.confirm(nowMs)
+		case item.reapAt != 0:
+			report.Applied.Reap = a.state.AppendReapable(report.Applied.Reap, item.reapAt,
+				a.cfg.ContainerNeverUsedMs)
+			if most := a.cfg.ContainerMaxPerMinute; len(report.Applied.Reap) > most {
+				report.Applied.Reap = report.Applied.Reap[:most]
+			}
+			a.local.Sweep(nowMs)
+		case item.checkpoint:
+			a.freeze()
+		}
+		a.next()
+		limit--
+	}
+	if a.capture != nil && report.Err == nil {
+		a.captureSome(report)
+	}
+	a.local.EndBatch()
+	a.finish(report)
+}
+
+// next takes the first item off the queue.
+func (a *applier) next() {
+	a.queue[0] = ApplyItem{}
+	a.queue = a.queue[1:]
+	if len(a.queue) == 0 {
+		a.queue = nil
+	}
+}
+
+// entries applies at most limit commands of one apply message and returns how many it did, at
+// least one.
+func (a *applier) entries(m *raftpb.Message, nowMs int64, limit int, report *Report) int {
+	n := 0
+	for list := m.GetEntries(); a.entry < len(list); {
+		e := list[a.entry]
+		if !a.begun {
+			if err := a.begin(e); err != nil {
+				report.Err = err
+				return n
+			}
+		}
+		for a.state.Next(a.local.Self(), &a.out) {
+			a.deliver(nowMs, report)
+			if n++; n >= limit {
+				return n
+			}
+		}
+		a.begun = false
+		a.entry++
+		a.term = e.GetTerm()
+		report.Applied.Index, report.Applied.Term = e.GetIndex(), a.term
+		report.Applied.bytes += int64(len(e.GetData()))
+		a.confirm(nowMs)
+	}
+	a.entry = 0
+	report.Applied.done = append(report.Applied.done, m)
+	a.next()
+	return n + 1
+}
+
+func (a *applier) begin(e *raftpb.Entry) error {
+	data := e.GetData()
+	if e.GetType() != raftpb.EntryNormal {
+		data = nil
+	}
+	if err := a.state.Begin(e.GetIndex(), e.GetTerm(), data); err != nil {
+		return err
+	}
+	a.begun = true
+	if a.cfg.Record {
+		a.decoded, a.place = core.Entry{}, [2]int{}
+		if len(data) > 0 {
+			var err error
+			a.decoded, err = core.DecodeEntry(data)
+			invariant.Check(err == nil, "an entry that Begin took cannot be decoded")
+		}
+	}
+	return nil
+}
+
+// deliver takes one outcome to those who wait for it, and notes what the loop has to know.
+func (a *applier) deliver(nowMs int64, report *Report) {
+	out := &a.out
+	if out.Kind == core.KindHello && !out.Skipped {
+		a.registered(out)
+	}
+	a.local.Deliver(out, nowMs)
+	for i := range out.Facts {
+		fact := out.Facts[i]
+		if fact.Kind == core.FactQuotaExceeded || fact.Kind == core.FactRegistered {
+			continue
+		}
+		fact.Path = strings.Clone(fact.Path)
+		report.Applied.Facts = append(report.Applied.Facts, fact)
+	}
+	if a.cfg.Record {
+		a.record(a.commit(), report)
+	}
+}
+
+// registered learns that a hello was accepted: if it was this process's, its stream begins.
+func (a *applier) registered(out *core.Outcome) {
+	for i := range out.Facts {
+		fact := &out.Facts[i]
+		if fact.Kind == core.FactRegistered && fact.RaftID == a.cfg.RaftID &&
+			fact.Nonce == a.cfg.Nonce {
+			a.local.SetSelf(core.Origin{RaftID: fact.RaftID, Registration: fact.Registration})
+		}
+	}
+}
+
+// commit describes the command that was just applied.
+func (a *applier) commit() Commit {
+	for a.place[1] == len(a.decoded.Batches[a.place[0]].Commands) {
+		a.place[0], a.place[1] = a.place[0]+1, 0
+	}
+	c := Commit{Term: a.state.Term(), ClockMs: a.state.Clock(),
+		Command: a.decoded.Batches[a.place[0]].Commands[a.place[1]], Outcome: a.out}
+	a.place[1]++
+	return c
+}
+
+func (a *applier) record(c Commit, report *Report) {
+	c.Outcome.Body, c.Outcome.Changes = nil, nil
+	c.Outcome.Facts = slices.Clone(c.Outcome.Facts)
+	c.Index = a.queue[0].committed.GetEntries()[a.entry].GetIndex()
+	report.Commits = append(report.Commits, c)
+}
+
+// confirm answers the syncs whose read index is applied.
+func (a *applier) confirm(nowMs int64) {
+	n := 0
+	for n < len(a.waiting) && a.waiting[n].index <= a.state.Index() {
+		for _, c := range a.waiting[n].conns {
+			a.local.SyncConfirmed(c, nowMs)
+		}
+		n++
+	}
+	if n > 0 {
+		a.waiting = slices.Delete(a.waiting, 0, n)
+	}
+}
+
+func (a *applier) freeze() {
+	invariant.Check(a.capture == nil, "a checkpoint begun before the last was captured")
+	a.state.Freeze()
+	a.taken = Checkpoint{Index: a.state.Index(), Term: a.term, ConfState: a.conf,
+		Digest: a.state.Digest()}
+	a.capture = &core.Capture{}
+}
+
+func (a *applier) captureSome(report *Report) {
+	if !a.state.Capture(a.capture, captureStep) {
+		return
+	}
+	done := a.taken
+	done.Records, done.Header = a.capture.Records, a.capture.Header
+	report.Checkpoint = &done
+	a.capture, a.taken = nil, Checkpoint{}
+}
+
+// finish fills in what the loop and the driver always want to know.
+func (a *applier) finish(report *Report) {
+	report.More = len(a.queue) > 0 || a.capture != nil
+	if !report.Applied.Empty() {
+		stream := a.state.Stream(a.cfg.RaftID)
+		report.Applied.Registration = stream.Origin.Registration
+		report.Applied.Own = stream.Origin == a.local.Self()
+		report.Applied.stateBytes = a.state.DataSize()
+	}
+	report.Touched = a.local.TakeTouched(report.Touched)
+}

@@ -1,0 +1,175 @@
+package replication
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vivariumdb/vivarium/core"
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// Config is how a member behaves. The zero value of each field works.
+type Config struct {
+	// RaftID is the identity that the log gave to this member. Zero means 1, the founder's.
+	RaftID core.RaftID
+	// Nonce tells this start of the process from all others: 16 unpredictable bytes.
+	Nonce [16]byte
+	// Settings are this server's own for its connections.
+	Settings core.Settings
+
+	// TickMs is the length of the replica's tick, in milliseconds. Zero means 50.
+	TickMs int64
+	// ElectionTicks is how many ticks without a leader a voter waits. Zero means 10.
+	ElectionTicks int
+	// MaxEntryBytes bounds the commands of one entry; what waits longer goes into the next.
+	// Zero means 4 MiB. One command may be longer.
+	MaxEntryBytes int
+	// CheckpointBytes is how many bytes of log may grow behind the last checkpoint before
+	// the next; a quarter of the State if that is more. Zero means 64 MiB.
+	CheckpointBytes int64
+	// IdleTicks is how many ticks without an entry make a member idle, so that it writes a
+	// checkpoint of what little there is. Zero means 200.
+	IdleTicks int64
+
+	// ContainerCheckMs is how often empty containers and outlived TTL znodes are looked for
+	// (znode.container.checkIntervalMs), in milliseconds. Zero means 60,000.
+	ContainerCheckMs int64
+	// ContainerMaxPerMinute bounds how many of them are deleted per check. Zero means 10,000.
+	ContainerMaxPerMinute int
+	// ContainerNeverUsedMs deletes containers that never had a child after that many
+	// milliseconds (znode.container.maxNeverUsedIntervalMs). Zero means never.
+	ContainerNeverUsedMs int64
+
+	// Record makes Apply report every command with its outcome, for a simulator's history.
+	Record bool
+}
+
+func (c Config) withDefaults() Config {
+	def := func(v *int64, d int64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	if c.RaftID == 0 {
+		c.RaftID = 1
+	}
+	if c.ElectionTicks == 0 {
+		c.ElectionTicks = 10
+	}
+	if c.MaxEntryBytes == 0 {
+		c.MaxEntryBytes = 4 << 20
+	}
+	if c.ContainerMaxPerMinute == 0 {
+		c.ContainerMaxPerMinute = 10000
+	}
+	def(&c.TickMs, 50)
+	def(&c.CheckpointBytes, 64<<20)
+	def(&c.IdleTicks, 200)
+	def(&c.ContainerCheckMs, 60000)
+	if c.Settings.TouchMs == 0 {
+		c.Settings.TouchMs = c.TickMs
+	}
+	return c
+}
+
+// Recovered is what a member's disk held.
+type Recovered struct {
+	// State is the checkpoint, loaded; its index is where Entries begin.
+	State *core.State
+	// Term is the term of the checkpoint's last entry.
+	Term      uint64
+	ConfState *raftpb.ConfState
+	HardState *raftpb.HardState
+	Entries   []*raftpb.Entry
+}
+
+// Founding is the place in the log of the State that an ensemble begins with.
+const (
+	FoundingIndex = 1
+	FoundingTerm  = 1
+)
+
+// Member is one whole server without its sockets, its disk and its clock. The package comment
+// names its doors.
+type Member struct {
+	// Local is the door of the connections.
+	Local *core.Local
+
+	cfg     Config
+	replica replica // the loop's
+	applier applier // S exclusive
+}
+
+// New starts a member on what its disk held. It is not serving before its own registration
+// is applied, which takes some turns of the loop.
+func New(cfg Config, rec Recovered) (*Member, error) {
+	cfg = cfg.withDefaults()
+	if rec.State == nil || rec.HardState == nil || rec.ConfState == nil {
+		return nil, errors.New("start member: the disk holds no checkpoint")
+	}
+	m := &Member{cfg: cfg, Local: core.NewLocal(rec.State, cfg.Settings)}
+	index := rec.State.Index()
+	log := &memlog{hard: rec.HardState, conf: rec.ConfState, start: position{rec.Term, index}}
+	log.append(rec.Entries)
+	if commit := rec.HardState.GetCommit(); commit < index || commit > log.last() {
+		return nil, fmt.Errorf("start member: log ends at %d, begins behind %d, but %d is committed",
+			log.last(), index, commit)
+	}
+	m.applier = applier{state: rec.State, local: m.Local, cfg: &m.cfg, conf: rec.ConfState,
+		term: rec.Term}
+	if err := m.replica.start(&m.cfg, log, rec.State); err != nil {
+		return nil, fmt.Errorf("start member: %w", err)
+	}
+	return m, nil
+}
+
+// Config returns the configuration with all defaults filled in.
+func (m *Member) Config() Config { return m.cfg }
+
+// Step is one turn of the replica's loop: it takes in what happened since the last and says
+// what is to be done. turn.Mail is empty afterwards. work is overwritten; its slices are the
+// caller's.
+func (m *Member) Step(turn *Turn, work *Work) { m.replica.step(turn, work) }
+
+// Leading says whether this member is leader as far as the loop knows.
+func (m *Member) Leading() bool { return m.replica.leading }
+
+// Term is the term that the loop is in.
+func (m *Member) Term() uint64 { return m.replica.term }
+
+// Enqueue hands over what Step gave to apply. The caller holds S exclusively.
+func (m *Member) Enqueue(items []ApplyItem) {
+	m.applier.queue = append(m.applier.queue, items...)
+}
+
+// Apply applies at most max commands of what was enqueued. The caller holds S exclusively; it
+// calls again while Report.More says so, and may give S to others in between.
+func (m *Member) Apply(nowMs int64, max int, report *Report) {
+	m.applier.apply(nowMs, max, report)
+}
+
+// FoundingConf is the membership of an ensemble that one member founds.
+func FoundingConf(id core.RaftID) *raftpb.ConfState {
+	return &raftpb.ConfState{Voters: []uint64{uint64(id)}}
+}
+
+// raftLogger passes on raft's broken invariants, as panics, and nothing else: what raft has
+// to tell is in the facts that Step reports.
+type raftLogger struct{}
+
+var _ raft.Logger = raftLogger{}
+
+func (raftLogger) Debug(...any)            {}
+func (raftLogger) Debugf(string, ...any)   {}
+func (raftLogger) Error(...any)            {}
+func (raftLogger) Errorf(string, ...any)   {}
+func (raftLogger) Info(...any)             {}
+func (raftLogger) Infof(string, ...any)    {}
+func (raftLogger) Warning(...any)          {}
+func (raftLogger) Warningf(string, ...any) {}
+
+func (raftLogger) Fatal(v ...any)            { panic("raft: " + fmt.Sprint(v...)) }
+func (raftLogger) Fatalf(f string, v ...any) { panic("raft: " + fmt.Sprintf(f, v...)) }
+func (raftLogger) Panic(v ...any)            { panic("raft: " + fmt.Sprint(v...)) }
+func (raftLogger) Panicf(f string, v ...any) { panic("raft: " + fmt.Sprintf(f, v...)) }

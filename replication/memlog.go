@@ -1,0 +1,107 @@
+package replication
+
+import (
+	"fmt"
+
+	"github.com/vivariumdb/vivarium/internal/invariant"
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// memlog is raft's view of the stable log: everything behind the last checkpoint, in memory.
+// The disk is never read while the member runs. Who is further behind than its start gets a
+// checkpoint.
+//
+// Invariant: entries[i] has index start.Index+1+i.
+type memlog struct {
+	hard    *raftpb.HardState
+	conf    *raftpb.ConfState
+	start   position // of the last entry that is not here any more
+	entries []*raftpb.Entry
+	bytes   int64 // of the entries' data
+}
+
+// position names an entry.
+type position struct{ term, index uint64 }
+
+func (p position) String() string { return fmt.Sprintf("%d/%d", p.term, p.index) }
+
+func (m *memlog) last() uint64 { return m.start.index + uint64(len(m.entries)) }
+
+// append takes entries that are durable now; they replace what they overlap.
+func (m *memlog) append(entries []*raftpb.Entry) {
+	if len(entries) == 0 {
+		return
+	}
+	first := entries[0].GetIndex()
+	invariant.Check(first <= m.last()+1, "stored entries leave a gap")
+	if first <= m.start.index {
+		skip := min(uint64(len(entries)), m.start.index+1-first)
+		m.append(entries[skip:])
+		return
+	}
+	for _, e := range m.entries[first-m.start.index-1:] {
+		m.bytes -= int64(len(e.GetData()))
+	}
+	m.entries = append(m.entries[:first-m.start.index-1], entries...)
+	for _, e := range entries {
+		m.bytes += int64(len(e.GetData()))
+	}
+}
+
+// cut forgets entries up to index.
+func (m *memlog) cut(index uint64) {
+	if index <= m.start.index {
+		return
+	}
+	invariant.Check(index <= m.last(), "a checkpoint is ahead of the log")
+	n := index - m.start.index
+	for _, e := range m.entries[:n] {
+		m.bytes -= int64(len(e.GetData()))
+	}
+	m.start = position{m.entries[n-1].GetTerm(), index}
+	m.entries = append([]*raftpb.Entry(nil), m.entries[n:]...)
+}
+
+// InitialState, Entries, Term, LastIndex, FirstIndex and Snapshot implement raft.Storage.
+func (m *memlog) InitialState() (*raftpb.HardState, *raftpb.ConfState, error) {
+	return m.hard, m.conf, nil
+}
+
+func (m *memlog) Entries(lo, hi, maxSize uint64) ([]*raftpb.Entry, error) {
+	switch {
+	case lo <= m.start.index:
+		return nil, raft.ErrCompacted
+	case hi > m.last()+1:
+		return nil, raft.ErrUnavailable
+	}
+	all := m.entries[lo-m.start.index-1 : hi-m.start.index-1]
+	size := uint64(0)
+	for i, e := range all {
+		size += uint64(len(e.GetData())) + 16
+		if i > 0 && size > maxSize {
+			return all[:i:i], nil
+		}
+	}
+	return all[:len(all):len(all)], nil
+}
+
+func (m *memlog) Term(i uint64) (uint64, error) {
+	switch {
+	case i < m.start.index:
+		return 0, raft.ErrCompacted
+	case i == m.start.index:
+		return m.start.term, nil
+	case i > m.last():
+		return 0, raft.ErrUnavailable
+	}
+	return m.entries[i-m.start.index-1].GetTerm(), nil
+}
+
+func (m *memlog) LastIndex() (uint64, error)  { return m.last(), nil }
+func (m *memlog) FirstIndex() (uint64, error) { return m.start.index + 1, nil }
+
+// Snapshot is asked for when a follower is behind the log's start. Members are alone so far.
+func (m *memlog) Snapshot() (*raftpb.Snapshot, error) {
+	return nil, raft.ErrSnapshotTemporarilyUnavailable
+}
