@@ -10,14 +10,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var rewrite = flag.Bool("rewrite", false, "rewrite the generated documentation")
+// rewrite is true with the flag -rewrite, which datadriven declares.
+func rewrite() bool { return flag.Lookup("rewrite").Value.String() == "true" }
 
 const documentFile = "../../docs/CONFIGURATION.md"
 
 // TestDocument fails if docs/CONFIGURATION.md is not what the table says.
 func TestDocument(t *testing.T) {
 	want := document()
-	if *rewrite {
+	if rewrite() {
 		if err := os.MkdirAll("../../docs", 0o755); err != nil {
 			t.Fatal(err)
 		}

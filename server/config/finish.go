@@ -35,8 +35,11 @@ func (l *loader) finish() {
 	var faults Faults
 	if err := l.config.Validate(); errors.As(err, &faults) {
 		for _, f := range faults {
-			if t := l.taken[f.Key]; t != nil {
-				f.Where = t.where
+			// A minimum that follows from tickTime may contradict a maximum that was set.
+			for _, key := range []string{"maxSessionTimeout", f.Key} {
+				if t := l.taken[key]; t != nil {
+					f.Where = t.where
+				}
 			}
 			l.faults = append(l.faults, f)
 		}

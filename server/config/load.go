@@ -47,11 +47,12 @@ func Load(s Sources) (*Config, *Report, error) {
 	if s.File == "" {
 		l.config.WithDefaults()
 	}
-	l.readFile()
-	l.readProperties()
-	l.readDynamicFile()
-	l.apply()
-	l.finish()
+	if l.readFile() {
+		l.readProperties()
+		l.readDynamicFile()
+		l.apply()
+		l.finish()
+	}
 	slices.SortStableFunc(l.notices, func(a, b Notice) int { return l.compare(a.Where, b.Where) })
 	slices.SortStableFunc(l.faults, func(a, b Fault) int { return l.compare(a.Where, b.Where) })
 	report := &Report{Notices: l.notices}
@@ -130,10 +131,10 @@ func (l *loader) fault(s setting, k *Key, problem, remedy string) {
 }
 
 // readText reads a file that must be there, and records the fault if it is not.
-func (l *loader) readText(name string, s setting) []byte {
+func (l *loader) readText(name string, s setting) ([]byte, bool) {
 	text, err := l.sources.ReadFile(name)
 	if err == nil {
-		return text
+		return text, true
 	}
 	cause := err
 	var pathError *fs.PathError
@@ -145,14 +146,20 @@ func (l *loader) readText(name string, s setting) []byte {
 	}
 	l.faults = append(l.faults, Fault{Where: s.where, Key: s.key, Value: s.value,
 		Problem: "cannot be read: " + cause.Error()})
-	return nil
+	return nil, false
 }
 
-func (l *loader) readFile() {
+// readFile takes zoo.cfg. It is false if there is no reading it, and then nothing else is worth
+// a word.
+func (l *loader) readFile() bool {
 	if l.sources.File == "" {
-		return
+		return true
 	}
-	settings, faults := parseProperties(l.sources.File, l.readText(l.sources.File, setting{}))
+	text, ok := l.readText(l.sources.File, setting{})
+	if !ok {
+		return false
+	}
+	settings, faults := parseProperties(l.sources.File, text)
 	l.faults = append(l.faults, faults...)
 	for _, s := range settings {
 		k := l.index.inFile(s.key)
@@ -167,6 +174,7 @@ func (l *loader) readFile() {
 			l.take(s, k, rankFile)
 		}
 	}
+	return true
 }
 
 // readProperties takes -D and the environment's flags.
@@ -247,7 +255,7 @@ func (l *loader) readDynamicFile() {
 				"move the line to "+pointer.value)
 		}
 	}
-	text := l.readText(pointer.value, pointer.setting)
+	text, _ := l.readText(pointer.value, pointer.setting)
 	settings, faults := parseProperties(pointer.value, text)
 	l.faults = append(l.faults, faults...)
 	for _, s := range settings {
