@@ -105,8 +105,8 @@ func (l *loader) checkServers() {
 			names[i] = s.key
 		}
 		l.faults = append(l.faults, Fault{Where: l.servers[0].where, Key: strings.Join(names, ", "),
-			Problem: "refused: " + whyNoEnsemble + ", and servers that start alone would each hold " +
-				"data of their own",
+			Problem: "refused: " + whyNoEnsemble + ", and servers that start alone would each " +
+				"hold data of their own",
 			Remedy: "leave one server.N line, the server's own, or none"})
 	case len(l.servers) == 1:
 		l.checkSelf(l.servers[0])
@@ -133,7 +133,8 @@ func (l *loader) checkSelf(s serverLine) {
 		l.fault(s.setting, nil, "an observer without a voter", "write participant, or nothing")
 	}
 	if l.hasMyID && l.config.ServerID != s.id {
-		l.fault(s.setting, nil, fmt.Sprintf("it is the only server, and %s says that this one is %d",
+		l.fault(s.setting, nil, fmt.Sprintf("it is the only server, and %s says that this one "+
+			"is %d",
 			filepath.Join(l.config.DataDir, "myid"), l.config.ServerID), "make the two agree")
 	}
 	if !l.hasMyID {
@@ -149,7 +150,8 @@ func (l *loader) checkSelf(s serverLine) {
 	static := l.taken["clientPort"] != nil
 	if static && (port != linePort || host != "" && host != "0.0.0.0" && host != lineHost) {
 		l.fault(s.setting, nil, "its client address is not the one of clientPort and "+
-			"clientPortAddress, "+l.config.ClientAddress, "make the two agree, or remove clientPort")
+			"clientPortAddress, "+l.config.ClientAddress,
+			"make the two agree, or remove clientPort")
 		return
 	}
 	if lineHost == "0.0.0.0" {

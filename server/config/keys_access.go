@@ -22,13 +22,13 @@ func accessKeys() []Key {
 			set:     func(c *Config, v value) { c.DigestAuthDisabled = !v.yes }},
 		{Name: "DigestAuthenticationProvider.superDigest", Place: Anywhere, Kind: KindSecret,
 			Default: "none",
-			Meaning: "super:<base64 of the hash of super:password>: who knows the password may do " +
-				"everything. Without it nobody is above the ACLs.",
+			Meaning: "super:<base64 of the hash of super:password>: who knows the password may " +
+				"do everything. Without it nobody is above the ACLs.",
 			set: func(c *Config, v value) { c.SuperDigest = Secret(v.text) }},
 		{Name: "DigestAuthenticationProvider.digestAlg", Place: Anywhere, Kind: KindEnum,
 			Enum: DigestAlgorithms(), Default: "SHA1",
-			Meaning: "Hash of digest credentials; with another one the ACLs and the superDigest made " +
-				"before do not match any more.",
+			Meaning: "Hash of digest credentials; with another one the ACLs and the " +
+				"superDigest made before do not match any more.",
 			set: func(c *Config, v value) {
 				c.DigestAlgorithm = v.text
 				if v.text == "SHA-1" || v.text == "SHA" {
@@ -54,7 +54,8 @@ func accessKeys() []Key {
 			Meaning: "Java class of a further way to authenticate; any suffix."},
 		{Name: "ensembleAuthName", Place: Anywhere, Kind: KindList, Default: "none",
 			Status: NoEffect, Why: "the scheme ensemble is not there",
-			Meaning: "Names that a client may give to be sure that it is connected to its ensemble."},
+			Meaning: "Names that a client may give to be sure that it is connected to its " +
+				"ensemble."},
 		{Name: "enforce.auth.enabled", Place: Anywhere, Kind: KindBool, Default: "false",
 			Status: Refused, Fine: []string{"false"},
 			Why:     "sessions cannot be made to authenticate yet, and it would let everybody in",
@@ -136,7 +137,8 @@ func saslKeys() []Key {
 		quiet("sasl.serverconfig", Anywhere, KindString, "Server",
 			"Section of the JAAS file for clients."),
 		quiet("server.principal", Anywhere, KindString, "none", "Kerberos name of the server."),
-		quiet("server.realm", Anywhere, KindString, "the client's", "Kerberos realm of the server."),
+		quiet("server.realm", Anywhere, KindString, "the client's",
+			"Kerberos realm of the server."),
 	}
 }
 
@@ -183,7 +185,8 @@ func tlsSide(stem, who string) []Key {
 		tlsKey(stem+"enabledProtocols", KindList, "TLSv1.3,TLSv1.2",
 			"Versions allowed towards "+who+"."),
 		tlsKey(stem+"ciphersuites", KindList, "Java's", "Ciphers allowed towards "+who+"."),
-		tlsKey(stem+"hostnameVerification", KindBool, "true", "Checks host names of "+who+".", "true"),
+		tlsKey(stem+"hostnameVerification", KindBool, "true", "Checks host names of "+who+".",
+			"true"),
 		tlsKey(stem+"clientHostnameVerification", KindBool, clientHosts,
 			"Checks the host names of connecting "+who+".", clientHosts),
 		tlsKey(stem+"allowReverseDnsLookup", KindBool, "true", "Asks DNS for names of "+who+".",

@@ -100,7 +100,8 @@ func javaKeys() []Key {
 			Status: NoEffect, Why: whyTuned, Meaning: meaning}
 	}
 	keys := []Key{
-		row("serverCnxnFactory", KindString, "", "NIOServerCnxnFactory", "Class of the network code."),
+		row("serverCnxnFactory", KindString, "", "NIOServerCnxnFactory",
+			"Class of the network code."),
 		row("maxResponseCacheSize", KindInt, "", "400", "Answers of getData kept encoded."),
 		row("maxGetChildrenResponseCacheSize", KindInt, "", "400",
 			"Answers of getChildren kept encoded."),
@@ -109,7 +110,8 @@ func javaKeys() []Key {
 		row("nio.directBufferBytes", KindInt, "bytes", "65536", "Buffer outside the heap."),
 		row("nio.shutdownTimeout", KindInt, "ms", "5000", "How long their end may take."),
 		row("commitProcessor.numWorkerThreads", KindInt, "", "by cores", "Threads that answer."),
-		row("commitProcessor.shutdownTimeout", KindInt, "ms", "5000", "How long their end may take."),
+		row("commitProcessor.shutdownTimeout", KindInt, "ms", "5000",
+			"How long their end may take."),
 		row("commitProcessor.maxReadBatchSize", KindInt, "", "-1", "Reads between two commits."),
 		row("commitProcessor.maxCommitBatchSize", KindInt, "", "1", "Commits between two reads."),
 		row("watchManagerName", KindString, "", "WatchManager", "Class of the watch table."),
@@ -121,7 +123,8 @@ func javaKeys() []Key {
 		row("netty.advancedFlowControl.enabled", KindBool, "", "false", "Flow control of Netty."),
 		row("intBufferStartingSizeBytes", KindInt, "bytes", "1024", "First size of a buffer."),
 		row("jmx.log4j.disable", KindBool, "", "false", "Hides the logger from JMX."),
-		row("jmx.log4j.mbean", KindString, "", "log4j:hierarchy=default", "JMX name of the logger."),
+		row("jmx.log4j.mbean", KindString, "", "log4j:hierarchy=default",
+			"JMX name of the logger."),
 		row("log.dir", KindString, "", "the start script's", "Directory of log files."),
 		row("log.file", KindString, "", "the start script's", "Name of the log file."),
 		row("log.threshold", KindString, "", "INFO", "Level of the log."),

@@ -16,8 +16,8 @@ func ensembleKeys() []Key {
 	}
 	return []Key{
 		{Name: "server.*", Place: InDynamicFile, Kind: KindServer, Default: "none",
-			Meaning: "host:peerPort:electionPort[:role][;[address:]clientPort] of server N. Only one " +
-				"line, for the server itself, is accepted; the election port is not used.",
+			Meaning: "host:peerPort:electionPort[:role][;[address:]clientPort] of server N. " +
+				"Only one line, for the server itself, is accepted; the election port is not used.",
 			set: func(*Config, value) {}},
 		{Name: "group.*", Place: InDynamicFile, Kind: KindString, Default: "none", Status: NoEffect,
 			Why: "hierarchical quorums are not offered", Meaning: "Servers that form a group."},
@@ -30,15 +30,17 @@ func ensembleKeys() []Key {
 			Meaning: "File with the server.N lines, which then must not be in zoo.cfg.",
 			set:     func(*Config, value) {}},
 		{Name: "reconfigEnabled", Kind: KindBool, Default: "false",
-			Meaning: "Allows reconfig; while the server is alone it only decides which error answers it.",
-			set:     func(c *Config, v value) { c.ReconfigEnabled = v.yes }},
+			Meaning: "Allows reconfig; while the server is alone it only decides which error " +
+				"answers it.",
+			set: func(c *Config, v value) { c.ReconfigEnabled = v.yes }},
 		flag("standaloneEnabled", "true", "a server with one server.N line runs alone, not as a "+
 			"quorum of one", "false: one server.N line makes a quorum of one.", "true"),
 		{Name: "peerType", Kind: KindEnum, Enum: []string{"participant", "observer"},
 			Default: "participant", Status: Refused, Fine: []string{"participant"},
 			Why: "an observer needs an ensemble, and " + whyNoEnsemble, Remedy: "remove the line",
 			Meaning: "Whether the server votes."},
-		number("initLimit", "ticks", "none", "How long a follower may take to connect and catch up."),
+		number("initLimit", "ticks", "none", "How long a follower may take to connect and "+
+			"catch up."),
 		number("syncLimit", "ticks", "none", "How far a follower may fall behind."),
 		number("connectToLearnerMasterLimit", "ticks", "initLimit",
 			"How long a follower tries to connect."),
@@ -56,8 +58,8 @@ func ensembleKeys() []Key {
 		{Name: "multiAddress.enabled", Place: Anywhere, Kind: KindBool, Default: "false",
 			Fine: []string{"false"}, Status: NoEffect, Why: whyAlone,
 			Meaning: "Allows several addresses per server, separated by |."},
-		{Name: "multiAddress.reachabilityCheckTimeoutMs", Place: Anywhere, Kind: KindInt, Unit: "ms",
-			Default: "1000", Status: NoEffect, Why: whyAlone,
+		{Name: "multiAddress.reachabilityCheckTimeoutMs", Place: Anywhere, Kind: KindInt,
+			Unit: "ms", Default: "1000", Status: NoEffect, Why: whyAlone,
 			Meaning: "How long a check of a server's addresses may take."},
 		{Name: "multiAddress.reachabilityCheckEnabled", Place: Anywhere, Kind: KindBool,
 			Default: "true", Status: NoEffect, Why: whyAlone,
@@ -83,7 +85,8 @@ func learnerKeys() []Key {
 		row("leader.maxConcurrentSnapSyncs", KindInt, "", "10", "Snapshots sent at once."),
 		row("leader.maxConcurrentDiffSyncs", KindInt, "", "100", "Followers fed with log at once."),
 		row("leader.maxTimeToWaitForEpoch", KindInt, "ms", "-1", "How long a new leader waits."),
-		row("leader.ackLoggingFrequency", KindInt, "", "1000", "How often acknowledgements are logged."),
+		row("leader.ackLoggingFrequency", KindInt, "", "1000",
+			"How often acknowledgements are logged."),
 		row("leader.closeSocketAsync", KindBool, "", "false", "Closes sockets in the background."),
 		row("learner.closeSocketAsync", KindBool, "", "false", "Closes sockets in the background."),
 		row("learner.asyncSending", KindBool, "", "false", "Sends from a thread of its own."),
@@ -97,7 +100,8 @@ func learnerKeys() []Key {
 			"Longest time between two rounds of an election."),
 		row("electionPortBindRetry", KindInt, "", "3", "Attempts to listen for elections."),
 		row("tcpKeepAlive", KindBool, "", "false", "Keep-alive between servers."),
-		row("observer.reconnectDelayMs", KindInt, "ms", "0", "Delay before an observer reconnects."),
+		row("observer.reconnectDelayMs", KindInt, "ms", "0",
+			"Delay before an observer reconnects."),
 		row("observer.election.DelayMs", KindInt, "ms", "200",
 			"Delay before an observer looks for a leader."),
 		row("observerMaster.sizeLimit", KindInt, "bytes", "33554432",

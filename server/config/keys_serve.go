@@ -51,16 +51,19 @@ func addressKeys() []Key {
 			Status: Refused, Why: whyNoTLS, Remedy: remedyTLSFront,
 			Meaning: "Address that the port with TLS listens on."},
 		{Name: "datadir.autocreate", Place: Anywhere, Kind: KindBool, Default: "true",
-			Meaning: "false: a data directory that is missing stops the start instead of being made.",
-			set:     func(c *Config, v value) { c.DataDirMustExist = !v.yes }},
+			Meaning: "false: a data directory that is missing stops the start instead of being " +
+				"made.",
+			set: func(c *Config, v value) { c.DataDirMustExist = !v.yes }},
 		{Name: "db.autocreate", Place: Anywhere, Kind: KindBool, Default: "true", Status: NoEffect,
 			Fine: []string{"true"},
-			Why: "a disk has an identity here, so an empty one is never taken for the member's own; " +
-				"a server alone starts empty on an empty directory",
-			Meaning: "false: a server without data does not vote unless a file initialize is there."},
+			Why: "a disk has an identity here, so an empty one is never taken for the member's " +
+				"own; a server alone starts empty on an empty directory",
+			Meaning: "false: a server without data does not vote unless a file initialize is " +
+				"there."},
 		{Name: "readonlymode.enabled", Place: Unprefixed, Kind: KindBool, Default: "false",
 			Status: NoEffect, Fine: []string{"false"},
-			Why:     "a server alone never loses a quorum; the word isro is answered, as in ZooKeeper",
+			Why: "a server alone never loses a quorum; the word isro is answered, as in " +
+				"ZooKeeper",
 			Meaning: "Serves reads to clients that allow it while there is no quorum."},
 		{Name: "clientTcpKeepAlive", Place: Anywhere, Kind: KindBool, Default: "true",
 			Status: NoEffect, Fine: []string{"true"},
@@ -79,12 +82,14 @@ func limitKeys() []Key {
 			set:     func(c *Config, v value) { c.TickTime = v.duration() }},
 		{Name: "minSessionTimeout", Kind: KindInt, Unit: "ms", Min: -1, Max: maxMs,
 			Default: "2 ticks",
-			Meaning: "Shortest session time-out; a client that asks for less gets this. -1 is the default.",
-			set:     func(c *Config, v value) { c.MinSessionTimeout = timeoutOrDefault(v) }},
+			Meaning: "Shortest session time-out; a client that asks for less gets this. -1 is " +
+				"the default.",
+			set: func(c *Config, v value) { c.MinSessionTimeout = timeoutOrDefault(v) }},
 		{Name: "maxSessionTimeout", Kind: KindInt, Unit: "ms", Min: -1, Max: maxMs,
 			Default: "20 ticks",
-			Meaning: "Longest session time-out; a client that asks for more gets this. -1 is the default.",
-			set:     func(c *Config, v value) { c.MaxSessionTimeout = timeoutOrDefault(v) }},
+			Meaning: "Longest session time-out; a client that asks for more gets this. -1 is " +
+				"the default.",
+			set: func(c *Config, v value) { c.MaxSessionTimeout = timeoutOrDefault(v) }},
 		{Name: "maxClientCnxns", Kind: KindInt, Max: math.MaxInt32, Default: "60",
 			Meaning: "Connections from one IP address; one more is closed at once. 0 is no limit.",
 			set:     func(c *Config, v value) { c.MaxClientConns = orUnlimited(v) }},
@@ -97,13 +102,14 @@ func limitKeys() []Key {
 			set:     func(c *Config, v value) { c.HandshakeTimeout = v.duration() }},
 		{Name: "jute.maxbuffer", Place: Unprefixed, Kind: KindInt, Unit: "bytes",
 			Min: minMaxBuffer, Max: 1 << 30, Default: "1048575",
-			Meaning: "Longest request; a longer one closes the connection. Clients have a limit of " +
-				"their own for answers.",
+			Meaning: "Longest request; a longer one closes the connection. Clients have a " +
+				"limit of their own for answers.",
 			set: func(c *Config, v value) { c.MaxBuffer = int(v.number) }},
 		{Name: "globalOutstandingLimit", Place: Anywhere, Kind: KindInt, Min: 1, Max: math.MaxInt32,
 			Default: "1000",
-			Meaning: "Requests taken in and not yet answered; above it clients are not read, so they wait.",
-			set:     func(c *Config, v value) { c.MaxOutstanding = int(v.number) }},
+			Meaning: "Requests taken in and not yet answered; above it clients are not read, " +
+				"so they wait.",
+			set: func(c *Config, v value) { c.MaxOutstanding = int(v.number) }},
 		{Name: "jute.maxbuffer.extrasize", Place: Anywhere, Kind: KindInt, Unit: "bytes",
 			Default: "jute.maxbuffer", Status: NoEffect,
 			Why:     "what the server adds to a request is not counted against a limit",
@@ -162,7 +168,8 @@ func throttleKeys() []Key {
 	return []Key{
 		row("request_throttle_max_requests", KindInt, "", "0",
 			"Outstanding requests above which ZooKeeper stalls; 0 is off.", "0"),
-		row("request_throttle_stall_time", KindInt, "ms", "100", "How long a stalled request waits."),
+		row("request_throttle_stall_time", KindInt, "ms", "100",
+			"How long a stalled request waits."),
 		row("request_throttle_drop_stale", KindBool, "", "true",
 			"Drops requests whose connection is gone."),
 		row("request_stale_latency_check", KindBool, "", "false",
@@ -204,8 +211,9 @@ func znodeKeys() []Key {
 	return []Key{
 		{Name: "extendedTypesEnabled", Place: Anywhere, Kind: KindBool,
 			Default: "true (ZooKeeper: false)",
-			Meaning: "Allows TTL nodes; false answers them with Unimplemented, as ZooKeeper's default.",
-			set:     func(c *Config, v value) { c.ExtendedTypesDisabled = !v.yes }},
+			Meaning: "Allows TTL nodes; false answers them with Unimplemented, as ZooKeeper's " +
+				"default.",
+			set: func(c *Config, v value) { c.ExtendedTypesDisabled = !v.yes }},
 		{Name: "emulate353TTLNodes", Place: Anywhere, Kind: KindBool, Default: "false",
 			Status: NoEffect, Fine: []string{"false"},
 			Why:     "the format of TTL nodes of ZooKeeper 3.5.3 is in no client's protocol",
@@ -221,8 +229,8 @@ func znodeKeys() []Key {
 			Max: math.MaxInt32, Default: "10000",
 			Meaning: "Bound on how many of them are deleted in a minute.",
 			set:     func(c *Config, v value) { c.ContainerMaxPerMinute = int(v.number) }},
-		{Name: "znode.container.maxNeverUsedIntervalMs", Place: Unprefixed, Kind: KindInt, Unit: "ms",
-			Max: math.MaxInt64 / 1_000_000, Default: "0",
+		{Name: "znode.container.maxNeverUsedIntervalMs", Place: Unprefixed, Kind: KindInt,
+			Unit: "ms", Max: math.MaxInt64 / 1_000_000, Default: "0",
 			Meaning: "A container that never had a child is deleted after that time; 0 keeps it.",
 			set:     func(c *Config, v value) { c.ContainerMaxNeverUsed = v.duration() }},
 	}

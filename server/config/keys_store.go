@@ -29,14 +29,15 @@ func storageKeys() []Key {
 	}
 	return []Key{
 		{Name: "forceSync", Place: Anywhere, Kind: KindYesNo, Default: "yes",
-			Meaning: "no: writes are acknowledged before they are on the disk, and a power failure " +
-				"loses them. Unsafe.",
+			Meaning: "no: writes are acknowledged before they are on the disk, and a power " +
+				"failure loses them. Unsafe.",
 			set: func(c *Config, v value) { c.NoSync = !v.yes }},
 		{Name: "fsync.warningthresholdms", Aliases: []string{"fsync.warningthresholdms"},
 			Place: Anywhere, Kind: KindInt, Unit: "ms", Min: 1, Max: maxMs, Default: "1000",
 			Meaning: "A sync of the log that takes longer is logged and counted.",
 			set:     func(c *Config, v value) { c.FsyncWarning = v.duration() }},
-		row("preAllocSize", KindInt, "KB", "65536", whySegments, "Steps in which a log file grows."),
+		row("preAllocSize", KindInt, "KB", "65536", whySegments,
+			"Steps in which a log file grows."),
 		row("snapCount", KindInt, "", "100000", whyByBytes, "Transactions between two snapshots."),
 		row("snapSizeLimitInKb", KindInt, "KB", "4194304", whyByBytes,
 			"Kilobytes of log between two snapshots."),
@@ -67,7 +68,8 @@ func storageKeys() []Key {
 			"the end of a session always deletes its ephemerals in one step",
 			"Logs the ephemerals that the end of a session deletes.", "true"),
 		purge("autopurge.snapRetainCount", KindInt, "3", "Snapshots that a purge keeps."),
-		purge("autopurge.purgeInterval", KindHours, "0", "How often old snapshots are deleted.", "0"),
+		purge("autopurge.purgeInterval", KindHours, "0", "How often old snapshots are deleted.",
+			"0"),
 	}
 }
 

@@ -262,7 +262,8 @@ func (l *loader) readDynamicFile() {
 		k := l.index.inFile(s.key)
 		if k == nil || k.Place != InDynamicFile {
 			l.fault(setting{key: s.key, where: s.where}, nil,
-				"does not belong in the dynamic file; allowed: server.N, group.N, weight.N, version",
+				"does not belong in the dynamic file; allowed: server.N, group.N, weight.N, "+
+					"version",
 				"move the line to "+l.sources.File)
 			continue
 		}

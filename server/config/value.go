@@ -184,7 +184,8 @@ func rangeText(low, high int64) string {
 	switch {
 	case low == high:
 		return strconv.FormatInt(low, 10)
-	case low == math.MinInt32 && high == math.MaxInt32, low == math.MinInt64 && high == math.MaxInt64:
+	case low == math.MinInt32 && high == math.MaxInt32,
+		low == math.MinInt64 && high == math.MaxInt64:
 		return "an integer"
 	case high == math.MaxInt32 || high == math.MaxInt64:
 		return fmt.Sprintf("an integer of %d or more", low)
