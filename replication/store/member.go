@@ -1,0 +1,115 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/invariant"
+	"github.com/vivariumdb/vivarium/replication"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// Found makes an empty disk that of the founder of an ensemble: the founding State is its first
+// checkpoint, and the log begins behind it (DESIGN section 5).
+//
+// A crash in between is harmless. Either the disk is still empty and is founded again, or the
+// checkpoint counts, and the log that does not reach it is the one of a received checkpoint.
+func Found(d Disk, id core.RaftID) error {
+	state := core.NewState()
+	if err := state.Begin(replication.FoundingIndex, replication.FoundingTerm, nil); err != nil {
+		return fmt.Errorf("found: %w", err)
+	}
+	var out core.Outcome
+	for state.Next(core.Origin{}, &out) {
+		invariant.Unreachable("the founding entry has a command")
+	}
+	return FoundWith(d, id, state)
+}
+
+// FoundWith is Found with a State of the caller's, which must stand at the founding index.
+func FoundWith(d Disk, id core.RaftID, state *core.State) error {
+	invariant.Check(state.Index() == replication.FoundingIndex, "founding in the midst of a log")
+	state.Freeze()
+	var capture core.Capture
+	for !state.Capture(&capture, 1024) {
+		continue
+	}
+	at := Position{Term: replication.FoundingTerm, Index: replication.FoundingIndex}
+	c := Checkpoint{
+		Meta: Meta{Position: at, ConfState: replication.FoundingConf(id), Digest: state.Digest(),
+			Header: capture.Header},
+		Full:    true,
+		Records: sortRecords(capture.Records),
+	}
+	if err := d.WriteCheckpoint(c); err != nil {
+		return fmt.Errorf("found: %w", err)
+	}
+	term, commit := at.Term, at.Index
+	err := d.Append(Batch{Start: at,
+		HardState: &raftpb.HardState{Term: &term, Commit: &commit}})
+	if err != nil {
+		return fmt.Errorf("found: %w", err)
+	}
+	return nil
+}
+
+// LoadMember turns what Open found into what a member starts from. The State's digest is computed
+// from what is loaded and compared with the one that was stored.
+func LoadMember(d Disk, found *Recovered) (replication.Recovered, error) {
+	var none replication.Recovered
+	view, err := d.View()
+	if err != nil {
+		return none, fmt.Errorf("load state: %w", err)
+	}
+	loader := core.NewLoader()
+	err = view.Records(nil, loader.Add)
+	meta := view.Meta()
+	if closed := view.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return none, fmt.Errorf("load state: %w", err)
+	}
+	state, err := loader.Finish(meta.Header)
+	if err != nil {
+		return none, fmt.Errorf("load state: %w", err)
+	}
+	// What was written is read back: the pair of the check before writing.
+	if digest := state.Digest(); digest != meta.Digest {
+		return none, fmt.Errorf("load state: %w", &core.DigestError{Stored: meta.Digest,
+			Computed: digest})
+	}
+	if state.Index() != meta.Index {
+		return none, fmt.Errorf("load state: %w", &CorruptError{File: "checkpoint",
+			What: fmt.Sprintf("it is of index %d, the State in it of %d", meta.Index, state.Index())})
+	}
+	return replication.Recovered{State: state, Term: meta.Term, ConfState: meta.ConfState,
+		HardState: found.HardState, Entries: found.Entries}, nil
+}
+
+// FromMember turns a checkpoint that a member has captured into one to be written.
+func FromMember(c *replication.Checkpoint) Checkpoint {
+	return Checkpoint{
+		Meta: Meta{Position: Position{Term: c.Term, Index: c.Index}, ConfState: c.ConfState,
+			Digest: c.Digest, Header: c.Header},
+		Records: sortRecords(c.Records),
+	}
+}
+
+// sortRecords puts records in the order of their keys.
+func sortRecords(records []core.Record) []Record {
+	sorted := make([]Record, len(records))
+	for i, r := range records {
+		sorted[i] = Record(r)
+	}
+	slices.SortFunc(sorted, func(a, b Record) int { return bytes.Compare(a.Key, b.Key) })
+	if invariant.Enabled {
+		for i := 1; i < len(sorted); i++ {
+			invariant.Check(!bytes.Equal(sorted[i-1].Key, sorted[i].Key),
+				"a checkpoint names a key twice")
+		}
+	}
+	return sorted
+}
