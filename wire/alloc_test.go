@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/binary"
 	"math"
 	"testing"
 )
@@ -35,7 +34,7 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 		decode func()
 	}{
 		{"header", func() { var m RequestHeader; r := NewReader(header); m.Decode(&r); check(&r) }},
-		{"getData", func() { var m PathWatchRequest; r := NewReader(path); m.Decode(&r); check(&r) }},
+		{"read", func() { var m PathWatchRequest; r := NewReader(path); m.Decode(&r); check(&r) }},
 		{"setData", func() { var m SetDataRequest; r := NewReader(set); m.Decode(&r); check(&r) }},
 		{"create", func() { r := NewReader(create); usedCreate.Decode(&r); check(&r) }},
 		{"multi", func() { r := NewReader(multi); usedMulti.Decode(&r); check(&r) }},
@@ -48,11 +47,15 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// A vector that claims 2^31-1 elements is refused before anything is allocated for it, wherever
-// it stands.
+// counted returns a count and a hundred zero bytes.
+func counted(n int32) []byte {
+	return append(AppendInt(nil, n), make([]byte, 100)...)
+}
+
+// A vector that claims 2^31-1 elements, or one more than can be there, is refused before
+// anything is allocated for it, wherever it stands.
 func TestHugeCountDoesNotAllocate(t *testing.T) {
-	huge := binary.BigEndian.AppendUint32(nil, math.MaxInt32)
-	huge = append(huge, make([]byte, 100)...)
+	huge := counted(math.MaxInt32)
 	createHead := AppendBuffer(AppendString(nil, "/a"), nil)
 	create := append(createHead, huge...)
 	setWatches := append(AppendLong(nil, 5), huge...)
@@ -73,6 +76,10 @@ func TestHugeCountDoesNotAllocate(t *testing.T) {
 		{"create", func(r *Reader) { var m CreateRequest; m.Decode(r) }, create},
 		{"setWatches", func(r *Reader) { var m SetWatchesRequest; m.Decode(r) }, setWatches},
 		{"multi", func(r *Reader) { used.Decode(r) }, multi},
+		// One element more than fits into the 100 bytes, at the elements' least sizes.
+		{"26 strings", func(r *Reader) { r.Strings(nil) }, counted(26)},
+		{"9 acls", func(r *Reader) { r.ACLs(nil) }, counted(9)},
+		{"13 clients", func(r *Reader) { var m WhoAmIResponse; m.Decode(r) }, counted(13)},
 	} {
 		got := testing.AllocsPerRun(100, func() {
 			r = NewReader(test.in)
@@ -82,7 +89,7 @@ func TestHugeCountDoesNotAllocate(t *testing.T) {
 			}
 		})
 		if got != 0 {
-			t.Errorf("refusing a %s of 2^31-1 elements allocates %v times, want 0", test.name, got)
+			t.Errorf("refusing %s with too high a count allocates %v times, want 0", test.name, got)
 		}
 	}
 }

@@ -46,6 +46,10 @@ const (
 
 // The xids that name a kind of packet instead of counting requests (PROTOCOL 1.1). Xids above
 // zero count as outstanding requests, these do not.
+//
+// Clients do not all keep to the last two: the Java client and go-zookeeper number their
+// setWatches, go-zookeeper its auth as well (testdata, steps drop and auth). So a request is told
+// by its opcode, and a reply carries whatever xid the request had.
 const (
 	XidNotification int32 = -1
 	XidPing         int32 = -2
