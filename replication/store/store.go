@@ -42,6 +42,14 @@ type pace struct {
 	quietMs int64    // when the mark was last seen to be up to date
 }
 
+func (p *pace) due(acked Position, nowMs int64, o Options) bool {
+	if p.marked == acked {
+		p.quietMs = nowMs
+		return false
+	}
+	return p.bytes >= o.MarkBytes || nowMs-p.quietMs >= o.MarkMs
+}
+
 var _ Disk = (*Store)(nil)
 
 // Open opens the disk, or founds one in an empty directory, and says what it holds. An error that
@@ -238,11 +246,7 @@ func (s *Store) Mark(nowMs int64) error {
 func (s *Store) due(nowMs int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.pace.marked == s.promise.Acked {
-		s.pace.quietMs = nowMs
-		return false
-	}
-	return s.pace.bytes >= s.opts.MarkBytes || nowMs-s.pace.quietMs >= s.opts.MarkMs
+	return s.pace.due(s.promise.Acked, nowMs, s.opts)
 }
 
 // current returns the promise, which is about to be written down.
