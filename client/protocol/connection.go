@@ -155,7 +155,7 @@ func (s *Session) handshaken(payload []byte, now int64) {
 // rearm sends the watches of the connection before.
 func (s *Session) rearm(now int64) {
 	invariant.Check(s.rearming == 0, "watches set again twice")
-	for _, set := range s.watches.sets(s.relative) {
+	for _, set := range s.watches.sets(s.relative, s.chunk) {
 		c := call{internal: true, op: wire.OpSetWatches, xid: wire.XidSetWatches}
 		if len(set.Persistent)+len(set.PersistentRecursive) > 0 {
 			c.op = wire.OpSetWatches2

@@ -42,6 +42,7 @@ type Session struct {
 	relative int64
 	// rearming counts the setWatches without an answer.
 	rearming int
+	chunk    int // most bytes of paths in one of them; less only in tests
 
 	// Dialling.
 	server   int   // index of the server dialled last
@@ -82,6 +83,7 @@ func New(cfg Config, now int64) (*Session, error) {
 		relative: cfg.LastZxid,
 		state:    wire.StateDisconnected,
 		server:   -1,
+		chunk:    wire.SetWatchesChunk,
 		watches:  newWatches(),
 	}
 	s.dial(now)

@@ -206,14 +206,14 @@ func parent(path string) string {
 }
 
 // sets returns the requests that set all watches again, in the order of kinds and paths. None
-// holds more than wire.SetWatchesChunk bytes of paths, unless a single path does.
-func (w *watches) sets(relative int64) []wire.SetWatches2Request {
+// holds more than chunk bytes of paths, unless a single path does.
+func (w *watches) sets(relative int64, chunk int) []wire.SetWatches2Request {
 	var all []wire.SetWatches2Request
 	size := 0
 	for k := range kinds {
 		for _, path := range slices.Sorted(maps.Keys(w.tables[k])) {
 			length := 4 + len(path)
-			if len(all) == 0 || size+length > wire.SetWatchesChunk {
+			if len(all) == 0 || size+length > chunk {
 				all = append(all, wire.SetWatches2Request{RelativeZxid: relative})
 				size = 0
 			}
