@@ -25,11 +25,17 @@ type Header struct {
 	Seed uint64 `json:"seed,omitempty"`
 	// Super is the digest identity (user:hash) whose bearer is the super user.
 	Super string `json:"super,omitempty"`
+	// SkipACL says that the servers check no ACLs for reads and events. (For writes it travels.)
+	SkipACL bool `json:"skipACL,omitempty"`
 	// Config is the text of /zookeeper/config at the beginning.
 	Config []byte `json:"config,omitempty"`
 	// DriftPerMille bounds how much faster than virtual time any member's clock may run; a session
 	// may be found silent that much too early. Jumps of a wall clock must not matter.
 	DriftPerMille int64 `json:"driftPerMille,omitempty"`
+	// Members is how many servers there are; 0 counts as 1.
+	Members int `json:"members,omitempty"`
+	// ExpirySlackMs is by how much a session may be ended early all the same: a tick or two.
+	ExpirySlackMs int64 `json:"expirySlackMs,omitempty"`
 	// AnswerWithin is the virtual time in microseconds in which, after quiesce, calls are answered
 	// and events arrive. 0: not judged.
 	AnswerWithin int64 `json:"answerWithin,omitempty"`

@@ -199,6 +199,9 @@ const (
 	KindCrash
 	// KindRestart: a server starts again. Server.
 	KindRestart
+	// KindPause: a server hangs, and KindResume: it goes on. Server.
+	KindPause
+	KindResume
 	// KindQuiesce: from here on there are no more faults.
 	KindQuiesce
 	// KindNote: for people. Text.
@@ -209,7 +212,7 @@ var kindNames = [...]string{
 	KindConnect: "connect", KindConnected: "connected", KindCall: "call", KindReturn: "return",
 	KindEvent: "event", KindDisconnect: "disconnect", KindEnd: "end", KindCommit: "commit",
 	KindDigest: "digest", KindLeader: "leader", KindCrash: "crash", KindRestart: "restart",
-	KindQuiesce: "quiesce", KindNote: "note",
+	KindPause: "pause", KindResume: "resume", KindQuiesce: "quiesce", KindNote: "note",
 }
 
 func (k Kind) String() string {

@@ -1,0 +1,439 @@
+package linearizability
+
+import (
+	"reflect"
+	"sort"
+)
+
+// index is a history with its lines tied together: returns to calls, commits to calls, connections
+// to the generations of their sessions. All judges read it; building it finds what makes a history
+// unsound, answers out of order, and a log that changes.
+type index struct {
+	h *History
+	r *Report
+
+	conns   map[int64]*connection
+	order   []*connection // by their connect lines
+	calls   []*call       // by their lines
+	commits []*commit     // the log, each place once
+	places  map[place]*commit
+	byXid   map[sessionXid]*call
+	life    map[int64]*lifetime
+	lives   []*lifetime // by their creation
+	servers []point     // crash, restart, leader, pause and resume lines
+	quiesce *point
+
+	zxids map[int64]bool // all that commits took
+
+	// blamed are the numbers of the return lines that a judge has objected to: one fault often
+	// offends several judges, and only the first one, who runs first for that, reports it.
+	blamed map[int]bool
+}
+
+// point is a line and its place among the lines: what is before what goes by places.
+type point struct {
+	line *Line
+	at   int
+}
+
+type place struct {
+	index uint64
+	pos   int32
+}
+
+type sessionXid struct {
+	session int64
+	xid     int32
+}
+
+type connection struct {
+	id, session int64
+	connect     point
+	connected   point // line nil: never answered
+	gone        point // line nil: still open
+	calls       []*call
+	stream      []item // what arrived
+	waiting     []*call
+	gen         *generation
+	// ambiguous says that several attaches may have been this connection's.
+	ambiguous bool
+}
+
+// item is a return or an event, as it arrived on a connection.
+type item struct {
+	point
+	call *call // of a return
+}
+
+type call struct {
+	point
+	conn *connection
+	ret  point // line nil: unknown
+	// commit is the executed one, skipped one that had no effect.
+	commit, skipped *commit
+	// auths counts the auth requests before this call on its connection.
+	auths int
+}
+
+type commit struct {
+	point
+	n    int // place in index.commits
+	call *call
+	// before is the last zxid taken by the commits before this one.
+	before int64
+}
+
+// lifetime is a session as the log has it.
+type lifetime struct {
+	id          int64
+	created     *commit
+	ended       *commit
+	generations []*generation
+	calls       []*call // of all its connections, in the order sent
+}
+
+// generation is what one create or attach gave a session.
+type generation struct {
+	life   *lifetime
+	number uint64
+	begin  *commit
+	next   *generation
+	base   []ID
+	auths  []*commit
+	conn   *connection
+}
+
+// identities are those after the first n auths.
+func (g *generation) identities(n int) []ID {
+	ids := append([]ID(nil), g.base...)
+	for i, c := range g.auths {
+		if i == n {
+			break
+		}
+		ids = addIdentities(ids, c.line.Commit.Identities)
+	}
+	return ids
+}
+
+func addIdentities(ids, more []ID) []ID {
+next:
+	for _, id := range more {
+		for _, have := range ids {
+			if have == id {
+				continue next
+			}
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// bad reports a violation; the first line is the one to blame.
+func (x *index) bad(judge string, lines []*Line, format string, args ...any) {
+	if l := lines[0]; l.Kind == KindReturn {
+		if x.blamed[l.No] {
+			return
+		}
+		x.blamed[l.No] = true
+	}
+	x.r.add(judge, lines, format, args...)
+}
+
+func buildIndex(h *History, r *Report) *index {
+	x := &index{
+		h: h, r: r, conns: map[int64]*connection{}, places: map[place]*commit{},
+		byXid: map[sessionXid]*call{}, life: map[int64]*lifetime{}, zxids: map[int64]bool{0: true},
+		blamed: map[int]bool{},
+	}
+	last := int64(0)
+	for i := range h.Lines {
+		l := &h.Lines[i]
+		if l.At < last && i > 0 {
+			x.bad(JudgeHistory, lines(l), "time falls from %d to %d", last, l.At)
+		}
+		last = l.At
+		x.place(point{l, i})
+	}
+	x.tieGenerations()
+	x.tieConnections()
+	x.tieCalls()
+	x.tieCommits()
+	return x
+}
+
+func (x *index) place(p point) {
+	switch l := p.line; l.Kind {
+	case KindConnect:
+		x.placeConnect(p)
+	case KindConnected, KindCall, KindReturn, KindEvent, KindDisconnect:
+		c := x.conns[l.Conn]
+		if c == nil {
+			x.bad(JudgeHistory, lines(l), "%v on connection %d without connect", l.Kind, l.Conn)
+			return
+		}
+		if c.gone.line != nil {
+			x.bad(JudgeHistory, lines(l, c.gone.line), "%v on connection %d after its end",
+				l.Kind, l.Conn)
+			return
+		}
+		x.placeOn(c, p)
+	case KindCommit:
+		x.placeCommit(p)
+	case KindCrash, KindRestart, KindLeader, KindPause, KindResume:
+		x.servers = append(x.servers, p)
+	case KindQuiesce:
+		if x.quiesce == nil {
+			x.quiesce = &p
+		}
+	}
+}
+
+func (x *index) placeConnect(p point) {
+	if c := x.conns[p.line.Conn]; c != nil {
+		x.bad(JudgeHistory, lines(p.line, c.connect.line), "connection %d is opened twice", c.id)
+		return
+	}
+	c := &connection{id: p.line.Conn, session: p.line.Session, connect: p}
+	x.conns[c.id] = c
+	x.order = append(x.order, c)
+}
+
+func (x *index) placeOn(c *connection, p point) {
+	switch p.line.Kind {
+	case KindConnected:
+		c.connected = p
+		c.session = p.line.Session
+	case KindCall:
+		k := &call{point: p, conn: c}
+		c.calls = append(c.calls, k)
+		c.waiting = append(c.waiting, k)
+		x.calls = append(x.calls, k)
+	case KindReturn:
+		k := x.answered(c, p)
+		c.stream = append(c.stream, item{point: p, call: k})
+		if k != nil {
+			k.ret = p
+		}
+	case KindEvent:
+		c.stream = append(c.stream, item{point: p})
+	case KindDisconnect:
+		c.gone = p
+	}
+}
+
+// answered finds the call that a return answers, which must be the oldest that waits.
+func (x *index) answered(c *connection, p point) *call {
+	for i, k := range c.waiting {
+		if k.line.Xid != p.line.Xid {
+			continue
+		}
+		if i > 0 {
+			x.bad(JudgeFIFO, lines(p.line, c.waiting[0].line),
+				"%v with xid %d is answered before an earlier %v with xid %d",
+				k.line.Request.Op, k.line.Xid, c.waiting[0].line.Request.Op, c.waiting[0].line.Xid)
+		}
+		c.waiting = append(c.waiting[:i:i], c.waiting[i+1:]...)
+		return k
+	}
+	x.bad(JudgeFIFO, lines(p.line), "an answer with xid %d, which nothing waits for", p.line.Xid)
+	return nil
+}
+
+// placeCommit keeps the log: each place once, rising, without gaps.
+func (x *index) placeCommit(p point) {
+	c := p.line.Commit
+	at := place{c.Index, c.Pos}
+	if old := x.places[at]; old != nil {
+		if !sameCommit(old.line, p.line) {
+			x.bad(JudgeDurability, lines(p.line, old.line),
+				"index %d place %d was committed as something else", c.Index, c.Pos)
+		}
+		return
+	}
+	k := &commit{point: p, n: len(x.commits)}
+	if k.n > 0 {
+		last := x.commits[k.n-1]
+		l := last.line.Commit
+		if !(c.Index == l.Index && c.Pos == l.Pos+1 || c.Index == l.Index+1 && c.Pos == 0) {
+			x.bad(JudgeDurability, lines(p.line, last.line),
+				"index %d place %d is committed after index %d place %d",
+				c.Index, c.Pos, l.Index, l.Pos)
+		}
+		k.before = max(last.before, last.line.Zxid)
+	}
+	x.places[at] = k
+	x.commits = append(x.commits, k)
+	x.zxids[p.line.Zxid] = true
+}
+
+func sameCommit(a, b *Line) bool {
+	if a.Session != b.Session || a.Xid != b.Xid || a.Zxid != b.Zxid || a.Path != b.Path {
+		return false
+	}
+	return reflect.DeepEqual(a.Commit, b.Commit) && reflect.DeepEqual(a.Request, b.Request) &&
+		reflect.DeepEqual(a.Result, b.Result)
+}
+
+// tieGenerations finds the sessions in the log.
+func (x *index) tieGenerations() {
+	for _, c := range x.commits {
+		l := c.line
+		if l.Commit.Skipped || l.Result == nil || l.Result.Err != CodeOk {
+			continue
+		}
+		life := x.life[l.Session]
+		switch l.Commit.Kind {
+		case CommitCreateSession:
+			if life == nil {
+				life = &lifetime{id: l.Session, created: c}
+				x.life[l.Session] = life
+				x.lives = append(x.lives, life)
+				life.begin(c)
+			}
+		case CommitAttach:
+			if life != nil {
+				life.begin(c)
+			}
+		case CommitAuth:
+			if life == nil {
+				continue
+			}
+			if g := life.generation(l.Commit.Generation); g != nil {
+				g.auths = append(g.auths, c)
+			}
+		case CommitClose, CommitExpire:
+			if life != nil && life.ended == nil {
+				life.ended = c
+			}
+		}
+	}
+}
+
+func (s *lifetime) begin(c *commit) {
+	g := &generation{life: s, number: c.line.Commit.Generation, begin: c,
+		base: c.line.Commit.Identities}
+	if n := len(s.generations); n > 0 {
+		s.generations[n-1].next = g
+	}
+	s.generations = append(s.generations, g)
+}
+
+func (s *lifetime) generation(number uint64) *generation {
+	for _, g := range s.generations {
+		if g.number == number {
+			return g
+		}
+	}
+	return nil
+}
+
+// tieConnections finds the generation of each connection that was accepted.
+func (x *index) tieConnections() {
+	for _, c := range x.order {
+		life := x.life[c.session]
+		if life == nil || c.connected.line == nil || c.connected.line.Connect.TimeoutMs == 0 {
+			continue
+		}
+		if n := c.connected.line.Connect.Generation; n != 0 {
+			c.gen = life.generation(n)
+		} else {
+			for _, g := range life.generations {
+				if c.connect.at < g.begin.at && g.begin.at < c.connected.at {
+					c.ambiguous = c.gen != nil
+					c.gen = g
+				}
+			}
+		}
+		if c.gen != nil && !c.ambiguous {
+			c.gen.conn = c
+		}
+	}
+}
+
+// tieCalls gives sessions their calls in the order sent.
+func (x *index) tieCalls() {
+	for _, c := range x.order {
+		auths := 0
+		for _, k := range c.calls {
+			k.auths = auths
+			if k.line.Request.Op == OpAuth {
+				auths++
+			}
+		}
+	}
+	for _, k := range x.calls {
+		if life := x.life[k.conn.session]; life != nil {
+			life.calls = append(life.calls, k)
+		}
+		if k.line.Xid <= 0 || k.conn.session == 0 {
+			continue
+		}
+		at := sessionXid{k.conn.session, k.line.Xid}
+		if old := x.byXid[at]; old != nil {
+			x.bad(JudgeHistory, lines(k.line, old.line), "xid %d is used twice in session %#x",
+				k.line.Xid, k.conn.session)
+			continue
+		}
+		x.byXid[at] = k
+	}
+}
+
+// tieCommits finds the call of each commit. An xid names a request; auths have none and are
+// counted on their connection.
+func (x *index) tieCommits() {
+	seen := map[*generation]int{}
+	for _, c := range x.commits {
+		l := c.line
+		switch l.Commit.Kind {
+		case CommitRequest, CommitClose:
+			c.call = x.byXid[sessionXid{l.Session, l.Xid}]
+		case CommitAuth:
+			c.call = x.callOfAuth(c, seen)
+		}
+		if c.call == nil {
+			continue
+		}
+		switch {
+		case l.Commit.Skipped:
+			c.call.skipped = c
+		case c.call.commit != nil:
+			x.bad(JudgeExactlyOnce, lines(l, c.call.commit.line),
+				"%v with xid %d of session %#x takes effect twice", c.call.line.Request.Op, l.Xid,
+				l.Session)
+		default:
+			c.call.commit = c
+		}
+	}
+}
+
+func (x *index) callOfAuth(c *commit, seen map[*generation]int) *call {
+	life := x.life[c.line.Session]
+	if life == nil || c.line.Commit.Skipped {
+		return nil
+	}
+	g := life.generation(c.line.Commit.Generation)
+	if g == nil || g.conn == nil {
+		return nil
+	}
+	n := seen[g]
+	seen[g]++
+	for _, k := range g.conn.calls {
+		if k.line.Request.Op == OpAuth {
+			if n == 0 {
+				return k
+			}
+			n--
+		}
+	}
+	return nil
+}
+
+// committed is the last zxid taken by the commits before a place in the history.
+func (x *index) committed(at int) int64 {
+	n := sort.Search(len(x.commits), func(i int) bool { return x.commits[i].at >= at })
+	if n == 0 {
+		return 0
+	}
+	last := x.commits[n-1]
+	return max(last.before, last.line.Zxid)
+}

@@ -1,0 +1,24 @@
+package linearizability
+
+// Judge holds a whole history against all rules. It changes nothing of it.
+//
+// The judges run in the order below since one fault often offends several of them, and an answer
+// that one has objected to is not held against the service by the next.
+func Judge(h *History) *Report {
+	r := &Report{}
+	if len(h.Lines) == 0 {
+		return r
+	}
+	x := buildIndex(h, r)
+	judgeOrder(x)
+	judgeStreams(x)
+	judgeFreshness(x)
+	y := runReplay(x)
+	judgeSessions(x)
+	judgeZxids(x)
+	judgeWatches(y)
+	judgeDigests(x)
+	judgeLiveness(x)
+	r.sort()
+	return r
+}
