@@ -118,8 +118,8 @@ type step struct {
 
 var stepGen = rapid.Custom(func(t *rapid.T) step {
 	return step{
-		What: rapid.SampledFrom([]string{"set", "watch", "watch", "change", "multi", "arrive", "work",
-			"feed", "feed", "round", "round", "round", "lose", "tick", "unwatch"}).Draw(t, "what"),
+		What: rapid.SampledFrom([]string{"set", "watch", "watch", "change", "multi", "arrive",
+			"work", "feed", "feed", "round", "round", "round", "lose", "tick", "unwatch"}).Draw(t, "what"),
 		Path: rapid.SampledFrom([]string{"/a", "/b", "/c"}).Draw(t, "path"),
 		N:    rapid.IntRange(1, 120).Draw(t, "n"),
 	}
@@ -291,6 +291,7 @@ func (w *walk) settle() {
 			w.take(step{What: "tick", N: 20})
 		}
 	}
+	rest()
 	for w.s.Outstanding() > 0 || w.s.State() != wire.StateSyncConnected {
 		rest()
 	}
