@@ -119,7 +119,8 @@ type step struct {
 var stepGen = rapid.Custom(func(t *rapid.T) step {
 	return step{
 		What: rapid.SampledFrom([]string{"set", "watch", "watch", "change", "multi", "arrive",
-			"work", "feed", "feed", "round", "round", "round", "lose", "tick", "unwatch"}).Draw(t, "what"),
+			"work", "feed", "feed", "round", "round", "round", "lose", "tick",
+			"unwatch"}).Draw(t, "what"),
 		Path: rapid.SampledFrom([]string{"/a", "/b", "/c"}).Draw(t, "path"),
 		N:    rapid.IntRange(1, 120).Draw(t, "n"),
 	}
