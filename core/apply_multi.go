@@ -73,7 +73,7 @@ func normalize(op *wire.MultiOp) bool {
 	known := c.Flags >= 0 && int(c.Flags) < len(createModes)
 	switch op.Op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer:
-		if !known || createModes[c.Flags].ttl {
+		if !known || createModes[c.Flags].ttl || c.ACL == nil {
 			return false
 		}
 		c.TTLMs = noTTL

@@ -607,22 +607,21 @@ func (c *Conn) advance(l *Local) {
 	}
 }
 
-// answerSync echoes the path that the client sent.
+// answerSync echoes the path that the client sent, a null one as well.
 func (c *Conn) answerSync(l *Local, it item) {
 	c.confirmed--
 	c.syncs--
 	if c.syncs == 0 {
 		c.readAfterSync = false
 	}
-	var q wire.PathRequest
-	in := wire.NewReader(c.body(it))
-	q.Decode(&in)
+	body := c.body(it)
+	in := wire.NewReader(body)
+	in.NullableString()
 	c.stats.begin(wire.RequestHeader{Xid: it.xid, Op: it.op}, it.at)
 	if in.Err() != nil {
 		c.reply(l, it.xid, l.State.LastZxid(), wire.CodeMarshallingError, nil)
 	} else {
-		answer := wire.PathResponse{Path: q.Path}
-		c.reply(l, it.xid, l.State.LastZxid(), wire.CodeOk, answer.AppendTo(nil))
+		c.reply(l, it.xid, l.State.LastZxid(), wire.CodeOk, body[:len(body)-in.Len()])
 	}
 	c.pop()
 	c.stats.end(it.at, l.now)

@@ -92,7 +92,6 @@ func (a *applier) apply(nowMs int64, limit int, report *Report) {
 			if most := a.cfg.ContainerMaxPerMinute; len(report.Applied.Reap) > most {
 				report.Applied.Reap = report.Applied.Reap[:most]
 			}
-			a.local.Sweep(nowMs)
 		case item.checkpoint:
 			a.freeze()
 		}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/vivariumdb/vivarium/server"
+	"github.com/vivariumdb/vivarium/server/config"
+)
+
+type serveFlags struct {
+	config     string
+	properties []string
+	check      bool
+	output     string
+	verbose    bool
+}
+
+func newServe() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a server in the foreground",
+		Long: "Run a server in the foreground until it gets SIGTERM or SIGINT.\n\n" +
+			"Without --config the data lies in ./data and clients connect to 127.0.0.1:2181.\n" +
+			"With it, ZooKeeper's own zoo.cfg is read; docs/CONFIGURATION.md lists every key.\n" +
+			"SERVER_JVMFLAGS is read for -Dname=value, as zkServer.sh does.",
+		Example: "  vivarium serve\n" +
+			"  vivarium serve --config zoo.cfg -D zookeeper.4lw.commands.whitelist='*'\n" +
+			"  vivarium serve --config zoo.cfg --check",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.config, "config", "c", "", "configuration `file` (zoo.cfg)")
+	flags.StringArrayVarP(&f.properties, "define", "D", nil,
+		"Java system property, `name=value`; may be repeated")
+	flags.BoolVar(&f.check, "check", false, "judge the configuration and stop")
+	flags.StringVarP(&f.output, "output", "o", "text", "format of the log: text or json")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log four-letter words and the store as well")
+	return cmd
+}
+
+func serve(cmd *cobra.Command, f serveFlags) error {
+	logger, err := newLogger(f)
+	if err != nil {
+		return err
+	}
+	cfg, report, err := config.Load(config.Sources{File: f.config, Properties: f.properties,
+		JVMFlags: os.Getenv("SERVER_JVMFLAGS")})
+	if report != nil {
+		for _, n := range report.Notices {
+			logger.Warn("configuration", "kind", n.Kind.String(), "notice", n.String())
+		}
+	}
+	if err != nil {
+		return usageError{fmt.Errorf("configuration refused:\n%w", err)}
+	}
+	if f.check {
+		fmt.Fprintln(cmd.OutOrStdout(), "configuration is valid")
+		return nil
+	}
+	s, err := server.New(server.Options{Config: cfg, Logger: logger, Version: buildVersion()})
+	if err != nil {
+		return err
+	}
+	return s.Run(cmd.Context())
+}
+
+func newLogger(f serveFlags) (*slog.Logger, error) {
+	options := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if f.verbose {
+		options.Level = slog.LevelDebug
+	}
+	switch f.output {
+	case "text":
+		return slog.New(slog.NewTextHandler(os.Stderr, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(os.Stderr, options)), nil
+	}
+	return nil, usageError{fmt.Errorf("--output %q: text or json is allowed", f.output)}
+}

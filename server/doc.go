@@ -1,0 +1,30 @@
+// Package server is the production driver of replication.Member: sockets, disk, clock and
+// cores. It decides nothing that a simulator could not reach; it moves bytes between the
+// world and the member, under the locks that the member's doors name.
+//
+// # Goroutines
+//
+//	one per connection   reads, feeds the Conn, writes what Feed answered (conn.go)
+//	loop                 turns the replica: mail and reports in, work out (loop.go)
+//	log                  appends: one write, one sync for all that waits (storage.go)
+//	apply                applies what is committed, under S (apply.go)
+//	flush                writes what apply answered to others' connections (apply.go)
+//	checkpoint           writes checkpoints and cuts the log (storage.go)
+//
+// # Locks, in their order
+//
+//	S  Server.state, RWMutex: State, watch table, each Conn's protocol half
+//	W  Server.watches: the watch table, among holders of S shared
+//	B  Server.inbox: the stream's inbox, among holders of S shared and the loop
+//	O  outbox.mu, one per connection: its output bytes and who writes them
+//
+// Under any of them there is no system call, no channel operation, no log line and no wait
+// (DESIGN section 7).
+//
+// # Stopping
+//
+// Run returns when its context ends, or with the first error of the disk or of apply: those
+// are final, and what was not acknowledged by then does not count. An orderly stop takes no
+// new requests, lets the replies out, writes a checkpoint, and then stops feeders, apply,
+// loop and storage in this order.
+package server

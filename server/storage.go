@@ -1,0 +1,92 @@
+package server
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/vivariumdb/vivarium/replication"
+	"github.com/vivariumdb/vivarium/replication/store"
+)
+
+// runLog makes appends durable: everything that waits shares one write and one sync.
+func (s *Server) runLog(stop <-chan struct{}) {
+	mark := time.NewTicker(50 * time.Millisecond)
+	defer mark.Stop()
+	var appends []*replication.Append
+	for {
+		select {
+		case <-stop:
+			return
+		case <-s.logWork.ready:
+		case <-mark.C:
+			if err := s.disk.Mark(s.monoMs()); err != nil {
+				s.fail(fmt.Errorf("write mark: %w", err))
+				return
+			}
+			continue
+		}
+		appends, _ = s.logWork.take(appends)
+		if len(appends) == 0 {
+			continue
+		}
+		var batch store.Batch
+		for _, a := range appends {
+			batch.Add(store.Batch{HardState: a.HardState, Entries: a.Entries})
+		}
+		began := time.Now()
+		if err := s.disk.Append(batch); err != nil {
+			s.fail(fmt.Errorf("append to the log: %w", err))
+			return
+		}
+		if took := time.Since(began); took > s.cfg.FsyncWarning {
+			s.counters.slowSyncs.Add(1)
+			s.log.Warn("slow sync of the log", "took", took.Round(time.Millisecond).String(),
+				"entries", len(batch.Entries))
+		}
+		s.loopWork.put(loopNews{stored: append([]*replication.Append(nil), appends...)})
+	}
+}
+
+// checkpointWork is for the checkpoint goroutine: one to be written, or a cut.
+type checkpointWork struct {
+	write *replication.Checkpoint
+	cut   uint64
+}
+
+// runCheckpoints writes checkpoints and cuts the log behind them.
+func (s *Server) runCheckpoints(stop <-chan struct{}) {
+	var todo []checkpointWork
+	for {
+		select {
+		case <-stop:
+			return
+		case <-s.checkWork.ready:
+		}
+		todo, _ = s.checkWork.take(todo)
+		for _, w := range todo {
+			if err := s.checkpointStep(w); err != nil {
+				s.fail(err)
+				return
+			}
+		}
+	}
+}
+
+func (s *Server) checkpointStep(w checkpointWork) error {
+	if w.cut > 0 {
+		if err := s.disk.Cut(w.cut); err != nil {
+			return fmt.Errorf("cut the log at %d: %w", w.cut, err)
+		}
+	}
+	if w.write == nil {
+		return nil
+	}
+	began := time.Now()
+	if err := s.disk.WriteCheckpoint(store.FromMember(w.write)); err != nil {
+		return fmt.Errorf("write checkpoint at %d: %w", w.write.Index, err)
+	}
+	s.log.Info("state saved", "index", w.write.Index, "changes", len(w.write.Records),
+		"took", time.Since(began).Round(time.Millisecond).String())
+	s.loopWork.put(loopNews{checkpointed: w.write.Index})
+	return nil
+}
