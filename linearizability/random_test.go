@@ -165,7 +165,7 @@ func TestRandomFaults(t *testing.T) {
 			t.Skip("nothing to falsify")
 		}
 		i := rapid.SampledFrom(at).Draw(t, "line")
-		l := &h.Lines[i]
+		l, conn := &h.Lines[i], h.Lines[i].Conn
 		what := ""
 		if l.Kind == KindEvent {
 			what = rapid.SampledFrom([]string{"drop", "double", "type", "path"}).Draw(t, "fault")
@@ -186,7 +186,7 @@ func TestRandomFaults(t *testing.T) {
 			l.Result = &res
 			fault.change(&res)
 		}
-		if what == "drop" && !seenLater(h, i, l.Conn) {
+		if what == "drop" && !seenLater(h, i, conn) {
 			t.Skip("nobody can know")
 		}
 		if r := Judge(h); r.OK() {
