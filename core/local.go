@@ -424,7 +424,7 @@ func (l *Local) answer(c *Conn, out *Outcome) {
 
 // attached completes the handshake: the point where validity, fencing and freshness meet.
 func (l *Local) attached(c *Conn, out *Outcome) {
-	if out.Attach == AttachFuture || c.lastSeen > l.State.LastZxid() {
+	if out.Attach == AttachFuture {
 		l.end(c, CauseAheadOfServer)
 		return
 	}
