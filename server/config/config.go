@@ -15,8 +15,11 @@ package config
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
+
+	"github.com/vivariumdb/vivarium/core"
 )
 
 //go:generate go test -run TestDocument -rewrite .
@@ -79,7 +82,7 @@ type Config struct {
 
 	// DigestAuthDisabled takes the scheme digest away from clients.
 	DigestAuthDisabled bool
-	// DigestAlgorithm hashes digest credentials: one of DigestAlgorithms. Default SHA1.
+	// DigestAlgorithm hashes digest credentials: one of core.DigestAlgorithms. Default SHA1.
 	DigestAlgorithm string
 	// SuperDigest is "super:<base64 of the hash>" of who may do everything; "" is nobody.
 	SuperDigest Secret
@@ -154,6 +157,10 @@ func (c *Config) Validate() error {
 	if c.MaxBuffer < minMaxBuffer {
 		bad("jute.maxbuffer", strconv.Itoa(c.MaxBuffer),
 			fmt.Sprintf("below %d, no handshake would fit", minMaxBuffer))
+	}
+	if !slices.Contains(core.DigestAlgorithms, c.DigestAlgorithm) {
+		bad("DigestAuthenticationProvider.digestAlg", c.DigestAlgorithm,
+			"not known; allowed: "+orList(core.DigestAlgorithms))
 	}
 	if len(faults) == 0 {
 		return nil

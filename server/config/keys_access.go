@@ -1,10 +1,15 @@
 package config
 
-// DigestAlgorithms are the names that DigestAuthenticationProvider.digestAlg takes: those of
-// Java's MessageDigest that a Go server has. The first name of a hash is the one Config holds.
+import (
+	"slices"
+
+	"github.com/vivariumdb/vivarium/core"
+)
+
+// DigestAlgorithms are the names that DigestAuthenticationProvider.digestAlg takes: the core's,
+// and further names that Java has for SHA1.
 func DigestAlgorithms() []string {
-	return []string{"SHA1", "SHA-1", "SHA", "SHA-224", "SHA-256", "SHA-384", "SHA-512",
-		"SHA-512/224", "SHA-512/256", "SHA3-224", "SHA3-256", "SHA3-384", "SHA3-512", "MD5"}
+	return append(slices.Clone(core.DigestAlgorithms), "SHA-1", "SHA")
 }
 
 func accessKeys() []Key {

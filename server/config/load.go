@@ -312,6 +312,11 @@ func (l *loader) warn(t *taken, v value) {
 		if v.yes {
 			l.notice(Unsafe, t.setting, "unsafe: no ACL is checked, every client may do everything")
 		}
+	case "DigestAuthenticationProvider.superDigest":
+		if !strings.Contains(v.text, ":") {
+			l.notice(Advice, t.setting, "not of the form super:<base64 of the hash>, so nobody can be "+
+				"super")
+		}
 	case "dataDir", "dataLogDir":
 		if !filepath.IsAbs(t.value) && !strings.HasPrefix(t.value, "./") {
 			l.notice(Advice, t.setting, "the path is relative to the directory that the server is "+

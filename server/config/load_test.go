@@ -160,10 +160,11 @@ func TestValidate(t *testing.T) {
 	c.ClientAddress = "nowhere"
 	c.MinSessionTimeout = c.MaxSessionTimeout + 1e6
 	c.MaxBuffer = 5
+	c.DigestAlgorithm = "ROT13"
 	err := c.Validate()
 	var faults Faults
-	if !errors.As(err, &faults) || len(faults) != 3 {
-		t.Fatalf("Validate() = %v, want three faults", err)
+	if !errors.As(err, &faults) || len(faults) != 4 {
+		t.Fatalf("Validate() = %v, want four faults", err)
 	}
 }
 
