@@ -12,6 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/vivariumdb/vivarium/internal/mutant"
 )
 
 // Keys in pebble: one header that says which generation counts, then the records of the
@@ -196,6 +198,9 @@ func (s *states) fill(b *pebble.Batch, generation uint64, records []Record) erro
 func (s *states) write(c Checkpoint) error {
 	meta := c.Meta
 	meta.Received, meta.Generation = c.Full, s.meta.Generation
+	if mutant.On("store-checkpoint-index-off") {
+		meta.Index++
+	}
 	if !c.Full {
 		return s.commit(meta, c.Records)
 	}

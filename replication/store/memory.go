@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 )
 
 // Memory is the Disk of simulated worlds. It is strict: a crash takes everything that was not
@@ -183,7 +184,7 @@ func (i *image) read(r *replay) ([]Damage, error) {
 	}
 	r.begin(i.base, i.begin)
 	for n, rec := range i.log {
-		if rec.state != Kept {
+		if rec.state != Kept && !mutant.On("store-torn-tail-as-data") {
 			if whole := slices.IndexFunc(i.log[n:], memRecord.whole); whole >= 0 {
 				return nil, &CorruptError{File: "log", Offset: int64(n), What: fmt.Sprintf(
 					"damaged record, a whole one stands behind it at %d", n+whole)}
@@ -236,8 +237,11 @@ func (m *Memory) PlanAppend(b Batch) *Plan {
 	if len(b.Entries) > 0 {
 		p.first = b.Entries[0].GetIndex()
 	}
-	p.add(EffectLogWrite, EffectLogSync)
-	if vote {
+	p.add(EffectLogWrite)
+	if !unsynced(vote) {
+		p.add(EffectLogSync)
+	}
+	if vote && !unpromised() {
 		p.add(EffectMarkWrite, EffectMarkSync)
 	}
 	return p
@@ -277,6 +281,9 @@ func (m *Memory) PlanCheckpoint(c Checkpoint) *Plan {
 	meta, err := decodeMeta(appendMeta(nil, c.Meta)) // a copy of its own
 	invariant.Check(err == nil, "a checkpoint's header cannot be read back")
 	meta.Received, meta.Generation = c.Full, was.Generation
+	if mutant.On("store-checkpoint-index-off") {
+		meta.Index++
+	}
 	p.write = write{effect: EffectCheckpointWrite, meta: meta, records: cloneRecords(c.Records)}
 	if c.Full {
 		p.write.meta.Generation++

@@ -47,7 +47,12 @@ func (p *Plan) run() error {
 func (p *Plan) Done() bool { return p.at == p.n }
 
 // Next returns the effect that Do is going to have; EffectNone if there is none.
-func (p *Plan) Next() Effect { return p.effects[min(p.at, len(p.effects)-1)] }
+func (p *Plan) Next() Effect {
+	if p.Done() {
+		return EffectNone
+	}
+	return p.effects[p.at]
+}
 
 // Do takes the next effect. An error is final, for the disk.
 func (p *Plan) Do() error {
@@ -89,7 +94,7 @@ func (p *Plan) Do() error {
 	if err != nil {
 		return m.fail(effect, err)
 	}
-	if effect == EffectLogSync || effect == EffectLogWrite && m.opts.UnsafeNoSync {
+	if effect == EffectLogSync || effect == EffectLogWrite && p.Next() != EffectLogSync {
 		r := p.write.record
 		m.promise = Mark{Term: r.hs.term, Vote: r.hs.vote, Acked: r.end}
 		m.pace.bytes += recordSize(len(r.payload))
@@ -167,6 +172,9 @@ func (i *image) suffer(w write, fate Fate) {
 	switch w.effect {
 	case EffectLogWrite:
 		w.record.state = fate // a lost one leaves its place in the file
+		if n := len(w.record.payload); fate == Torn {
+			w.record.payload = append(w.record.payload[:n/2:n/2], make([]byte, n-n/2)...)
+		}
 		i.log = append(i.log, w.record)
 		i.size += uint64(recordSize(len(w.record.payload)))
 	case EffectMarkWrite:

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"go.etcd.io/raft/v3/raftpb"
+
+	"github.com/vivariumdb/vivarium/internal/mutant"
 )
 
 // replay is what the records of a log amount to when they are read in order. Both disks judge
@@ -38,7 +40,12 @@ func (r *replay) apply(hs hardState, start Position, entries []*raftpb.Entry) er
 	if len(entries) == 0 {
 		return nil
 	}
-	r.truncate(entries[0].GetIndex())
+	first := entries[0].GetIndex()
+	if mutant.On("store-truncated-suffix-left") && last.Index > r.before.Index {
+		entries = append(entries, r.behind(last.Index)...)
+		r.last = position(entries[len(entries)-1])
+	}
+	r.truncate(first)
 	r.entries = append(r.entries, entries...)
 	r.trim()
 	return nil
@@ -51,6 +58,11 @@ func (r *replay) truncate(first uint64) {
 		return
 	}
 	r.entries = r.entries[:first-1-r.before.Index]
+}
+
+// behind returns the entries behind index.
+func (r *replay) behind(index uint64) []*raftpb.Entry {
+	return r.entries[min(uint64(len(r.entries)), index-r.before.Index):]
 }
 
 // trim drops the entries below keep: a checkpoint covers them.
@@ -82,6 +94,9 @@ func checkBatch(
 	}
 	if start.Index != 0 {
 		last = start
+	}
+	if start.Term > hs.term {
+		return last, fmt.Errorf("the log starts at %v in term %d", start, hs.term)
 	}
 	for i, e := range entries {
 		p := position(e)

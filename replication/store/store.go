@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 )
 
 // Store is the Disk on a file system.
@@ -183,7 +184,7 @@ func (s *Store) Append(b Batch) error {
 	if err := s.record(b, last); err != nil {
 		return s.doom.fail("append", err)
 	}
-	if vote {
+	if vote && !unpromised() {
 		if err := s.marker.write(s.current); err != nil {
 			return s.doom.fail("mark", err)
 		}
@@ -213,8 +214,11 @@ func (s *Store) record(b Batch, last Position) error {
 	if err := j.write(buf, magicBatch); err != nil {
 		return err
 	}
-	if err := j.syncData(); err != nil {
-		return err
+	vote := s.hs.term != s.written.term || s.hs.vote != s.written.vote
+	if !unsynced(vote) {
+		if err := j.syncData(); err != nil {
+			return err
+		}
 	}
 	first := uint64(0)
 	if len(b.Entries) > 0 {
@@ -228,6 +232,13 @@ func (s *Store) record(b Batch, last Position) error {
 	s.mu.Unlock()
 	return nil
 }
+
+// unsynced and unpromised are the mutants that answer before the disk has it.
+func unsynced(vote bool) bool {
+	return mutant.On("store-ack-before-sync") || vote && unpromised()
+}
+
+func unpromised() bool { return mutant.On("store-term-vote-not-synced") }
 
 // Mark implements Disk.
 func (s *Store) Mark(nowMs int64) error {

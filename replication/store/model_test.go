@@ -1,0 +1,298 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/raft/v3/raftpb"
+	"pgregory.net/rapid"
+)
+
+// model is a disk as one would like to think of it: nothing is ever lost.
+type model struct {
+	hs      hardState // as given
+	commit  uint64    // as written
+	last    Position
+	entries []plainEntry // all of them since start
+	start   Position
+	at      Position // checkpoint
+	digest  byte
+	records map[string]string
+	staged  []Record
+}
+
+// op is one operation on a disk.
+type op struct {
+	name       string
+	batch      *Batch
+	checkpoint *Checkpoint
+	stage      []Record
+	cut        uint64
+	markMs     int64
+}
+
+func (o op) String() string { return o.name }
+
+func (o op) run(d Disk) error {
+	switch {
+	case o.batch != nil:
+		return d.Append(*o.batch)
+	case o.checkpoint != nil:
+		return d.WriteCheckpoint(*o.checkpoint)
+	case o.stage != nil:
+		return d.Stage(o.stage, true)
+	case o.cut != 0:
+		return d.Cut(o.cut)
+	default:
+		return d.Mark(o.markMs)
+	}
+}
+
+// plan is run for a Memory.
+func (o op) plan(m *Memory) *Plan {
+	switch {
+	case o.batch != nil:
+		return m.PlanAppend(*o.batch)
+	case o.checkpoint != nil:
+		return m.PlanCheckpoint(*o.checkpoint)
+	case o.stage != nil:
+		return m.PlanStage(o.stage, true)
+	case o.cut != 0:
+		return m.PlanCut(o.cut)
+	default:
+		return m.PlanMark(o.markMs)
+	}
+}
+
+// after returns the model with o done.
+func (m model) after(o op) model {
+	switch {
+	case o.batch != nil:
+		return m.afterAppend(*o.batch)
+	case o.checkpoint != nil:
+		c := o.checkpoint
+		m.at, m.digest = c.Position, c.Digest[0]
+		m.records = maps.Clone(m.records)
+		if c.Full || m.records == nil {
+			m.records = map[string]string{}
+		}
+		records := c.Records
+		if c.Full {
+			records, m.staged = slices.Concat(m.staged, records), nil
+		}
+		for _, r := range records {
+			if r.Delete {
+				delete(m.records, string(r.Key))
+			} else {
+				m.records[string(r.Key)] = string(r.Value)
+			}
+		}
+	case o.stage != nil:
+		m.staged = o.stage
+	}
+	return m
+}
+
+func (m model) afterAppend(b Batch) model {
+	writes := len(b.Entries) > 0 || b.Start.Index != 0
+	if b.HardState != nil {
+		hs := plainHardState(b.HardState)
+		writes = writes || hs.term != m.hs.term || hs.vote != m.hs.vote
+		m.hs = hs
+	}
+	if b.Start.Index != 0 {
+		m.start, m.last, m.entries = b.Start, b.Start, nil
+	}
+	if n := len(b.Entries); n > 0 {
+		keep := b.Entries[0].GetIndex() - 1 - m.start.Index
+		m.entries = append(m.entries[:keep:keep], flat(b.Entries)...)
+		m.last = position(b.Entries[n-1])
+	}
+	if writes {
+		m.commit = m.hs.commit
+	}
+	return m
+}
+
+// snapshot is what can be seen of a disk after Open.
+type snapshot struct {
+	Term, Vote, Commit uint64
+	Checkpoint         Position
+	Digest             byte
+	Entries            []plainEntry
+	Records            map[string]string
+}
+
+func (m model) snapshot() snapshot {
+	s := snapshot{Term: m.hs.term, Vote: m.hs.vote, Commit: max(m.commit, m.at.Index),
+		Checkpoint: m.at, Digest: m.digest, Records: m.records}
+	for _, e := range m.entries {
+		if e.Index > m.at.Index {
+			s.Entries = append(s.Entries, e)
+		}
+	}
+	if s.Records == nil {
+		s.Records = map[string]string{}
+	}
+	return s
+}
+
+func snapshotOf(d Disk, rec *Recovered) (snapshot, error) {
+	records, err := readAll(d)
+	return snapshot{Term: rec.HardState.GetTerm(), Vote: rec.HardState.GetVote(),
+		Commit: rec.HardState.GetCommit(), Checkpoint: rec.Checkpoint.Position,
+		Digest: rec.Checkpoint.Digest[0], Entries: flat(rec.Entries), Records: records}, err
+}
+
+// checkOneOf says how got differs from all of the models.
+func checkOneOf(got snapshot, models ...model) error {
+	var text string
+	for i, m := range models {
+		diff := cmp.Diff(m.snapshot(), got)
+		if diff == "" {
+			return nil
+		}
+		text += fmt.Sprintf("candidate %d (-want +got):\n%s", i, diff)
+	}
+	return fmt.Errorf("disk holds something else:\n%s", text)
+}
+
+// drawOps draws a lawful sequence of operations.
+func drawOps(t *rapid.T, most int) []op {
+	g := &opDrawer{t: t}
+	n := rapid.IntRange(1, most).Draw(t, "n")
+	for range n {
+		g.draw()
+	}
+	return g.ops
+}
+
+type opDrawer struct {
+	t   *rapid.T
+	m   model
+	ops []op
+	ms  int64
+}
+
+func (g *opDrawer) add(o op) {
+	g.ops = append(g.ops, o)
+	g.m = g.m.after(o)
+}
+
+func (g *opDrawer) number(name string, from, to uint64) uint64 {
+	return rapid.Uint64Range(from, to).Draw(g.t, name)
+}
+
+func (g *opDrawer) draw() {
+	kinds := []string{"append", "append", "append", "replace", "vote", "commit", "checkpoint",
+		"install", "cut", "mark", "stage"}
+	switch rapid.SampledFrom(kinds).Draw(g.t, "kind") {
+	case "append":
+		g.append(g.m.last.Index + 1)
+	case "replace":
+		if g.m.hs.commit < g.m.last.Index {
+			g.m.hs.term++ // a new leader
+			g.append(g.number("first", g.m.hs.commit+1, g.m.last.Index))
+		}
+	case "vote":
+		g.vote()
+	case "commit":
+		hs := g.m.hs
+		hs.commit = g.number("commit", hs.commit, g.m.last.Index)
+		g.add(op{name: fmt.Sprintf("commit %d", hs.commit), batch: &Batch{HardState: hs.proto()}})
+	case "checkpoint":
+		g.checkpoint()
+	case "install":
+		g.install()
+	case "cut":
+		if g.m.at.Index > 0 {
+			index := g.number("cut", 1, g.m.at.Index)
+			g.add(op{name: fmt.Sprintf("cut %d", index), cut: index})
+		}
+	case "mark":
+		g.ms += int64(g.number("ms", 0, 100))
+		g.add(op{name: "mark", markMs: g.ms})
+	case "stage":
+		g.add(op{name: "stage", stage: []Record{{Key: []byte("staged"), Value: []byte("x")}}})
+	}
+}
+
+func (g *opDrawer) append(first uint64) {
+	hs := g.m.hs
+	hs.term = max(hs.term, 1)
+	if g.m.hs.term == 0 {
+		hs.vote = 0
+	}
+	n := int(g.number("entries", 1, 4))
+	size := int(g.number("size", 0, 600))
+	b := &Batch{Entries: newEntries(hs.term, first, n, size)}
+	hs.commit = g.number("commit", hs.commit, first+uint64(n)-1)
+	b.HardState = hs.proto()
+	g.add(op{name: fmt.Sprintf("append %d+%d of %d bytes, %+v", first, n, size, hs), batch: b})
+}
+
+func (g *opDrawer) vote() {
+	hs := g.m.hs
+	hs.term += g.number("term", 1, 2)
+	hs.vote = g.number("vote", 0, 3)
+	g.add(op{name: fmt.Sprintf("vote %+v", hs), batch: &Batch{HardState: hs.proto()}})
+}
+
+func (g *opDrawer) checkpoint() {
+	if g.m.hs.commit <= g.m.at.Index {
+		return
+	}
+	index := g.number("index", g.m.at.Index+1, g.m.hs.commit)
+	at := g.m.entries[index-1-g.m.start.Index].Position
+	g.add(g.checkpointOp("checkpoint", at, g.records()))
+}
+
+func (g *opDrawer) checkpointOp(name string, at Position, records []Record) op {
+	c := &Checkpoint{Meta: Meta{Position: at, ConfState: &raftpb.ConfState{Voters: []uint64{1, 2}}},
+		Records: records}
+	c.Digest[0] = byte(g.number("digest", 0, 255))
+	return op{name: fmt.Sprintf("%s %v", name, at), checkpoint: c}
+}
+
+// records draws changes; now and then so many that they are ingested as a table.
+func (g *opDrawer) records() []Record {
+	var records []Record
+	for key := range 12 {
+		what := g.number("what", 0, 40)
+		r := Record{Key: []byte{'k', byte(key)}}
+		switch {
+		case what < 3:
+			r.Delete = true
+		case what < 10:
+			r.Value = fmt.Appendf(nil, "%d", what)
+		case what == 10:
+			r.Value = make([]byte, 9<<10)
+		default:
+			continue
+		}
+		records = append(records, r)
+	}
+	return records
+}
+
+// install is what follows a checkpoint from a peer.
+func (g *opDrawer) install() {
+	if g.m.hs.term == 0 {
+		return
+	}
+	at := Position{Term: g.m.hs.term, Index: g.m.last.Index + g.number("ahead", 1, 5)}
+	var records []Record
+	for _, r := range g.records() {
+		if !r.Delete {
+			records = append(records, r)
+		}
+	}
+	o := g.checkpointOp("install", at, records)
+	o.checkpoint.Full = true
+	g.add(o)
+	hs := g.m.hs
+	hs.commit = at.Index
+	g.add(op{name: fmt.Sprintf("start %v", at), batch: &Batch{HardState: hs.proto(), Start: at}})
+}
