@@ -314,8 +314,8 @@ func (l *loader) warn(t *taken, v value) {
 		}
 	case "DigestAuthenticationProvider.superDigest":
 		if !strings.Contains(v.text, ":") {
-			l.notice(Advice, t.setting, "not of the form super:<base64 of the hash>, so nobody can be "+
-				"super")
+			l.notice(Advice, t.setting, "not of the form super:<base64 of the hash>, so "+
+				"nobody can be super")
 		}
 	case "dataDir", "dataLogDir":
 		if !filepath.IsAbs(t.value) && !strings.HasPrefix(t.value, "./") {
