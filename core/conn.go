@@ -429,20 +429,15 @@ func (c *Conn) takeRead(l *Local, q wire.RequestHeader, body []byte, now int64) 
 		c.prepare(l, q, body, now)
 		return
 	}
+	if mutant.On("reads-order-broken-on-error") && q.Op == wire.OpGetData &&
+		l.State.lookup(readPathWatch(body).Path) == nil {
+		c.answer(l, q.Xid, q.Op, body)
+		return
+	}
 	if c.syncs > 0 {
 		c.readAfterSync = true
 	}
 	c.enqueue(item{kind: itemRead, op: q.Op, xid: q.Xid, at: now}, body)
-}
-
-// prepare answers too early and sends the answer in its turn: a known bug, for the mutants.
-func (c *Conn) prepare(l *Local, q wire.RequestHeader, body []byte, now int64) {
-	out := c.out
-	c.out = nil
-	c.answer(l, q.Xid, q.Op, body)
-	reply := c.out
-	c.out = out
-	c.enqueue(item{kind: itemReply, op: q.Op, xid: q.Xid, at: now}, reply)
 }
 
 // takeWrite gives a write to the stream. Behind a read that waits for a sync it must wait:

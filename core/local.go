@@ -78,8 +78,8 @@ type Local struct {
 	granted  int     // likewise: bytes promised for long frames
 
 	touched  []*Conn // got output or came to an end since TakeTouched
-	late     []*Conn // used by a mutant only
-	now      int64   // of the Deliver under way
+	mutation mutation
+	now      int64 // of the Deliver under way
 	applying bool
 	changes  uint64 // counts the changes that were told to watchers
 	retired  Totals
@@ -340,11 +340,14 @@ func (l *Local) Deliver(out *Outcome, now int64) {
 	}
 	if c != nil && c.phase != phaseOver {
 		if mutant.On("watches-deferred-read-after-batch") {
-			l.late = append(l.late, c)
+			l.mutation.reads = append(l.mutation.reads, c)
 		} else {
 			c.advance(l)
 		}
 		l.touch(c)
+	}
+	if mutant.Enabled {
+		l.armLate()
 	}
 	l.applying = false
 }
@@ -363,12 +366,9 @@ func (l *Local) Resume(c *Conn) bool {
 func (l *Local) EndBatch() {
 	l.applying = true
 	l.feedStarved()
-	for _, c := range l.late {
-		if c.phase != phaseOver {
-			c.advance(l)
-		}
+	if mutant.Enabled {
+		l.endMutation()
 	}
-	l.late = l.late[:0]
 	l.applying = false
 }
 

@@ -86,6 +86,9 @@ func (c *Conn) read(l *Local, xid int32, op wire.OpCode, body []byte) {
 		out = header.AppendTo(out[:start])
 	}
 	c.out = wire.EndFrame(out, at)
+	if mutant.On("reads-header-zxid-later") && l.applying {
+		l.mutation.headers = append(l.mutation.headers, lateHeader{c, at + wire.FrameHeaderLen + 4})
+	}
 	c.replied(l, xid, l.State.LastZxid())
 }
 
@@ -153,7 +156,11 @@ func (r *reader) pathWatch(op wire.OpCode, q *wire.PathWatchRequest) wire.ErrorC
 			r.b = r.l.State.appendStat(r.b, n)
 		}
 	}
-	if q.Watch {
+	switch {
+	case !q.Watch:
+	case mutant.On("watches-armed-late") && r.l.applying:
+		r.l.mutation.watches = append(r.l.mutation.watches, lateWatch{r.c, strings.Clone(q.Path), modes})
+	default:
 		r.l.Watches.add(r.c, q.Path, modes)
 	}
 	return wire.CodeOk
