@@ -458,8 +458,8 @@ func (c *Conn) takeWrite(l *Local, q wire.RequestHeader, body []byte, now int64)
 }
 
 func (c *Conn) give(l *Local, xid int32, op wire.OpCode, body []byte) {
-	box := &l.Inbox
-	l.submit(c, AppendRequest(box.commands, c.session, c.generation, l.Settings.flags(), xid, op, body))
+	flags := l.Settings.flags()
+	l.submit(c, AppendRequest(l.Inbox.commands, c.session, c.generation, flags, xid, op, body))
 	c.inflight++
 }
 

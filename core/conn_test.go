@@ -125,7 +125,8 @@ func (d *desk) create(c *Conn, xid int32, path string, flags int32) {
 
 func (d *desk) set(c *Conn, xid int32, path, data string) {
 	d.t.Helper()
-	d.send(c, xid, wire.OpSetData, &wire.SetDataRequest{Path: path, Data: []byte(data), Version: -1})
+	d.send(c, xid, wire.OpSetData,
+		&wire.SetDataRequest{Path: path, Data: []byte(data), Version: -1})
 }
 
 func (d *desk) read(c *Conn, xid int32, op wire.OpCode, path string, watch bool) {
@@ -440,7 +441,8 @@ func TestBoundsStopTheReadingOfOne(t *testing.T) {
 	})
 	t.Run("long frames", func(t *testing.T) {
 		d := newDesk(t, Settings{MaxInputBytes: 300 << 10})
-		long := frame(1, wire.OpSetData, &wire.SetDataRequest{Path: "/", Data: make([]byte, 200<<10)})
+		long := frame(1, wire.OpSetData,
+			&wire.SetDataRequest{Path: "/", Data: make([]byte, 200<<10)})
 		a, b := d.client(), d.client()
 		d.feed(a, long[:100])
 		d.feed(b, long[:100])
@@ -461,7 +463,8 @@ func TestBoundsStopTheReadingOfOne(t *testing.T) {
 
 func TestHandshakeTimeout(t *testing.T) {
 	d := newDesk(t, Settings{HandshakeMs: 1000})
-	silent, _ := d.l.Open(ConnInfo{ID: 100, NowMs: d.now, Remote: netip.MustParseAddrPort("[::1]:1")})
+	silent, _ := d.l.Open(ConnInfo{ID: 100, NowMs: d.now,
+		Remote: netip.MustParseAddrPort("[::1]:1")})
 	c := d.client()
 	d.now += 999
 	d.l.Sweep(d.now)

@@ -159,7 +159,8 @@ func (r *reader) pathWatch(op wire.OpCode, q *wire.PathWatchRequest) wire.ErrorC
 	switch {
 	case !q.Watch:
 	case mutant.On("watches-armed-late") && r.l.applying:
-		r.l.mutation.watches = append(r.l.mutation.watches, lateWatch{r.c, strings.Clone(q.Path), modes})
+		late := lateWatch{r.c, strings.Clone(q.Path), modes}
+		r.l.mutation.watches = append(r.l.mutation.watches, late)
 	default:
 		r.l.Watches.add(r.c, q.Path, modes)
 	}

@@ -113,8 +113,8 @@ func New(cfg Config, rec Recovered) (*Member, error) {
 	log := &memlog{hard: rec.HardState, conf: rec.ConfState, start: position{rec.Term, index}}
 	log.append(rec.Entries)
 	if commit := rec.HardState.GetCommit(); commit < index || commit > log.last() {
-		return nil, fmt.Errorf("start member: log ends at %d, begins behind %d, but %d is committed",
-			log.last(), index, commit)
+		return nil, fmt.Errorf("start member: the log begins behind %d and ends at %d, but %d is "+
+			"committed", index, log.last(), commit)
 	}
 	m.applier = applier{state: rec.State, local: m.Local, cfg: &m.cfg, conf: rec.ConfState,
 		term: rec.Term}

@@ -16,7 +16,6 @@ import (
 	"github.com/vivariumdb/vivarium/replication"
 	"github.com/vivariumdb/vivarium/replication/store"
 	"github.com/vivariumdb/vivarium/server/config"
-	"go.etcd.io/raft/v3/raftpb"
 )
 
 // Options is what a server needs from its surroundings. Zero values work.
@@ -153,7 +152,7 @@ func (s *Server) open(o Options) error {
 		s.log.Warn("dropped an unfinished record of the log", "file", d.File,
 			"offset", d.Offset, "found", d.What)
 	}
-	rec, err := s.load(recovered)
+	rec, err := store.StartMember(disk, recovered, founder)
 	if err == nil {
 		s.member, err = replication.New(s.memberConfig(o.Member), rec)
 	}
@@ -162,18 +161,6 @@ func (s *Server) open(o Options) error {
 		return err
 	}
 	return nil
-}
-
-// load founds an ensemble of one on an empty disk, and reads what the disk holds.
-func (s *Server) load(found *store.Recovered) (replication.Recovered, error) {
-	if found.Empty && found.Checkpoint.Index == 0 {
-		if err := store.Found(s.disk, founder); err != nil {
-			return replication.Recovered{}, err
-		}
-		term, commit := uint64(replication.FoundingTerm), uint64(replication.FoundingIndex)
-		found.HardState = &raftpb.HardState{Term: &term, Commit: &commit}
-	}
-	return store.LoadMember(s.disk, found)
 }
 
 // founder is the raft id of who founds an ensemble.

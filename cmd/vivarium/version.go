@@ -46,9 +46,9 @@ func newVersion() *cobra.Command {
 					"release": v.Release, "commit": v.Commit, "built": v.Built,
 					"zookeeper": server.ZooKeeperRelease})
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "vivarium %s (commit %s, built %s), serves the "+
-				"protocol of ZooKeeper %s\n", v.Release, orUnknown(v.Commit), orUnknown(v.Built),
-				server.ZooKeeperRelease)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(),
+				"vivarium %s (commit %s, built %s), serves the protocol of ZooKeeper %s\n",
+				v.Release, orUnknown(v.Commit), orUnknown(v.Built), server.ZooKeeperRelease)
 			return err
 		},
 	}

@@ -55,6 +55,19 @@ func FoundWith(d Disk, id core.RaftID, state *core.State) error {
 	return nil
 }
 
+// StartMember founds an ensemble of one on a disk that is empty, and loads the member of one
+// that is not.
+func StartMember(d Disk, found *Recovered, id core.RaftID) (replication.Recovered, error) {
+	if !found.Empty {
+		return LoadMember(d, found)
+	}
+	if err := Found(d, id); err != nil {
+		return replication.Recovered{}, err
+	}
+	term, commit := uint64(replication.FoundingTerm), uint64(replication.FoundingIndex)
+	return LoadMember(d, &Recovered{HardState: &raftpb.HardState{Term: &term, Commit: &commit}})
+}
+
 // LoadMember turns what Open found into what a member starts from. The State's digest is computed
 // from what is loaded and compared with the one that was stored.
 func LoadMember(d Disk, found *Recovered) (replication.Recovered, error) {
