@@ -149,9 +149,7 @@ func (c *connection) read(want int) error {
 		c.dropInput()
 	}
 	if rest == 0 && c.raw != nil {
-		if err := c.waitReadable(); err != nil {
-			return err
-		}
+		return c.readFresh()
 	}
 	switch {
 	case c.in == nil:
@@ -178,16 +176,37 @@ func (c *connection) dropInput() {
 	c.in, c.used = nil, 0
 }
 
-// waitReadable returns when the socket has something to read, without holding a buffer for
-// it meanwhile: most connections are idle most of the time (LIBRARIES section 4.1).
-func (c *connection) waitReadable() error {
-	first := true
-	return c.raw.Read(func(uintptr) bool {
-		// The runtime calls once before it waits, and again when the socket is readable.
-		ready := !first
-		first = false
-		return ready
+// readFresh waits until the socket has something to read and reads it, without holding a
+// buffer while it waits: most connections are idle most of the time (LIBRARIES section 4.1).
+// The read has to be tried before each wait: what arrived earlier announces itself only once.
+func (c *connection) readFresh() error {
+	var failed error
+	err := c.raw.Read(func(fd uintptr) bool {
+		b := readBuffers.Get().(*[]byte)
+		for {
+			n, err := syscall.Read(int(fd), *b)
+			switch {
+			case err == syscall.EINTR:
+				continue
+			case err == syscall.EAGAIN:
+				readBuffers.Put(b)
+				return false
+			case err != nil:
+				failed = os.NewSyscallError("read", err)
+			case n == 0:
+				failed = io.EOF
+			default:
+				c.in = (*b)[:n]
+				return true
+			}
+			readBuffers.Put(b)
+			return true
+		}
 	})
+	if err != nil {
+		return err
+	}
+	return failed
 }
 
 // push takes the Conn's output over. The caller is the feeder under S shared, or holds S
