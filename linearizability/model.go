@@ -425,18 +425,21 @@ func (m *model) check(r *Request, o *origin) Result {
 
 // multi executes all parts or none. Later parts see the earlier ones.
 func (m *model) multi(r *Request, o *origin) Result {
+	parts := make([]Request, len(r.Ops))
 	for i := range r.Ops {
-		if !multiPart(&r.Ops[i]) {
+		part, ok := multiPart(r.Ops[i])
+		if !ok {
 			return fail(CodeMarshallingError)
 		}
+		parts[i] = part
 	}
 	m.undo, m.undoes = nil, true
 	told := len(m.changes)
 	res := Result{Parts: []Result{}}
 	culprit := -1
-	for i := range r.Ops {
-		part := m.single(&r.Ops[i], o)
-		part.Op = r.Ops[i].Op
+	for i := range parts {
+		part := m.single(&parts[i], o)
+		part.Op = partResult(parts[i].Op)
 		res.Parts = append(res.Parts, part)
 		if part.Err != CodeOk {
 			culprit = i
@@ -465,16 +468,35 @@ func (m *model) multi(r *Request, o *origin) Result {
 	return res
 }
 
-// multiPart says whether ZooKeeper's decoder takes the request as a part of a multi.
-func multiPart(r *Request) bool {
+// partResult is the type that the result of a part has: all creates that show a Stat are create2.
+func partResult(op Op) Op {
+	if op == OpCreateContainer || op == OpCreateTTL {
+		return OpCreate2
+	}
+	return op
+}
+
+// multiPart is what ZooKeeper's decoder makes of a part of a multi, whose mode counts more than its
+// op there; false is a part for which it refuses the whole multi.
+func multiPart(r Request) (Request, bool) {
+	mode, known := modeOf(r.Flags)
 	switch r.Op {
 	case OpCreate, OpCreate2, OpCreateContainer:
-		_, ok := modeOf(r.Flags)
-		return ok && !r.Malformed
-	case OpCreateTTL, OpDelete, OpSetData, OpCheck:
-		return !r.Malformed
+		if mode.container {
+			r.Op = OpCreateContainer
+		}
+		return r, known && !mode.ttl && !r.Malformed
+	case OpCreateTTL:
+		if mode.container {
+			r.Op = OpCreateContainer
+		} else if !mode.ttl {
+			r.Op = OpCreate
+		}
+		return r, !r.Malformed
+	case OpDelete, OpSetData, OpCheck:
+		return r, !r.Malformed
 	}
-	return false
+	return r, false
 }
 
 func (m *model) onUndo(f func()) {
