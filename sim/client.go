@@ -1,0 +1,565 @@
+package sim
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/vivariumdb/vivarium/linearizability"
+	"github.com/vivariumdb/vivarium/wire"
+)
+
+// rawClient is a client that speaks protocol bytes of its own making, and behaves as well or as
+// badly as its seed wants: it pipelines, reads slowly, says nothing, connects twice, forgets its
+// session.
+type rawClient struct {
+	w   *World
+	id  int64
+	r   rng
+	ip  netip.Addr
+	gen *generator
+
+	session session
+	conn    *rawConn   // the one in use, nil if there is none
+	old     *rawConn   // the one before, if it is still in use as well
+	silent  int64      // until then it says nothing
+	retry   int        // connects in vain since the last that was answered
+	pausing bool       // a connect is planned
+	backlog []func()   // a scenario's: what to do once connected
+	seen    []*arrival // a scenario's: what came, in order
+	keep    bool       // seen is wanted
+	manual  bool       // a scenario drives it: no steps of its own
+
+	finishing bool
+	reading   int // steps of reading everything back
+	finished  bool
+}
+
+// session is what a client knows of its session.
+type session struct {
+	id        int64
+	password  []byte
+	timeoutMs int64 // granted
+	lastZxid  int64
+	xid       int32
+	auths     [][]byte
+	watches   map[watchKind][]string // set and not fired, each path once
+}
+
+type watchKind int
+
+const (
+	watchData watchKind = iota
+	watchExist
+	watchChild
+	watchPersistent
+	watchRecursive
+	watchKinds
+)
+
+// rawConn is one connection of a raw client.
+type rawConn struct {
+	c        *rawClient
+	end      *end
+	tap      *tap
+	out      [][]byte // frames to be sent; the first may be sent in part
+	part     int      // bytes of the first that were sent
+	sent     int      // frames begun
+	wrong    bool     // it gives a wrong password
+	open     bool
+	over     bool
+	closing  bool // closeSession was sent
+	waiting  int  // requests without an answer
+	lastSend int64
+	lastRecv int64
+	deaf     int64 // until then it does not read
+}
+
+func newRawClient(w *World, id int64) *rawClient {
+	c := &rawClient{w: w, id: id, r: newRNG(w.seed, fmt.Sprintf("client/%d", id)),
+		ip: netip.AddrFrom4([4]byte{10, 0, 0, byte(1 + id%5)})}
+	if id%7 == 6 {
+		c.ip = netip.MustParseAddr("fd00::17")
+	}
+	c.gen = newGenerator(w, c.r, c.ip)
+	c.session = c.newSession()
+	return c
+}
+
+func (c *rawClient) newSession() session { return session{watches: map[watchKind][]string{}} }
+
+// String says where the client stands.
+func (c *rawClient) String() string {
+	text := fmt.Sprintf("client %d session %#x", c.id, c.session.id)
+	if conn := c.conn; conn != nil {
+		text += fmt.Sprintf(" conn %d open %v waiting %d unsent %d", conn.tap.conn, conn.open,
+			conn.waiting, len(conn.out))
+	}
+	return text
+}
+
+func (c *rawClient) start() {
+	c.connect()
+	if !c.manual {
+		c.later()
+	}
+	c.beat()
+}
+
+func (c *rawClient) done() bool { return c.finished }
+
+// later plans the next step.
+func (c *rawClient) later() {
+	c.w.clock.after(c.r.spread(c.w.k.ThinkUs), func() {
+		if c.finishing || c.w.over {
+			return
+		}
+		c.step()
+		c.later()
+	})
+}
+
+// step does one thing.
+func (c *rawClient) step() {
+	w, k := c.w, &c.w.k
+	switch {
+	case w.clock.now < c.silent:
+	case c.conn == nil:
+		c.connect()
+	case !c.conn.open:
+	case c.r.chance(k.Disconnect):
+		w.count.add(faultDisconnect)
+		c.conn.close()
+	case c.r.chance(k.DoubleConnect) && c.old == nil:
+		w.count.add(faultDoubleConnect)
+		c.old, c.conn = c.conn, nil
+		c.connect()
+	case c.r.chance(k.Abandon):
+		w.count.add(faultAbandon)
+		c.conn.close()
+		c.session = c.newSession()
+	case c.r.chance(k.Silence):
+		w.count.add(faultSilence)
+		c.silent = w.clock.now + c.r.between(c.session.timeoutMs/2, 3*c.session.timeoutMs)*millisecond
+	case c.r.chance(k.SlowRead):
+		w.count.add(faultSlowRead)
+		c.conn.deafen(w.clock.now + c.r.spread(second))
+	case c.r.chance(k.CloseSession):
+		c.conn.request(wire.OpCloseSession, nil)
+	default:
+		c.burst()
+	}
+}
+
+// burst sends some requests, if not too many are unanswered.
+func (c *rawClient) burst() {
+	conn := c.conn
+	if c.old != nil && !c.old.over && c.r.chance(500) {
+		conn = c.old // the connection that the session has been taken from
+	}
+	for n := c.r.between(1, c.w.k.Burst); n > 0 && !conn.closing; n-- {
+		if int64(conn.waiting) >= c.w.k.Pipeline {
+			return
+		}
+		for _, q := range c.gen.next(&c.session) {
+			conn.request(q.op, q.body)
+		}
+	}
+}
+
+// connect opens a connection for the session, or for a new one.
+func (c *rawClient) connect() {
+	if c.conn != nil || c.pausing || c.finished {
+		return
+	}
+	conn := &rawConn{c: c, lastSend: c.w.clock.now, lastRecv: c.w.clock.now}
+	c.conn = conn
+	c.w.dial(c.ip, conn.opened, func() {
+		conn.over = true
+		c.lose(conn)
+	})
+}
+
+// opened sends the handshake.
+func (conn *rawConn) opened(e *end) {
+	c := conn.c
+	w, s := c.w, &c.session
+	conn.end = e
+	conn.tap = &tap{w: w, client: c.id, conn: e.link.id}
+	e.readable, e.writable = conn.readable, conn.pump
+	e.gone = func(cause string) { conn.gone(cause) }
+	if c.conn != conn {
+		conn.close()
+		return
+	}
+	q := wire.ConnectRequest{TimeoutMs: c.gen.timeoutMs(), LastZxidSeen: s.lastZxid,
+		SessionID: s.id, Password: s.password, HasReadOnly: c.r.chance(900),
+		ReadOnly: c.r.chance(100)}
+	q.ReadOnly = q.ReadOnly && q.HasReadOnly
+	if q.Password == nil {
+		q.Password = make([]byte, wire.PasswordLen)
+	}
+	if !c.finishing && !c.manual {
+		if s.id != 0 && c.r.chance(w.k.WrongPassword) {
+			w.count.add(faultWrongPassword)
+			q.Password, conn.wrong = c.r.bytes(wire.PasswordLen), true
+		}
+		if c.r.chance(w.k.FutureZxid) {
+			w.count.add(faultFutureZxid)
+			q.LastZxidSeen = s.lastZxid + 1<<40
+		}
+	}
+	b, at := wire.BeginFrame(nil)
+	conn.send(wire.EndFrame(q.AppendTo(b), at))
+}
+
+// request sends a request with the session's next xid.
+func (conn *rawConn) request(op wire.OpCode, body []byte) int32 {
+	xid := int32(0)
+	switch op {
+	case wire.OpPing:
+		xid = wire.XidPing
+	case wire.OpAuth:
+		xid = wire.XidAuth
+	case wire.OpSetWatches, wire.OpSetWatches2:
+		xid = wire.XidSetWatches
+	case wire.OpCloseSession:
+		conn.closing = true
+		fallthrough
+	default:
+		conn.c.session.xid++
+		xid = conn.c.session.xid
+	}
+	b, at := wire.BeginFrame(nil)
+	h := wire.RequestHeader{Xid: xid, Op: op}
+	b = append(h.AppendTo(b), body...)
+	conn.waiting++
+	conn.send(wire.EndFrame(b, at))
+	return xid
+}
+
+func (conn *rawConn) send(frame []byte) {
+	conn.out = append(conn.out, frame)
+	conn.pump()
+}
+
+// pump gives frames to the link as long as there is room.
+func (conn *rawConn) pump() {
+	for len(conn.out) > 0 && !conn.over {
+		frame := conn.out[0]
+		if conn.part == 0 && conn.sent < 1+conn.answers() {
+			conn.tap.sent(frame, conn.wrong)
+			conn.sent++
+		}
+		n := conn.end.write(frame[conn.part:])
+		conn.part += n
+		conn.lastSend = conn.c.w.clock.now
+		if conn.part < len(frame) {
+			return
+		}
+		conn.out, conn.part = conn.out[1:], 0
+	}
+}
+
+// answers is no bound; pump notes each frame when its first byte is given to the link.
+func (conn *rawConn) answers() int { return 1 << 30 }
+
+// readable takes what has arrived, unless the client is deaf.
+func (conn *rawConn) readable() {
+	now := conn.c.w.clock.now
+	if conn.over || now < conn.deaf {
+		return
+	}
+	for {
+		b := conn.end.read(4096)
+		if len(b) == 0 {
+			break
+		}
+		conn.lastRecv = now
+		conn.tap.received(b, conn.arrived)
+		if conn.over {
+			return
+		}
+	}
+	if conn.end.finished() {
+		conn.end.end(conn.end.in.ended)
+	}
+}
+
+func (conn *rawConn) deafen(until int64) {
+	conn.deaf = until
+	conn.c.w.clock.after(until-conn.c.w.clock.now, conn.readable)
+}
+
+// arrived handles one frame.
+func (conn *rawConn) arrived(a *arrival) {
+	c, s := conn.c, &conn.c.session
+	if c.keep {
+		c.seen = append(c.seen, a)
+	}
+	if a.connect != nil {
+		conn.connected(a.connect)
+		return
+	}
+	mine := conn.tap.session == s.id
+	if a.event != nil {
+		if mine {
+			s.lastZxid = max(s.lastZxid, a.zxid)
+			s.fired(a.event)
+		}
+		return
+	}
+	conn.waiting--
+	if mine {
+		s.lastZxid = max(s.lastZxid, a.zxid)
+		s.armed(a)
+	}
+	c.gen.learn(a)
+	switch {
+	case a.op == wire.OpCloseSession && a.result.Err == linearizability.CodeOk:
+		c.ended(conn, linearizability.EndClosed)
+	case c.finishing:
+		c.finishStep()
+	}
+}
+
+// connected takes the answer to the handshake.
+func (conn *rawConn) connected(a *wire.ConnectResponse) {
+	c := conn.c
+	if a.TimeoutMs <= 0 {
+		if conn.wrong {
+			return // the server closes; the session is as it was
+		}
+		c.ended(conn, linearizability.EndExpired)
+		return
+	}
+	c.retry = 0
+	conn.open = true
+	s := &c.session
+	s.id, s.password, s.timeoutMs = a.SessionID, bytes.Clone(a.Password), int64(a.TimeoutMs)
+	for _, auth := range s.auths {
+		q := wire.AuthRequest{Scheme: "digest", Auth: auth}
+		conn.request(wire.OpAuth, q.AppendTo(nil))
+	}
+	if !c.manual && c.r.chance(c.w.k.SetWatches) || c.finishing {
+		conn.rearm()
+	}
+	for _, do := range c.backlog {
+		do()
+	}
+	c.backlog = nil
+	if c.finishing {
+		c.finishStep()
+	}
+}
+
+// rearm sets the watches of the connection before, as clients do, or arbitrary ones.
+func (conn *rawConn) rearm() {
+	c, s := conn.c, &conn.c.session
+	lists := s.watches
+	relative := s.lastZxid
+	if c.r.chance(c.w.k.RandomWatches) && !c.finishing {
+		c.w.count.add(faultRandomWatches)
+		lists = c.gen.anyWatches()
+		relative = c.r.between(0, s.lastZxid)
+	}
+	total := 0
+	for k := range watchKinds {
+		total += len(lists[k])
+	}
+	if total == 0 {
+		return
+	}
+	if len(lists[watchPersistent])+len(lists[watchRecursive]) == 0 && c.r.chance(500) {
+		q := wire.SetWatchesRequest{RelativeZxid: relative, Data: lists[watchData],
+			Exist: lists[watchExist], Child: lists[watchChild]}
+		conn.request(wire.OpSetWatches, q.AppendTo(nil))
+		return
+	}
+	q := wire.SetWatches2Request{RelativeZxid: relative, Data: lists[watchData],
+		Exist: lists[watchExist], Child: lists[watchChild], Persistent: lists[watchPersistent],
+		PersistentRecursive: lists[watchRecursive]}
+	conn.request(wire.OpSetWatches2, q.AppendTo(nil))
+}
+
+// ended: the session is over.
+func (c *rawClient) ended(conn *rawConn, how string) {
+	if conn.tap.session != c.session.id && c.session.id != 0 {
+		return // it is not this one any more
+	}
+	l := conn.tap.line(linearizability.KindEnd)
+	l.Text = how
+	c.w.history.Add(l)
+	c.session = c.newSession()
+	if c.finishing && c.reading > 0 {
+		c.finished = true
+	}
+}
+
+// close closes the connection from the client's side.
+func (conn *rawConn) close() {
+	if conn.over {
+		return
+	}
+	conn.over = true
+	if conn.end != nil {
+		if conn.c.r.chance(300) {
+			conn.end.kill(true)
+		} else {
+			conn.end.close(linearizability.CauseClient)
+		}
+		conn.tap.gone(linearizability.CauseClient)
+	}
+	conn.c.lose(conn)
+}
+
+func (conn *rawConn) gone(cause string) {
+	if conn.over {
+		return
+	}
+	conn.over = true
+	conn.tap.gone(cause)
+	conn.c.lose(conn)
+}
+
+// lose forgets a connection and connects again after a while.
+func (c *rawClient) lose(conn *rawConn) {
+	if c.old == conn {
+		c.old = nil
+	}
+	if c.conn != conn {
+		return
+	}
+	c.conn = nil
+	if c.finished || c.pausing {
+		return
+	}
+	c.retry++
+	c.pausing = true
+	pause := c.r.spread(20 * millisecond)
+	if c.retry > 2 {
+		pause = c.r.spread(min(int64(c.retry)*100, 1000) * millisecond)
+	}
+	if !c.finishing && c.r.chance(100) {
+		pause = c.r.spread(second)
+	}
+	c.w.clock.after(pause, func() {
+		c.pausing = false
+		c.connect()
+	})
+}
+
+// beat looks after connections about six times per time-out: it pings, and gives them up.
+func (c *rawClient) beat() {
+	w := c.w
+	timeout := max(c.session.timeoutMs, 300) * millisecond
+	w.clock.after(timeout/6, func() {
+		if c.finished || w.over {
+			return
+		}
+		for _, conn := range []*rawConn{c.conn, c.old} {
+			if conn != nil && conn.end != nil && !conn.over && w.clock.now >= c.silent {
+				conn.beat(timeout)
+			}
+		}
+		c.beat()
+	})
+}
+
+func (conn *rawConn) beat(timeout int64) {
+	now := conn.c.w.clock.now
+	patience := timeout * 2 / 3
+	if !conn.open || conn.c.finishing {
+		patience = 2*second + 2*timeout
+	}
+	switch {
+	case now-conn.lastRecv > patience && now >= conn.deaf:
+		conn.close()
+	case conn.open && !conn.closing && now-conn.lastSend > timeout/3:
+		conn.request(wire.OpPing, nil)
+	}
+}
+
+// armed notes the watch that a request has set, as clients do.
+func (s *session) armed(a *arrival) {
+	if a.request == nil {
+		return
+	}
+	ok := a.result.Err == linearizability.CodeOk
+	switch a.op {
+	case wire.OpGetData:
+		s.arm(watchData, a.request.Path, a.request.Watch && ok)
+	case wire.OpExists:
+		s.arm(watchData, a.request.Path, a.request.Watch && ok)
+		s.arm(watchExist, a.request.Path,
+			a.request.Watch && a.result.Err == linearizability.CodeNoNode)
+	case wire.OpGetChildren, wire.OpGetChildren2:
+		s.arm(watchChild, a.request.Path, a.request.Watch && ok)
+	case wire.OpAddWatch:
+		kind := watchPersistent
+		if a.request.Mode == wire.ModePersistentRecursive {
+			kind = watchRecursive
+		}
+		s.arm(kind, a.request.Path, ok)
+	}
+}
+
+func (s *session) arm(kind watchKind, path string, yes bool) {
+	if yes && !slices.Contains(s.watches[kind], path) {
+		s.watches[kind] = append(s.watches[kind], path)
+	}
+}
+
+// fired forgets the one-shot watches that an event has used up.
+func (s *session) fired(e *wire.WatcherEvent) {
+	drop := func(kind watchKind) {
+		s.watches[kind] = slices.DeleteFunc(s.watches[kind],
+			func(path string) bool { return path == e.Path })
+	}
+	switch e.Type {
+	case wire.EventNodeCreated, wire.EventNodeDataChanged:
+		drop(watchData)
+		drop(watchExist)
+	case wire.EventNodeDeleted:
+		drop(watchData)
+		drop(watchExist)
+		drop(watchChild)
+	case wire.EventNodeChildrenChanged:
+		drop(watchChild)
+	}
+}
+
+// finish lets the client wait for its answers, read everything back, and close.
+func (c *rawClient) finish() {
+	c.finishing, c.silent = true, 0
+	if c.old != nil {
+		c.old.close()
+	}
+	if c.conn == nil {
+		c.connect()
+		return
+	}
+	c.conn.deaf = 0
+	if c.conn.end != nil {
+		c.conn.readable()
+	}
+	c.finishStep()
+}
+
+func (c *rawClient) finishStep() {
+	conn := c.conn
+	if c.finished || conn == nil || !conn.open || conn.over || conn.waiting > 0 || conn.closing {
+		return
+	}
+	c.reading++
+	if c.reading == 1 {
+		q := wire.PathRequest{Path: "/"}
+		conn.request(wire.OpSync, q.AppendTo(nil))
+		for _, q := range c.gen.everything() {
+			conn.request(q.op, q.body)
+		}
+		return
+	}
+	conn.request(wire.OpCloseSession, nil)
+}

@@ -1,0 +1,153 @@
+package sim
+
+// counter names something that is counted in a world.
+type counter int
+
+// The counters. Those whose name begins with "fault" are faults.
+const (
+	countEvents counter = iota
+	countBoundaries
+	countCalls
+	countReturns
+	countWatchEvents
+	countConnects
+	countConnectionsLost
+	countSessionsCreated
+	countSessionsResumed
+	countSessionsExpired
+	countSessionsClosed
+	countSessionsRefused
+	countCommits
+	countSkipped
+	countEntries
+	countAppends
+	countMerged
+	countCheckpoints
+	countCuts
+	countRestarts
+	countReaped
+	countBackPressure
+	countWords
+	countCrashedBefore // and the following: by kind of boundary
+
+	faultCrashAppend
+	faultCrashSynced
+	faultCrashAck
+	faultCrashApply
+	faultCrashCheckpoint
+	faultCrashCut
+	faultCrashMark
+	faultCrashSend
+	faultCrashFeed
+	faultCrashLoop
+	faultCrashOpen
+	faultCrashInDisk
+	faultPowerLost
+	faultTornTail
+	faultStop
+	faultPause
+	faultSlowSync
+	faultClockBack
+	faultClockForward
+	faultClockYear
+	faultReset
+	faultHalfOpen
+	faultStall
+	faultSlowSegment
+	faultSmallWindow
+	faultRefused
+	faultDisconnect
+	faultDoubleConnect
+	faultAbandon
+	faultSilence
+	faultSlowRead
+	faultWrongPassword
+	faultFutureZxid
+	faultBadRequest
+	faultUnknownOp
+	faultRandomWatches
+	faultGarbageBytes
+	faultGarbageLength
+	faultGarbageHalf
+	faultGarbageSilent
+	faultGarbageWord
+	faultGarbageHandshake
+	faultOneByteFeed
+	faultScribble
+	counterCount
+)
+
+var counterNames = [counterCount]string{
+	countEvents: "events", countBoundaries: "effect boundaries", countCalls: "requests",
+	countReturns: "replies", countWatchEvents: "watch events", countConnects: "connects",
+	countConnectionsLost: "connections lost", countSessionsCreated: "sessions created",
+	countSessionsResumed: "sessions resumed", countSessionsExpired: "sessions expired",
+	countSessionsClosed: "sessions closed", countSessionsRefused: "sessions refused",
+	countCommits: "commands committed", countSkipped: "commands skipped",
+	countEntries: "entries", countAppends: "appends", countMerged: "appends merged",
+	countCheckpoints: "checkpoints", countCuts: "cuts", countRestarts: "restarts",
+	countReaped: "znodes reaped", countBackPressure: "back-pressure",
+	countWords: "four-letter words", countCrashedBefore: "crashes",
+	faultCrashAppend:     "fault: crash before an append",
+	faultCrashSynced:     "fault: crash behind an append's sync",
+	faultCrashAck:        "fault: crash before an acknowledgement reaches the loop",
+	faultCrashApply:      "fault: crash around apply",
+	faultCrashCheckpoint: "fault: crash around a checkpoint",
+	faultCrashCut:        "fault: crash around a cut", faultCrashMark: "fault: crash around a mark",
+	faultCrashSend:     "fault: crash around a reply",
+	faultCrashFeed:     "fault: crash around a feed",
+	faultCrashLoop:     "fault: crash around a turn of the loop",
+	faultCrashOpen:     "fault: crash while starting",
+	faultCrashInDisk:   "fault: crash within a disk's operation",
+	faultPowerLost:     "fault: power lost",
+	faultTornTail:      "fault: unsynced writes partly kept",
+	faultStop:          "fault: orderly restart",
+	faultPause:         "fault: process paused",
+	faultSlowSync:      "fault: slow sync",
+	faultClockBack:     "fault: clock set back",
+	faultClockForward:  "fault: clock set forward",
+	faultClockYear:     "fault: clock set by a year",
+	faultReset:         "fault: link reset",
+	faultHalfOpen:      "fault: link half-open",
+	faultStall:         "fault: link stalled",
+	faultSlowSegment:   "fault: slow segment",
+	faultSmallWindow:   "fault: small receive window",
+	faultRefused:       "fault: connection refused",
+	faultDisconnect:    "fault: client disconnects",
+	faultDoubleConnect: "fault: client connects twice",
+	faultAbandon:       "fault: client forgets its session",
+	faultSilence:       "fault: client says nothing",
+	faultSlowRead:      "fault: client does not read",
+	faultWrongPassword: "fault: wrong password", faultFutureZxid: "fault: zxid from the future",
+	faultBadRequest: "fault: damaged request", faultUnknownOp: "fault: unknown opcode",
+	faultRandomWatches: "fault: arbitrary setWatches", faultGarbageBytes: "fault: random bytes",
+	faultGarbageLength:    "fault: huge or negative length",
+	faultGarbageHalf:      "fault: half a frame",
+	faultGarbageSilent:    "fault: silent connection",
+	faultGarbageWord:      "fault: four-letter word",
+	faultGarbageHandshake: "fault: damaged handshake",
+	faultOneByteFeed:      "fault: one byte at a time",
+	faultScribble:         "fault: fed bytes overwritten",
+}
+
+func (c counter) String() string { return counterNames[c] }
+
+// counters count what happened.
+type counters [counterCount]int64
+
+func (c *counters) add(what counter) { c[what]++ }
+
+// Count is one counter of a world.
+type Count struct {
+	Name  string
+	Value int64
+}
+
+// list returns all counters in their order.
+func (c *counters) list() []Count {
+	all := make([]Count, 0, counterCount)
+	for i, v := range c {
+		all = append(all, Count{counter(i).String(), v})
+	}
+	return all
+}

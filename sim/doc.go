@@ -1,0 +1,30 @@
+// Package sim is the simulated driver of a server: the same machine that package server puts
+// behind sockets, in a world of one goroutine.
+//
+// A world is an event heap on a virtual clock, a host (a disk, a clock that drifts and jumps, a
+// process that crashes, hangs and restarts), links that delay, stall and break, and clients that
+// speak the real protocol bytes. All choices come from one seed, through streams of random
+// numbers that each serve one purpose, so that a draw more in one shifts no other. The same seed
+// in the same binary gives the same trace, to the byte.
+//
+// # What is checked
+//
+// Each world writes a history of what clients saw and what was committed and gives it to the
+// judges of package linearizability. Besides, the world itself runs a shadow: a second State that
+// is given each committed entry once and never sees a disk. The commit lines of the history come
+// from it, and every digest of the member, running or loaded, is held against its own. A panic
+// anywhere in the machine is a violation like any other.
+//
+// # Driving the member
+//
+// The host keeps to what packages replication, store and core ask of a driver: each of their
+// activities (loop, log, apply, checkpoints, feeding, flushing) is a chain of events with delays
+// from the seed, and the single goroutine is one legal schedule of their locks. Around each effect
+// (a write to the disk, an acknowledgement, an apply, bytes sent) stands a numbered boundary, at
+// which the seed may let the process crash.
+//
+// # Owed by the caller
+//
+// Run takes over crypto/rand.Reader, from which raft draws its election jitter, and gives it back:
+// one world at a time in a process. Several worlds are run by several processes.
+package sim

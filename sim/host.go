@@ -1,0 +1,504 @@
+package sim
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/linearizability"
+	"github.com/vivariumdb/vivarium/replication"
+	"github.com/vivariumdb/vivarium/replication/store"
+)
+
+// host is a machine with a disk, a clock and a process that is a server.
+type host struct {
+	w     *World
+	id    int64
+	disk  medium
+	life  rng // when it crashes, hangs, and what its clock does
+	pace  rng // delays and sizes of its activities
+	wall  int64
+	epoch int // counts starts; what an earlier process had to do does not happen any more
+
+	up       bool
+	crashAt  int64 // the boundary of the world's count at which it crashes; 0: none
+	paused   bool
+	held     []func() // what a paused process has to do
+	stopping bool
+
+	member *replication.Member
+	turn   replication.Turn
+	work   replication.Work
+	ticked int64 // monotonic milliseconds at the last tick that was counted
+	looped bool  // a turn is under way
+
+	appends   []*replication.Append
+	appending bool
+	items     []replication.ApplyItem
+	applying  bool
+	report    replication.Report
+	keeping   []func(done func()) // what the checkpoints' goroutine has to do
+	busy      bool                // it does something
+	marking   bool
+	swept     int64
+	conns     map[core.ConnID]*serverConn
+	nextConn  core.ConnID
+	spare     []byte
+}
+
+// crashed is what a process panics with at the boundary where it crashes.
+type crashed struct{}
+
+func newHost(w *World) *host {
+	h := &host{w: w, id: 1, life: newRNG(w.seed, "host/life"), pace: newRNG(w.seed, "host/pace"),
+		wall: 1_700_000_000_000, disk: newStrict()}
+	if w.k.RealStore != 0 {
+		h.disk = newReal()
+	}
+	return h
+}
+
+// mono is a clock of the host that does not jump, in milliseconds. It drifts.
+func (h *host) mono() int64 {
+	return 1000 + h.w.clock.now/millisecond*(1000+h.w.k.DriftPerMille)/1000
+}
+
+// wallMs is the host's idea of the time of day.
+func (h *host) wallMs() int64 { return h.wall + h.mono() }
+
+// after lets the process do something later, unless it has ended by then.
+func (h *host) after(delay int64, do func()) {
+	epoch := h.epoch
+	h.w.clock.after(delay, func() {
+		if h.epoch != epoch {
+			return
+		}
+		if h.paused {
+			h.held = append(h.held, do)
+			return
+		}
+		h.run(do)
+	})
+}
+
+// soon lets the process do something after a short time that the seed chooses.
+func (h *host) soon(meanUs int64, do func()) { h.after(h.pace.spread(meanUs), do) }
+
+// run lets the process do something now. It may crash at any boundary.
+func (h *host) run(do func()) {
+	defer func() {
+		switch r := recover(); r.(type) {
+		case nil:
+		case crashed:
+			h.crash()
+		default:
+			h.w.violate("panic", fmt.Sprintf("%v\n%s", r, debug.Stack()))
+			h.crash()
+		}
+	}()
+	do()
+}
+
+// boundary stands before and after each effect of the process: here it may crash.
+func (h *host) boundary(kind counter) {
+	h.w.count.add(countBoundaries)
+	if h.crashAt == 0 || h.w.count[countBoundaries] < h.crashAt {
+		return
+	}
+	h.w.count.add(kind)
+	panic(crashed{})
+}
+
+// crash ends the process at once.
+func (h *host) crash() {
+	w := h.w
+	w.count.add(countCrashedBefore)
+	w.trace.add(w.clock.now, traceHost, h.id, []byte("crash"))
+	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindCrash,
+		Server: h.id})
+	power := h.life.chance(w.k.LosePower)
+	h.disk.crash(h.life, power, &w.count)
+	h.end(power)
+	w.clock.after(h.life.spread(w.k.DownMs*millisecond), h.start)
+}
+
+// end forgets the process.
+func (h *host) end(power bool) {
+	h.epoch++
+	h.up, h.paused, h.held, h.crashAt = false, false, nil, 0
+	for id := core.ConnID(1); id <= h.nextConn; id++ {
+		if sc := h.conns[id]; sc != nil {
+			sc.end.kill(power || h.life.chance(500))
+		}
+	}
+	h.conns, h.member = nil, nil
+}
+
+// start lets a process begin on what is on the disk.
+func (h *host) start() {
+	if h.up || h.w.over {
+		return
+	}
+	h.epoch++
+	h.up, h.stopping = true, false
+	h.turn, h.work = replication.Turn{}, replication.Work{}
+	h.looped, h.appending, h.applying, h.busy, h.marking = false, false, false, false, false
+	h.appends, h.items, h.keeping = nil, nil, nil
+	h.report = replication.Report{}
+	h.conns, h.nextConn = map[core.ConnID]*serverConn{}, 0
+	h.planCrash()
+	h.run(h.open)
+}
+
+func (h *host) planCrash() {
+	h.crashAt = 0
+	if n := h.w.k.CrashBoundaries; n > 0 && !h.w.calm {
+		h.crashAt = h.w.count[countBoundaries] + 1 + h.life.spread(n)
+	}
+}
+
+func (h *host) open() {
+	w := h.w
+	h.boundary(faultCrashOpen)
+	w.trace.add(w.clock.now, traceHost, h.id, []byte("start"))
+	rec, err := h.disk.open(store.Options{DataDir: "/data", LogDir: "/log", DiskID: h.life.id()})
+	if err != nil {
+		w.violate("recovery", fmt.Sprintf("the disk cannot be opened again: %v", err))
+		w.stop()
+		return
+	}
+	h.boundary(faultCrashOpen)
+	if rec.Checkpoint.Index == 0 {
+		if !rec.Empty {
+			w.violate("recovery", "the disk is not empty and holds no checkpoint")
+		}
+		if err := store.FoundWith(h.disk.disk(), 1, w.founding()); err != nil {
+			w.violate("recovery", fmt.Sprintf("found: %v", err))
+		}
+		h.boundary(faultCrashOpen)
+		// What was founded is read back like anything else.
+		h.disk.crash(h.life, false, &w.count)
+		if rec, err = h.disk.open(store.Options{DataDir: "/data", LogDir: "/log",
+			DiskID: h.life.id()}); err != nil {
+			w.violate("recovery", fmt.Sprintf("the founded disk cannot be opened: %v", err))
+			w.stop()
+			return
+		}
+	} else {
+		w.count.add(countRestarts)
+		w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindRestart,
+			Server: h.id})
+	}
+	loaded, err := store.LoadMember(h.disk.disk(), rec)
+	if err != nil {
+		w.violate("recovery", err.Error())
+		w.stop()
+		return
+	}
+	w.shadow.loaded(loaded.State, rec.Entries)
+	h.member, err = replication.New(w.memberConfig(h.life.id()), loaded)
+	if err != nil {
+		w.violate("recovery", err.Error())
+		w.stop()
+		return
+	}
+	h.ticked, h.swept = h.mono(), h.mono()
+	h.tick()
+	h.wake()
+}
+
+// tick counts the ticks that went by and does what is done at each.
+func (h *host) tick() {
+	const tickMs = 50
+	if n := (h.mono() - h.ticked) / tickMs; n > 0 {
+		h.turn.Ticks += int(n)
+		h.ticked += n * tickMs
+		h.member.Local.TouchWaiting()
+		if h.mono()-h.swept >= 1000 {
+			h.swept = h.mono()
+			h.member.Local.Sweep(h.mono())
+			h.tend(h.member.Local.TakeTouched(nil))
+		}
+		h.mark()
+		h.wake()
+	}
+	h.after(tickMs*millisecond+h.pace.spread(500), h.tick)
+}
+
+// wake lets the loop turn soon.
+func (h *host) wake() {
+	if h.looped {
+		return
+	}
+	h.looped = true
+	h.soon(h.w.k.LoopUs, h.loop)
+}
+
+// loop is one turn of the replica's loop.
+func (h *host) loop() {
+	h.looped = false
+	h.boundary(faultCrashLoop)
+	m := h.member
+	m.Local.Inbox.Take(&h.turn.Mail)
+	h.turn.NowMs = h.wallMs()
+	m.Step(&h.turn, &h.work)
+	turn := replication.Turn{Mail: h.turn.Mail}
+	h.turn = turn
+	h.w.leads(m)
+	h.boundary(faultCrashLoop)
+	if len(h.work.Appends) > 0 {
+		h.appends = append(h.appends, h.work.Appends...)
+		h.write()
+	}
+	if len(h.work.Apply) > 0 {
+		h.items = append(h.items, h.work.Apply...)
+		h.apply()
+	}
+	if index := h.work.Cut; index > 0 {
+		h.keep(func(done func()) { h.cut(index, done) })
+	}
+}
+
+// write lets the log take what is queued, several appends as one batch.
+func (h *host) write() {
+	if h.appending || len(h.appends) == 0 {
+		return
+	}
+	h.appending = true
+	h.soon(h.w.k.AppendUs, func() {
+		n := len(h.appends)
+		if n > 1 && h.pace.chance(300) {
+			n = int(h.pace.between(1, int64(n)))
+		}
+		group := h.appends[:n:n]
+		h.appends = h.appends[n:]
+		var batch store.Batch
+		for _, a := range group {
+			batch.Add(store.Batch{HardState: a.HardState, Entries: a.Entries})
+		}
+		h.w.count.add(countAppends)
+		h.w.count[countMerged] += int64(n - 1)
+		h.w.trace.add(h.w.clock.now, traceAppend, h.id, encodeBatch(&batch))
+		h.w.shadow.written(batch.Entries)
+		h.operate(h.disk.append(batch), faultCrashAppend, h.syncUs, func() {
+			h.boundary(faultCrashSynced)
+			h.soon(h.w.k.LoopUs, func() {
+				h.boundary(faultCrashAck)
+				h.turn.Stored = append(h.turn.Stored, group...)
+				h.appending = false
+				h.wake()
+				h.mark()
+				h.write()
+			})
+		})
+	})
+}
+
+// syncUs is how long the next effect of the log takes.
+func (h *host) syncUs() int64 {
+	if h.w.calm || !h.pace.chance(h.w.k.SlowSync) {
+		return h.pace.spread(h.w.k.SyncUs / 2)
+	}
+	h.w.count.add(faultSlowSync)
+	return 500 * millisecond
+}
+
+// operate takes the effects of an operation one after the other, each after some time, with a
+// boundary before and after each.
+func (h *host) operate(op operation, kind counter, delay func() int64, done func()) {
+	if op.Done() {
+		done()
+		return
+	}
+	h.after(delay(), func() {
+		h.boundary(kind)
+		if err := op.Do(); err != nil {
+			h.failed(err)
+			return
+		}
+		if !op.Done() {
+			kind = faultCrashInDisk
+		}
+		h.boundary(kind)
+		h.operate(op, kind, delay, done)
+	})
+}
+
+// failed stops the process after an error of the disk, which is final.
+func (h *host) failed(err error) {
+	if !errors.Is(err, errInjected) {
+		h.w.violate("disk", err.Error())
+	}
+	panic(crashed{})
+}
+
+var errInjected = errors.New("injected error")
+
+// encodeBatch gives a batch a form that is the same in every run.
+func encodeBatch(b *store.Batch) []byte {
+	var out []byte
+	if hs := b.HardState; hs != nil {
+		out = binary.BigEndian.AppendUint64(out, hs.GetTerm())
+		out = binary.BigEndian.AppendUint64(out, hs.GetVote())
+		out = binary.BigEndian.AppendUint64(out, hs.GetCommit())
+	}
+	for _, e := range b.Entries {
+		out = binary.BigEndian.AppendUint64(out, e.GetIndex())
+		out = binary.BigEndian.AppendUint64(out, e.GetTerm())
+		out = append(out, byte(e.GetType()))
+		out = binary.BigEndian.AppendUint32(out, uint32(len(e.GetData())))
+		out = append(out, e.GetData()...)
+	}
+	return out
+}
+
+// apply lets the State take what was committed, a bounded amount at a time.
+func (h *host) apply() {
+	if h.applying {
+		return
+	}
+	h.applying = true
+	h.soon(h.w.k.ApplyUs, func() {
+		h.boundary(faultCrashApply)
+		h.member.Enqueue(h.items)
+		h.items = nil
+		h.member.Apply(h.mono(), int(1+h.pace.Int64N(h.w.k.ApplyBudget)), &h.report)
+		if h.report.Err != nil {
+			h.w.violate("apply", h.report.Err.Error())
+			h.w.stop()
+			return
+		}
+		h.w.shadow.follow(h.member.Local.State, &h.report)
+		h.boundary(faultCrashApply)
+		h.applying = false
+		if !h.report.Applied.Empty() {
+			h.turn.Applied = append(h.turn.Applied, h.report.Applied)
+			h.wake()
+		}
+		if c := h.report.Checkpoint; c != nil {
+			h.keep(func(done func()) { h.checkpoint(c, done) })
+		}
+		h.tend(h.report.Touched)
+		if h.report.More || len(h.items) > 0 {
+			h.apply()
+		}
+	})
+}
+
+// keep gives the checkpoints' goroutine something to do.
+func (h *host) keep(do func(done func())) {
+	h.keeping = append(h.keeping, do)
+	if !h.busy {
+		h.busy = true
+		h.soon(h.w.k.CheckpointUs, h.nextKept)
+	}
+}
+
+func (h *host) nextKept() {
+	if len(h.keeping) == 0 {
+		h.busy = false
+		return
+	}
+	do := h.keeping[0]
+	h.keeping = h.keeping[1:]
+	do(func() { h.soon(h.w.k.CheckpointUs, h.nextKept) })
+}
+
+func (h *host) checkpointUs() int64 { return h.pace.spread(h.w.k.CheckpointUs) }
+
+func (h *host) checkpoint(c *replication.Checkpoint, done func()) {
+	w := h.w
+	w.count.add(countCheckpoints)
+	w.shadow.froze(c)
+	sc := store.FromMember(c)
+	w.trace.add(w.clock.now, traceCheckpoint, int64(c.Index), encodeCheckpoint(&sc))
+	h.operate(h.disk.checkpoint(sc), faultCrashCheckpoint, h.checkpointUs, func() {
+		h.turn.Checkpointed = c.Index
+		h.wake()
+		done()
+	})
+}
+
+func encodeCheckpoint(c *store.Checkpoint) []byte {
+	out := append(bytes.Clone(c.Header), c.Digest[:]...)
+	for _, r := range c.Records {
+		out = binary.BigEndian.AppendUint32(out, uint32(len(r.Key)))
+		out = append(out, r.Key...)
+		if r.Delete {
+			out = append(out, 0xff)
+			continue
+		}
+		out = binary.BigEndian.AppendUint32(out, uint32(len(r.Value)))
+		out = append(out, r.Value...)
+	}
+	return out
+}
+
+func (h *host) cut(index uint64, done func()) {
+	h.w.count.add(countCuts)
+	h.w.trace.add(h.w.clock.now, traceCut, int64(index), nil)
+	h.operate(h.disk.cut(index), faultCrashCut, h.checkpointUs, done)
+}
+
+// mark writes down what was acknowledged, if it is time.
+func (h *host) mark() {
+	if h.marking {
+		return
+	}
+	op := h.disk.mark(h.mono())
+	if op.Done() {
+		return
+	}
+	h.marking = true
+	h.operate(op, faultCrashMark, h.syncUs, func() { h.marking = false })
+}
+
+// quiet says whether the process has nothing to do but to wait.
+func (h *host) quiet() bool {
+	return h.up && !h.looped && !h.appending && !h.applying && !h.busy && !h.marking &&
+		len(h.appends) == 0
+}
+
+// resume lets a paused process go on with what it had to do meanwhile.
+func (h *host) resume() {
+	h.paused = false
+	h.w.trace.add(h.w.clock.now, traceHost, h.id, []byte("resume"))
+	held := h.held
+	h.held = nil
+	for _, do := range held {
+		h.after(0, do)
+	}
+}
+
+// stopOrderly is what an operator does: no new work, replies out, state saved, and a new start.
+func (h *host) stopOrderly() {
+	h.stopping = true
+	h.w.trace.add(h.w.clock.now, traceHost, h.id, []byte("stop"))
+	h.run(func() {
+		h.member.Local.CloseAll(core.CauseServerStopping)
+		h.tend(h.member.Local.TakeTouched(nil))
+		h.turn.Checkpoint = true
+		h.wake()
+		h.drain(200)
+	})
+}
+
+// drain waits until the process has nothing more to do.
+func (h *host) drain(patience int) {
+	h.after(20*millisecond, func() {
+		if patience > 0 && (!h.quiet() || len(h.conns) > 0) {
+			h.drain(patience - 1)
+			return
+		}
+		h.boundary(faultCrashOpen)
+		if err := h.disk.disk().Close(); err != nil {
+			h.failed(err)
+		}
+		h.disk.crash(h.life, false, &h.w.count)
+		h.end(false)
+		h.w.clock.after(h.life.spread(h.w.k.DownMs*millisecond/10), h.start)
+	})
+}

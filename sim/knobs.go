@@ -1,0 +1,252 @@
+package sim
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Knobs are what a seed draws for its world before anything happens: every probability and every
+// limit is drawn anew for each world, so that some worlds have what others lack. All are numbers,
+// so that they can be printed, set from the command line and shrunk.
+type Knobs struct {
+	// The world.
+	DurationMs      int64 // virtual milliseconds until the faults stop
+	Clients         int64 // raw ones
+	ProtocolClients int64 // driven through client/protocol
+	GarbageMs       int64 // mean time between connections that send garbage, 0: none
+	RealStore       int64 // 1: the real store on a crashable memory file system
+
+	// The member's configuration.
+	ElectionTicks        int64
+	MaxEntryBytes        int64
+	CheckpointBytes      int64
+	IdleTicks            int64
+	ContainerCheckMs     int64
+	ContainerNeverUsedMs int64
+	SoftUnsent           int64
+	HardUnsent           int64
+	MaxOutstanding       int64
+	MaxOutstandingBytes  int64
+	MaxQueued            int64
+	MaxQueuedBytes       int64
+	MaxBuffer            int64
+	HandshakeMs          int64
+	EnforceQuota         int64
+	NoExtendedTypes      int64
+	SkipACL              int64
+	ReconfigEnabled      int64
+	MinTimeoutMs         int64
+	MaxTimeoutMs         int64
+
+	// The pace of the host's activities, mean microseconds.
+	LoopUs       int64
+	AppendUs     int64
+	SyncUs       int64
+	ApplyUs      int64
+	ApplyBudget  int64 // commands per call
+	CheckpointUs int64
+	FeedUs       int64
+	FeedBudget   int64 // calls of Feed per event
+	FeedBytes    int64 // most bytes read from a link at a time
+	FlushUs      int64
+	FlushBytes   int64 // most bytes written to a link at a time
+	SlowSync     int64 // per mille of syncs that take half a second
+
+	// Faults of the process and its clock; mean times between them, 0: none.
+	CrashBoundaries int64 // boundaries passed
+	LosePower       int64 // per mille of crashes that take the whole host down
+	StopMs          int64 // orderly restarts
+	DownMs          int64 // mean time that the process is down
+	PauseMs         int64 // between pauses
+	PauseLengthMs   int64
+	ClockJumpMs     int64
+	DriftPerMille   int64 // of the monotonic clock, may be negative
+
+	// The network; mean times between faults of one link, 0: none.
+	DelayUs             int64
+	Window              int64
+	SplitPerMille       int64
+	SlowSegmentPerMille int64
+	SmallWindowPerMille int64
+	ResetMs             int64
+	BlackMs             int64
+	StallMs             int64
+
+	// The clients, per mille of their steps unless said otherwise.
+	ThinkUs         int64 // mean time between two steps
+	Burst           int64 // most requests per step
+	Pipeline        int64 // most requests without an answer
+	Disconnect      int64
+	DoubleConnect   int64 // connect again while the old connection is in use
+	Abandon         int64 // forget the session
+	Silence         int64 // say nothing for longer than the time-out
+	SlowRead        int64 // stop reading for a while
+	CloseSession    int64
+	WrongPassword   int64 // of connects
+	FutureZxid      int64 // of connects
+	BadRequest      int64 // of requests: damaged bodies
+	UnknownOp       int64 // of requests
+	RandomWatches   int64 // of setWatches: arbitrary lists
+	SetWatches      int64 // of reconnects: set the watches again
+	Roots           int64 // how many paths there are at the top
+	Names           int64 // and below each
+	DataBytes       int64
+	ManyConnections int64 // most connections per address, 0: no limit
+
+	// What the clients ask for, as weights.
+	WeightRegister   int64
+	WeightTree       int64
+	WeightSequence   int64
+	WeightEphemeral  int64
+	WeightMulti      int64
+	WeightWatch      int64
+	WeightPersistent int64
+	WeightACL        int64
+	WeightQuota      int64
+	WeightTTL        int64
+	WeightRead       int64
+	WeightOdd        int64
+	WeightWRW        int64 // pipelined write, read with a watch, write on one path
+}
+
+// draw chooses the knobs of a seed.
+func draw(seed uint64) Knobs {
+	r := newRNG(seed, "knobs")
+	// some is 0 in most worlds and a number between lo and hi in so many of a thousand.
+	some := func(perMille, lo, hi int64) int64 {
+		v := r.between(lo, hi)
+		if r.chance(perMille) {
+			return v
+		}
+		return 0
+	}
+	// log draws from lo to hi so that each order of magnitude is as likely.
+	log := func(lo, hi int64) int64 {
+		for hi/lo >= 2 && r.chance(500) {
+			hi = max(lo, hi/4)
+		}
+		return r.between(lo, hi)
+	}
+	k := Knobs{
+		DurationMs: r.between(6000, 20000), Clients: r.between(3, 9),
+		ProtocolClients: r.between(0, 3), GarbageMs: some(500, 200, 3000),
+		RealStore:     some(100, 1, 1),
+		ElectionTicks: 10,
+	}
+	k.drawMember(r, some, log)
+	k.drawHost(r, some, log)
+	k.drawNetwork(r, some, log)
+	k.drawClients(r, some, log)
+	return k
+}
+
+type drawSome func(perMille, lo, hi int64) int64
+type drawLog func(lo, hi int64) int64
+
+func (k *Knobs) drawMember(r rng, some drawSome, log drawLog) {
+	k.MaxEntryBytes = some(400, 1, 4000)
+	k.CheckpointBytes = log(1, 1<<20)
+	k.IdleTicks = r.between(5, 200)
+	k.ContainerCheckMs = log(100, 10000)
+	k.ContainerNeverUsedMs = some(300, 100, 4000)
+	k.SoftUnsent = some(400, 1, 4000)
+	k.HardUnsent = some(200, 4000, 40000)
+	k.MaxOutstanding = some(300, 1, 40)
+	k.MaxOutstandingBytes = some(200, 100, 4000)
+	k.MaxQueued = some(300, 1, 20)
+	k.MaxQueuedBytes = some(200, 1, 2000)
+	k.MaxBuffer = some(200, 500, 4000)
+	k.HandshakeMs = r.between(500, 10000)
+	k.EnforceQuota = some(600, 1, 1)
+	k.NoExtendedTypes = some(100, 1, 1)
+	k.SkipACL = some(50, 1, 1)
+	k.ReconfigEnabled = some(200, 1, 1)
+	k.MinTimeoutMs = log(200, 2000)
+	k.MaxTimeoutMs = k.MinTimeoutMs + log(100, 8000)
+}
+
+func (k *Knobs) drawHost(r rng, some drawSome, log drawLog) {
+	k.LoopUs, k.AppendUs, k.SyncUs = log(1, 2000), log(1, 500), log(20, 20000)
+	k.ApplyUs, k.ApplyBudget, k.CheckpointUs = log(1, 2000), log(1, 256), log(10, 200000)
+	k.FeedUs, k.FeedBudget, k.FeedBytes = log(1, 2000), log(1, 64), log(1, 1<<16)
+	k.FlushUs, k.FlushBytes = log(1, 2000), log(1, 1<<16)
+	k.SlowSync = some(200, 1, 20)
+	k.CrashBoundaries = some(600, 50, 8000)
+	k.LosePower = r.between(0, 1000)
+	k.StopMs = some(200, 1000, 10000)
+	k.DownMs = log(1, 3000)
+	k.PauseMs, k.PauseLengthMs = some(300, 500, 10000), log(10, 5000)
+	k.ClockJumpMs = some(400, 100, 5000)
+	k.DriftPerMille = r.between(-50, 50)
+}
+
+func (k *Knobs) drawNetwork(r rng, some drawSome, log drawLog) {
+	k.DelayUs, k.Window = log(50, 50000), log(256, 1<<18)
+	k.SplitPerMille = some(700, 1, 500)
+	k.SlowSegmentPerMille = some(300, 1, 50)
+	k.SmallWindowPerMille = some(300, 1, 500)
+	k.ResetMs = some(500, 500, 10000)
+	k.BlackMs = some(300, 1000, 20000)
+	k.StallMs = some(300, 200, 5000)
+}
+
+func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {
+	k.ThinkUs, k.Burst, k.Pipeline = log(20000, 600000), log(1, 12), log(1, 200)
+	k.Disconnect = some(500, 1, 40)
+	k.DoubleConnect = some(400, 1, 40)
+	k.Abandon = some(400, 1, 20)
+	k.Silence = some(400, 1, 20)
+	k.SlowRead = some(400, 1, 40)
+	k.CloseSession = some(500, 1, 20)
+	k.WrongPassword, k.FutureZxid = some(300, 1, 100), some(300, 1, 100)
+	k.BadRequest, k.UnknownOp = some(300, 1, 20), some(300, 1, 10)
+	k.RandomWatches, k.SetWatches = some(300, 1, 300), r.between(500, 1000)
+	k.Roots, k.Names = r.between(1, 4), r.between(1, 4)
+	k.DataBytes = log(1, 2000)
+	k.ManyConnections = some(100, 10, 30)
+	for _, w := range []*int64{&k.WeightRegister, &k.WeightTree, &k.WeightSequence,
+		&k.WeightEphemeral, &k.WeightMulti, &k.WeightWatch, &k.WeightPersistent, &k.WeightACL,
+		&k.WeightQuota, &k.WeightTTL, &k.WeightRead, &k.WeightOdd, &k.WeightWRW} {
+		*w = some(750, 1, 100)
+	}
+}
+
+// String shows all knobs that are not 0.
+func (k Knobs) String() string {
+	var b strings.Builder
+	k.each(func(name string, v *int64) {
+		if *v != 0 {
+			fmt.Fprintf(&b, " %s=%d", name, *v)
+		}
+	})
+	return strings.TrimSpace(b.String())
+}
+
+// each calls fn with every knob, in the order of the fields.
+func (k *Knobs) each(fn func(name string, v *int64)) {
+	v := reflect.ValueOf(k).Elem()
+	for i := range v.NumField() {
+		fn(v.Type().Field(i).Name, v.Field(i).Addr().Interface().(*int64))
+	}
+}
+
+// Set changes one knob: Name=number.
+func (k *Knobs) Set(assignment string) error {
+	name, text, ok := strings.Cut(assignment, "=")
+	value, err := strconv.ParseInt(text, 10, 64)
+	if !ok || err != nil {
+		return fmt.Errorf("set knob %q: write Name=number", assignment)
+	}
+	found := false
+	k.each(func(n string, v *int64) {
+		if n == name {
+			*v, found = value, true
+		}
+	})
+	if !found {
+		return fmt.Errorf("set knob %q: there is no knob %s", assignment, name)
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package sim
+
+import (
+	"encoding/binary"
+	"io"
+	"math/rand/v2"
+
+	"github.com/zeebo/xxh3"
+)
+
+// rng is a stream of random numbers that serves one purpose.
+type rng struct{ *rand.Rand }
+
+// newRNG returns the stream of a seed for a purpose: independent of all others of that seed.
+func newRNG(seed uint64, purpose string) rng {
+	return rng{rand.New(rand.NewPCG(seed, xxh3.HashString(purpose)))}
+}
+
+// chance is true in so many of a thousand cases.
+func (r rng) chance(perMille int64) bool { return r.Int64N(1000) < perMille }
+
+// between returns a number from lo to hi, both included.
+func (r rng) between(lo, hi int64) int64 {
+	if hi <= lo {
+		return lo
+	}
+	return lo + r.Int64N(hi-lo+1)
+}
+
+// spread returns a number around mean: most are small, a few are several times as long.
+func (r rng) spread(mean int64) int64 {
+	if mean <= 0 {
+		return 0
+	}
+	return min(int64(r.ExpFloat64()*float64(mean)), 20*mean)
+}
+
+// weighted returns an index, each with the likelihood of its weight.
+func (r rng) weighted(weights []int64) int {
+	sum := int64(0)
+	for _, w := range weights {
+		sum += w
+	}
+	if sum == 0 {
+		return 0
+	}
+	n := r.Int64N(sum)
+	for i, w := range weights {
+		if n < w {
+			return i
+		}
+		n -= w
+	}
+	return len(weights) - 1
+}
+
+func pick[T any](r rng, from []T) T { return from[r.IntN(len(from))] }
+
+// bytes returns n random bytes.
+func (r rng) bytes(n int) []byte {
+	b := make([]byte, n+8)
+	for i := 0; i < n; i += 8 {
+		binary.LittleEndian.PutUint64(b[i:], r.Uint64())
+	}
+	return b[:n]
+}
+
+func (r rng) id() (id [16]byte) {
+	copy(id[:], r.bytes(16))
+	return id
+}
+
+// reader makes a stream an io.Reader, for raft.
+func (r rng) reader() io.Reader { return reader{r} }
+
+type reader struct{ r rng }
+
+// Read implements io.Reader.
+func (r reader) Read(p []byte) (int, error) { return copy(p, r.r.bytes(len(p))), nil }

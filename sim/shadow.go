@@ -1,0 +1,351 @@
+package sim
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/linearizability"
+	"github.com/vivariumdb/vivarium/replication"
+	"github.com/vivariumdb/vivarium/wire"
+)
+
+// shadow is a second State that is given each committed entry exactly once and never sees a disk.
+// It follows what the member reports command by command, writes the commit lines of the history,
+// and knows the digest that any member must have at any index.
+type shadow struct {
+	w       *World
+	state   *core.State
+	entries map[uint64]*raftpb.Entry // the last that was given to the log, by index
+	digests [][16]byte               // by index, of the entries applied whole
+	prints  []print                  // of each command, in the order of the log
+	first   []int                    // by index, where its commands begin in prints
+	out     core.Outcome
+
+	// The entry that is begun.
+	begun   bool
+	index   uint64
+	entry   core.Entry
+	batch   int
+	command int
+	place   int // commands of it that were applied
+
+	// The last command that the member's process has reported.
+	at  uint64
+	pos int
+}
+
+// print is what of a commit must not change when it is applied again.
+type print struct {
+	kind       core.CommandKind
+	skipped    bool
+	err        wire.ErrorCode
+	attach     core.AttachResult
+	session    core.SessionID
+	generation core.Generation
+	zxid       core.Zxid
+	xid        int32
+}
+
+func printOf(out *core.Outcome) print {
+	return print{out.Kind, out.Skipped, out.Err, out.Attach, out.Session, out.Generation, out.Zxid,
+		out.Xid}
+}
+
+func newShadow(w *World) *shadow {
+	s := &shadow{w: w, state: w.founding(), entries: map[uint64]*raftpb.Entry{}}
+	s.digests = append(s.digests, [16]byte{}, s.state.Digest()) // the founding index is 1
+	s.first = append(s.first, 0, 0)
+	s.other(replication.FoundingIndex, replication.FoundingTerm)
+	return s
+}
+
+// other writes the line of an entry without commands.
+func (s *shadow) other(index, term uint64) {
+	s.w.history.Add(linearizability.Line{At: s.w.clock.now, Server: 1,
+		Kind: linearizability.KindCommit, Commit: &linearizability.Commit{
+			Kind: linearizability.CommitOther, Index: index, Term: term, StampMs: s.state.Clock()}})
+}
+
+// written notes the entries that were given to the log.
+func (s *shadow) written(entries []*raftpb.Entry) {
+	for _, e := range entries {
+		s.entries[e.GetIndex()] = e
+	}
+}
+
+// follow applies what the member has applied, and holds the outcomes against each other.
+func (s *shadow) follow(member *core.State, r *replication.Report) {
+	for i := range r.Commits {
+		s.commit(&r.Commits[i])
+	}
+	for s.state.Index() < r.Applied.Index {
+		if !s.begun && !s.begin() {
+			return
+		}
+		if s.step() {
+			s.w.violate("shadow", fmt.Sprintf("index %d has a command that was not reported",
+				s.index))
+		}
+	}
+	if r.Applied.Index > 0 && !r.More {
+		s.compare("running", member)
+	}
+}
+
+// commit follows one command that the member has applied.
+func (s *shadow) commit(c *replication.Commit) {
+	if c.Index == s.at {
+		s.pos++
+	} else {
+		s.at, s.pos = c.Index, 0
+	}
+	for s.state.Index() < c.Index {
+		if !s.begun && !s.begin() {
+			return
+		}
+		if s.index == c.Index && s.pos < s.place {
+			break // it was applied by a process that ended in the midst of the entry
+		}
+		if stepped := s.step(); stepped != (s.index == c.Index) {
+			s.w.violate("shadow", fmt.Sprintf("index %d, place %d was reported, the shadow is at "+
+				"index %d, place %d", c.Index, s.pos, s.index, s.place))
+			return
+		}
+	}
+	at := s.first[c.Index] + s.pos
+	if at >= len(s.prints) {
+		s.w.violate("shadow", fmt.Sprintf("index %d has no place %d", c.Index, s.pos))
+		return
+	}
+	if have, want := printOf(&c.Outcome), s.prints[at]; have != want {
+		s.w.violate("shadow", fmt.Sprintf("index %d, place %d: the member's outcome is %+v, "+
+			"the shadow's %+v", c.Index, s.pos, have, want))
+	}
+}
+
+// begin starts the next entry.
+func (s *shadow) begin() bool {
+	s.index = s.state.Index() + 1
+	e := s.entries[s.index]
+	if e == nil {
+		s.w.violate("shadow", fmt.Sprintf("index %d was applied and never given to the log", s.index))
+		return false
+	}
+	data := e.GetData()
+	if e.GetType() != raftpb.EntryNormal {
+		data = nil
+	}
+	if err := s.state.Begin(s.index, e.GetTerm(), data); err != nil {
+		s.w.violate("shadow", err.Error())
+		return false
+	}
+	s.entry = core.Entry{}
+	if len(data) > 0 {
+		s.entry, _ = core.DecodeEntry(data) // Begin has judged it
+	}
+	s.begun, s.batch, s.command, s.place = true, 0, 0, 0
+	s.first = append(s.first, len(s.prints))
+	s.w.count.add(countEntries)
+	return true
+}
+
+// step applies the next command of the entry that is begun. It is false if there was none: then
+// the entry is done.
+func (s *shadow) step() bool {
+	for s.batch < len(s.entry.Batches) &&
+		s.command == len(s.entry.Batches[s.batch].Commands) {
+		s.batch, s.command = s.batch+1, 0
+	}
+	var self core.Origin
+	if s.batch < len(s.entry.Batches) {
+		self = s.entry.Batches[s.batch].Origin // so that each outcome has its reply
+	}
+	if !s.state.Next(self, &s.out) {
+		s.finish()
+		return false
+	}
+	batch := &s.entry.Batches[s.batch]
+	s.prints = append(s.prints, printOf(&s.out))
+	s.line(batch, &batch.Commands[s.command])
+	s.command++
+	s.place++
+	return true
+}
+
+func (s *shadow) finish() {
+	w := s.w
+	if s.place == 0 {
+		s.other(s.index, s.state.Term())
+	}
+	s.begun = false
+	digest := s.state.Digest()
+	s.digests = append(s.digests, digest)
+	if s.index%100 == 0 {
+		w.trace.add(w.clock.now, traceDigest, int64(s.index), digest[:])
+	}
+	if s.index > 4096 {
+		delete(s.entries, s.index-4096)
+	}
+}
+
+// line writes the commit line of the command that was just applied.
+func (s *shadow) line(batch *core.Batch, c *core.Command) {
+	w, out := s.w, &s.out
+	w.count.add(countCommits)
+	k := &linearizability.Commit{Kind: linearizability.CommitOther, Index: s.index, Pos: int32(s.place),
+		Term: s.state.Term(), StampMs: s.entry.StampMs, Stream: uint64(batch.Origin.Registration),
+		Seq: out.Seq, Origin: uint64(batch.Origin.RaftID), Skipped: out.Skipped}
+	l := linearizability.Line{At: w.clock.now, Server: 1, Kind: linearizability.KindCommit,
+		Session: int64(c.Session), Zxid: int64(out.Zxid), Commit: k}
+	if out.Skipped {
+		w.count.add(countSkipped)
+	}
+	switch c.Kind {
+	case core.KindCreateSession, core.KindAttach:
+		s.handshakeLine(&l, c)
+	case core.KindRequest:
+		s.requestLine(&l, c)
+	case core.KindAuth:
+		k.Kind, k.Generation = linearizability.CommitAuth, uint64(c.Generation)
+		k.Identities = identities(c.Identities)
+		l.Xid = c.Xid
+	case core.KindExpire:
+		k.Kind, k.Generation = linearizability.CommitExpire, uint64(c.Generation)
+		if !out.Skipped {
+			w.count.add(countSessionsExpired)
+			l.Result = s.ended()
+		}
+	case core.KindReap:
+		k.Kind = linearizability.CommitReap
+		l.Path = string([]byte(c.Path))
+		if !out.Skipped {
+			w.count.add(countReaped)
+		}
+	}
+	if l.Result == nil {
+		l.Result = &linearizability.Result{Err: linearizability.Code(out.Err)}
+	}
+	w.history.Add(l)
+	w.lineBuf = w.history.Lines[len(w.history.Lines)-1].AppendTo(w.lineBuf[:0])
+	w.trace.add(w.clock.now, traceCommit, int64(s.index), w.lineBuf)
+}
+
+func (s *shadow) handshakeLine(l *linearizability.Line, c *core.Command) {
+	out, k := &s.out, l.Commit
+	k.TimeoutMs, k.LastZxidSeen = c.TimeoutMs, int64(c.LastZxidSeen)
+	k.Secret = hex.EncodeToString(c.PasswordHash[:8])
+	k.Identities = identities(c.Identities)
+	k.Generation = uint64(out.Generation)
+	code := linearizability.CodeOk
+	if out.Attach != core.AttachOK {
+		code = linearizability.CodeSessionExpired
+	}
+	l.Result = &linearizability.Result{Err: code}
+	if c.Kind == core.KindAttach {
+		k.Kind = linearizability.CommitAttach
+		if code == linearizability.CodeOk {
+			s.w.count.add(countSessionsResumed)
+		} else {
+			s.w.count.add(countSessionsRefused)
+		}
+		return
+	}
+	k.Kind = linearizability.CommitCreateSession
+	l.Session = int64(out.Session)
+	s.w.count.add(countSessionsCreated)
+}
+
+func (s *shadow) requestLine(l *linearizability.Line, c *core.Command) {
+	out, k := &s.out, l.Commit
+	k.Kind, k.Generation = linearizability.CommitRequest, uint64(c.Generation)
+	k.SkipACL, k.EnforceQuota = c.Flags.SkipACL, c.Flags.EnforceQuota
+	k.ExtendedTypes = c.Flags.ExtendedTypes
+	l.Xid = c.Xid
+	l.Request = requestOf(c.Op, c.Body)
+	if out.Skipped {
+		return
+	}
+	if c.Op == wire.OpCloseSession {
+		k.Kind = linearizability.CommitClose
+		s.w.count.add(countSessionsClosed)
+		l.Result = s.ended()
+		return
+	}
+	l.Result = resultOf(c.Op, out.Err, bytes.Clone(out.Body))
+}
+
+// ended is the result of the end of a session: the ephemerals that went with it.
+func (s *shadow) ended() *linearizability.Result {
+	res := &linearizability.Result{Children: []string{}}
+	for _, change := range s.out.Changes {
+		if change.Type == wire.EventNodeDeleted {
+			res.Children = append(res.Children, string([]byte(change.Path)))
+		}
+	}
+	return res
+}
+
+// compare holds a State that stands between two entries against the shadow's of that index.
+func (s *shadow) compare(source string, member *core.State) {
+	index := member.Index()
+	if index >= uint64(len(s.digests)) {
+		s.w.violate("shadow", fmt.Sprintf("the %s state is at index %d, only %d was applied", source,
+			index, len(s.digests)-1))
+		return
+	}
+	if have, want := member.Digest(), s.digests[index]; have != want {
+		s.w.violate("digest", fmt.Sprintf("the %s state at index %d has digest %x, want %x", source,
+			index, have, want))
+	}
+}
+
+// froze notes a checkpoint that the member has captured.
+func (s *shadow) froze(c *replication.Checkpoint) {
+	if c.Index < uint64(len(s.digests)) && c.Digest != s.digests[c.Index] {
+		s.w.violate("digest", fmt.Sprintf("the checkpoint at index %d has digest %x, want %x",
+			c.Index, c.Digest, s.digests[c.Index]))
+	}
+	s.digestLine(c.Index, c.Digest, linearizability.SourceRunning)
+}
+
+func (s *shadow) digestLine(index uint64, digest [16]byte, source string) {
+	s.w.history.Add(linearizability.Line{At: s.w.clock.now, Kind: linearizability.KindDigest,
+		Server: 1, Index: index, Digest: hex.EncodeToString(digest[:]), Text: source})
+}
+
+// loaded judges what a restart found on its disk: the State of its index, and every entry that
+// was ever applied or acknowledged.
+func (s *shadow) loaded(state *core.State, entries []*raftpb.Entry) {
+	s.at, s.pos = 0, 0
+	s.compare("loaded", state)
+	s.digestLine(state.Index(), state.Digest(), linearizability.SourceLoaded)
+	last := state.Index() + uint64(len(entries))
+	if last < s.state.Index() {
+		s.w.violate("durability", fmt.Sprintf("the log ends at %d after a restart, %d was applied",
+			last, s.state.Index()))
+	}
+	for _, e := range entries {
+		old := s.entries[e.GetIndex()]
+		if e.GetIndex() > s.state.Index() || old == nil {
+			continue
+		}
+		if old.GetTerm() != e.GetTerm() || string(old.GetData()) != string(e.GetData()) {
+			s.w.violate("durability", fmt.Sprintf("entry %d was applied and is another one now",
+				e.GetIndex()))
+		}
+	}
+}
+
+func identities(ids []wire.ID) []linearizability.ID {
+	out := make([]linearizability.ID, 0, len(ids))
+	for _, id := range ids {
+		out = append(out, linearizability.ID{Scheme: clone(id.Scheme), ID: clone(id.ID)})
+	}
+	return out
+}
+
+func clone(s string) string { return string([]byte(s)) }
