@@ -17,7 +17,7 @@ type Options struct {
 	// (ZooKeeper's forceSync=no). A power failure may then lose what was acknowledged; if the
 	// mark shows it, the disk is refused as lost.
 	UnsafeNoSync bool
-	// SegmentSize is the size of the log's files in bytes (64 MiB, at least 4 KiB).
+	// SegmentSize is the size of the log's files in bytes (64 MiB, at least 512).
 	SegmentSize int64
 	// ReadySegments is how many segments are written with zeros when the disk is founded (2; -1
 	// for none). Without them the first writes are slow.
@@ -39,7 +39,7 @@ type Options struct {
 	Logf func(format string, args ...any)
 }
 
-const minSegmentSize = 4 << 10
+const minSegmentSize = 512
 
 func (o Options) withDefaults() Options {
 	if o.LogDir == "" {

@@ -11,7 +11,7 @@ import (
 var testID = DiskID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
 
 func testOptions() Options {
-	return Options{DataDir: "/data", LogDir: "/log", DiskID: testID, SegmentSize: minSegmentSize,
+	return Options{DataDir: "/data", LogDir: "/log", DiskID: testID, SegmentSize: 4 << 10,
 		MemTableSize: 256 << 10, IngestSize: 8 << 10, Quiet: true}
 }
 
@@ -86,7 +86,11 @@ func (r *defaultRig) restart(t *testing.T) {
 	}
 }
 
-func (r *defaultRig) powerCut(t *testing.T) { r.restart(t) }
+func (r *defaultRig) powerCut(t *testing.T) {
+	if err := r.disk.release(); err != nil { // does not write the mark
+		t.Fatalf("release() = %v", err)
+	}
+}
 
 // newEntry makes an entry whose data tells term and index, and size more bytes.
 func newEntry(term, index uint64, size int) *raftpb.Entry {

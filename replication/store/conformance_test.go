@@ -1,0 +1,347 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// conformance is what every Disk does. Each case quotes what it checks.
+var conformance = []struct {
+	says string
+	run  func(t *testing.T, r rig)
+}{
+	{"an empty directory gets a disk id; it stays", func(t *testing.T, r rig) {
+		_, rec := mustOpen(t, r)
+		if !rec.Founded || !rec.Empty || rec.DiskID != testID {
+			t.Errorf("first Open: founded %v, empty %v, id %v", rec.Founded, rec.Empty, rec.DiskID)
+		}
+		r.powerCut(t)
+		o := testOptions()
+		o.DiskID = DiskID{99}
+		_, rec, err := r.open(o)
+		if err != nil || rec.Founded || !rec.Empty || rec.DiskID != testID {
+			t.Errorf("second Open: %v, %+v", err, rec)
+		}
+	}},
+	{"when Append returns, the batch is durable", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		for i := uint64(1); i <= 60; i++ { // several segments
+			mustAppend(t, d, Batch{HardState: hardState{2, 3, i - 1}.proto(),
+				Entries: newEntries(2, i, 1, 200)})
+		}
+		r.powerCut(t)
+		_, rec := mustOpen(t, r)
+		if diff := cmp.Diff(flat(newEntries(2, 1, 60, 200)), flat(rec.Entries)); diff != "" {
+			t.Errorf("entries (-want +got):\n%s", diff)
+		}
+		if got := plainHardState(rec.HardState); got != (hardState{2, 3, 59}) {
+			t.Errorf("hard state = %+v", got)
+		}
+		if rec.Empty || len(rec.Damage) != 0 {
+			t.Errorf("empty = %v, damage = %v", rec.Empty, rec.Damage)
+		}
+	}},
+	{"the commit index rides on the next append", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		mustAppend(t, d, Batch{HardState: hardState{1, 1, 0}.proto(), Entries: newEntries(1, 1, 3, 9)})
+		mustAppend(t, d, Batch{HardState: hardState{1, 1, 2}.proto()})
+		r.powerCut(t)
+		d, rec := mustOpen(t, r)
+		if got := rec.HardState.GetCommit(); got != 0 {
+			t.Errorf("commit = %d, want 0", got)
+		}
+		mustAppend(t, d, Batch{HardState: hardState{1, 1, 3}.proto()})
+		mustAppend(t, d, Batch{Entries: newEntries(1, 4, 1, 0)})
+		r.powerCut(t)
+		if _, rec = mustOpen(t, r); rec.HardState.GetCommit() != 3 {
+			t.Errorf("commit = %d, want 3", rec.HardState.GetCommit())
+		}
+	}},
+	{"a vote alone is durable", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		mustAppend(t, d, Batch{HardState: hardState{7, 2, 0}.proto()})
+		r.powerCut(t)
+		_, rec := mustOpen(t, r)
+		if got := plainHardState(rec.HardState); got != (hardState{7, 2, 0}) || rec.Empty {
+			t.Errorf("hard state = %+v, empty %v", got, rec.Empty)
+		}
+		if want := (Mark{Term: 7, Vote: 2}); rec.Mark != want {
+			t.Errorf("mark = %+v, want %+v", rec.Mark, want)
+		}
+	}},
+	{"entries replace a conflicting suffix", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		mustAppend(t, d, Batch{HardState: hardState{1, 1, 3}.proto(), Entries: newEntries(1, 1, 9, 50)})
+		mustAppend(t, d, Batch{HardState: hardState{2, 0, 4}.proto(), Entries: newEntries(2, 5, 2, 10)})
+		r.powerCut(t)
+		d, rec := mustOpen(t, r)
+		want := append(flat(newEntries(1, 1, 4, 50)), flat(newEntries(2, 5, 2, 10))...)
+		if diff := cmp.Diff(want, flat(rec.Entries)); diff != "" {
+			t.Errorf("entries (-want +got):\n%s", diff)
+		}
+		mustAppend(t, d, Batch{Entries: newEntries(2, 7, 1, 1)})
+	}},
+	{"restart takes the newest checkpoint and drops the log it covers", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		mustAppend(t, d, Batch{HardState: hardState{1, 1, 2}.proto(), Entries: newEntries(1, 1, 9, 5)})
+		mustCheckpoint(t, d, 1, 4, "a=1", "b=2")
+		mustCheckpoint(t, d, 1, 6, "a=3", "b", "c=4")
+		r.powerCut(t)
+		d, rec := mustOpen(t, r)
+		if diff := cmp.Diff(flat(newEntries(1, 7, 3, 5)), flat(rec.Entries)); diff != "" {
+			t.Errorf("entries (-want +got):\n%s", diff)
+		}
+		checkRecords(t, d, map[string]string{"a": "3", "c": "4"})
+		c := rec.Checkpoint
+		if c.Position != (Position{1, 6}) || string(c.Header) != "header of 6" || c.Digest[0] != 6 ||
+			c.Received || c.ConfState.Equivalent(testConf) != nil {
+			t.Errorf("checkpoint = %+v", c)
+		}
+		if rec.HardState.GetCommit() != 6 {
+			t.Errorf("commit = %d, want 6, the checkpoint's", rec.HardState.GetCommit())
+		}
+	}},
+	{"log behind a counted checkpoint may go", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		for i := uint64(1); i <= 90; i++ {
+			mustAppend(t, d, Batch{HardState: hardState{1, 1, i}.proto(), Entries: newEntries(1, i, 1, 300)})
+			if i%15 == 0 {
+				mustCheckpoint(t, d, 1, i-2, fmt.Sprintf("k%d=v", i))
+				if err := d.Cut(i - 2); err != nil {
+					t.Fatalf("Cut(%d) = %v", i-2, err)
+				}
+			}
+		}
+		r.powerCut(t)
+		_, rec := mustOpen(t, r)
+		if diff := cmp.Diff(flat(newEntries(1, 89, 2, 300)), flat(rec.Entries)); diff != "" {
+			t.Errorf("entries (-want +got):\n%s", diff)
+		}
+	}},
+	{"a received checkpoint replaces state and log", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		mustAppend(t, d, Batch{HardState: hardState{1, 1, 2}.proto(), Entries: newEntries(1, 1, 9, 5)})
+		mustCheckpoint(t, d, 1, 2, "a=1", "old=1")
+		stale := []Record{{Key: []byte("stale"), Value: []byte("x")}}
+		if err := d.Stage(stale, true); err != nil {
+			t.Fatalf("Stage() = %v", err)
+		}
+		if err := d.Stage([]Record{{Key: []byte("a"), Value: []byte("2")}}, true); err != nil {
+			t.Fatalf("Stage() = %v", err)
+		}
+		checkRecords(t, d, map[string]string{"a": "1", "old": "1"})
+		c := checkpointOf(3, 50, "b=3")
+		c.Full = true
+		if err := d.WriteCheckpoint(c); err != nil {
+			t.Fatalf("WriteCheckpoint() = %v", err)
+		}
+		checkRecords(t, d, map[string]string{"a": "2", "b": "3"})
+		r.powerCut(t) // between the checkpoint and the record in the log
+		d, rec := mustOpen(t, r)
+		if len(rec.Entries) != 0 || plainHardState(rec.HardState) != (hardState{3, 0, 50}) ||
+			rec.Checkpoint.Position != (Position{3, 50}) || !rec.Checkpoint.Received {
+			t.Errorf("recovered %+v", rec)
+		}
+		mustAppend(t, d, Batch{HardState: hardState{4, 0, 50}.proto(), Entries: newEntries(4, 51, 2, 5)})
+		r.powerCut(t)
+		d, rec = mustOpen(t, r)
+		if diff := cmp.Diff(flat(newEntries(4, 51, 2, 5)), flat(rec.Entries)); diff != "" {
+			t.Errorf("entries (-want +got):\n%s", diff)
+		}
+		checkRecords(t, d, map[string]string{"a": "2", "b": "3"})
+	}},
+	{"one log record holds hard state, new log start and entries", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		mustAppend(t, d, Batch{HardState: hardState{1, 1, 2}.proto(), Entries: newEntries(1, 1, 9, 5)})
+		c := checkpointOf(3, 50, "b=3")
+		c.Full = true
+		if err := d.WriteCheckpoint(c); err != nil {
+			t.Fatalf("WriteCheckpoint() = %v", err)
+		}
+		mustAppend(t, d, Batch{HardState: hardState{3, 0, 50}.proto(), Start: Position{3, 50},
+			Entries: newEntries(3, 51, 3, 5)})
+		mustCheckpoint(t, d, 3, 52, "c=1")
+		if err := d.Cut(52); err != nil {
+			t.Fatalf("Cut() = %v", err)
+		}
+		r.powerCut(t)
+		d, rec := mustOpen(t, r)
+		if diff := cmp.Diff(flat(newEntries(3, 53, 1, 5)), flat(rec.Entries)); diff != "" {
+			t.Errorf("entries (-want +got):\n%s", diff)
+		}
+		checkRecords(t, d, map[string]string{"b": "3", "c": "1"})
+	}},
+	{"a view is unaffected by later checkpoints", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		mustAppend(t, d, Batch{HardState: hardState{1, 1, 2}.proto(), Entries: newEntries(1, 1, 9, 5)})
+		mustCheckpoint(t, d, 1, 2, "a=1", "b=1", "c=1")
+		v, err := d.View()
+		if err != nil {
+			t.Fatalf("View() = %v", err)
+		}
+		c := checkpointOf(1, 3, "z=1")
+		c.Full = true
+		if err := d.WriteCheckpoint(c); err != nil {
+			t.Fatalf("WriteCheckpoint() = %v", err)
+		}
+		var keys string
+		errEnough := errors.New("enough")
+		err = v.Records([]byte("b"), func(key, _ []byte) error {
+			if keys += string(key); key[0] == 'c' {
+				return errEnough
+			}
+			return nil
+		})
+		if keys != "bc" || !errors.Is(err, errEnough) || v.Meta().Index != 2 {
+			t.Errorf("view of %v: keys %q, %v", v.Meta().Position, keys, err)
+		}
+		if err := v.Close(); err != nil {
+			t.Errorf("Close() of view = %v", err)
+		}
+		checkRecords(t, d, map[string]string{"z": "1"})
+	}},
+	{"the mark is written after 50 ms or 256 KiB of log", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		mark := func(nowMs int64) {
+			if err := d.Mark(nowMs); err != nil {
+				t.Fatalf("Mark() = %v", err)
+			}
+		}
+		mark(1000)
+		mustAppend(t, d, Batch{HardState: hardState{1, 1, 0}.proto(), Entries: newEntries(1, 1, 1, 5)})
+		mustAppend(t, d, Batch{Entries: newEntries(1, 2, 1, 5)})
+		mark(1049)
+		r.powerCut(t)
+		d, rec := mustOpen(t, r)
+		if want := (Position{1, 1}); rec.Mark.Acked != want { // with the vote
+			t.Errorf("mark after 49 ms = %v, want %v", rec.Mark.Acked, want)
+		}
+		mark(2000)
+		r.powerCut(t)
+		d, rec = mustOpen(t, r)
+		if want := (Position{1, 2}); rec.Mark.Acked != want {
+			t.Errorf("mark after 50 ms = %v, want %v", rec.Mark.Acked, want)
+		}
+		mark(2000)
+		mustAppend(t, d, Batch{Entries: newEntries(1, 3, 1, 256<<10)})
+		mark(2001)
+		r.powerCut(t)
+		if _, rec = mustOpen(t, r); rec.Mark.Acked != (Position{1, 3}) {
+			t.Errorf("mark after 256 KiB = %v, want 1/3", rec.Mark.Acked)
+		}
+	}},
+	{"a new leader may lawfully shorten a log", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		mustAppend(t, d, Batch{HardState: hardState{1, 1, 0}.proto(), Entries: newEntries(1, 1, 9, 5)})
+		mustAppend(t, d, Batch{HardState: hardState{2, 0, 0}.proto(), Entries: newEntries(2, 2, 1, 5)})
+		r.powerCut(t)
+		if _, rec := mustOpen(t, r); rec.Mark.Acked != (Position{2, 2}) {
+			t.Errorf("mark = %v, want 2/2", rec.Mark.Acked)
+		}
+	}},
+	{"Close is idempotent; nothing works after it", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		mustAppend(t, d, Batch{HardState: hardState{1, 1, 0}.proto(), Entries: newEntries(1, 1, 1, 5)})
+		for range 2 {
+			if err := d.Close(); err != nil {
+				t.Errorf("Close() = %v", err)
+			}
+		}
+		for name, err := range everyMethod(d) {
+			if !errors.Is(err, ErrClosed) {
+				t.Errorf("%s after Close = %v, want ErrClosed", name, err)
+			}
+		}
+	}},
+	{"Close and restart lose nothing", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		mustAppend(t, d, Batch{HardState: hardState{1, 1, 0}.proto(), Entries: newEntries(1, 1, 1, 5)})
+		mustAppend(t, d, Batch{Entries: newEntries(1, 2, 1, 5)})
+		r.restart(t)
+		_, rec := mustOpen(t, r)
+		if len(rec.Entries) != 2 {
+			t.Errorf("%d entries, want 2", len(rec.Entries))
+		}
+	}},
+	{"what is passed to a Disk is not kept", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		entries := newEntries(1, 1, 1, 5)
+		mustAppend(t, d, Batch{HardState: hardState{1, 1, 1}.proto(), Entries: entries})
+		clear(entries[0].Data)
+		c := checkpointOf(1, 1, "a=1")
+		if err := d.WriteCheckpoint(c); err != nil {
+			t.Fatal(err)
+		}
+		clear(c.Records[0].Key)
+		clear(c.Records[0].Value)
+		clear(c.Header)
+		checkRecords(t, d, map[string]string{"a": "1"})
+		r.powerCut(t)
+		_, rec := mustOpen(t, r)
+		if string(rec.Checkpoint.Header) != "header of 1" {
+			t.Errorf("header = %q", rec.Checkpoint.Header)
+		}
+	}},
+}
+
+func everyMethod(d Disk) map[string]error {
+	_, err := d.View()
+	return map[string]error{
+		"View":            err,
+		"Append":          d.Append(Batch{}),
+		"Mark":            d.Mark(1),
+		"Stage":           d.Stage(nil, true),
+		"WriteCheckpoint": d.WriteCheckpoint(checkpointOf(1, 1)),
+		"Cut":             d.Cut(0),
+	}
+}
+
+func TestConformance(t *testing.T) {
+	for _, c := range conformance {
+		for name, r := range rigs(t) {
+			t.Run(c.says+"/"+name, func(t *testing.T) { c.run(t, r) })
+		}
+	}
+}
+
+var testConf = &raftpb.ConfState{Voters: []uint64{1, 2, 3}, Learners: []uint64{9},
+	VotersOutgoing: []uint64{1, 2}, LearnersNext: []uint64{3}, AutoLeave: new(bool)}
+
+// checkpointOf makes a checkpoint of records given as "key=value", or "key" for a deletion.
+func checkpointOf(term, index uint64, records ...string) Checkpoint {
+	c := Checkpoint{Meta: Meta{Position: Position{term, index}, ConfState: testConf,
+		Header: fmt.Appendf(nil, "header of %d", index)}}
+	c.Digest[0] = byte(index)
+	for _, r := range records {
+		record := Record{Key: []byte(r[:1]), Delete: len(r) == 1}
+		for i := range r {
+			if r[i] == '=' {
+				record.Key, record.Value = []byte(r[:i]), []byte(r[i+1:])
+			}
+		}
+		c.Records = append(c.Records, record)
+	}
+	return c
+}
+
+func mustCheckpoint(t *testing.T, d Disk, term, index uint64, records ...string) {
+	t.Helper()
+	if err := d.WriteCheckpoint(checkpointOf(term, index, records...)); err != nil {
+		t.Fatalf("WriteCheckpoint(%d) = %v", index, err)
+	}
+}
+
+func checkRecords(t *testing.T, d Disk, want map[string]string) {
+	t.Helper()
+	got, err := readAll(d)
+	if err != nil {
+		t.Fatalf("records: %v", err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+}
