@@ -88,6 +88,7 @@ class Server:
             "clientPortAddress=" + self.host,
             "maxClientCnxns=0",
             "admin.enableServer=false",
+            "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory",
             *self.configuration_entries,
         ]
         with open(config, "w") as out:

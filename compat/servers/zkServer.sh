@@ -3,8 +3,8 @@
 #
 #     zkServer.sh start-foreground <zoo.cfg>
 #
-# go-zookeeper's tests call it through ZOOKEEPER_BIN_PATH, the kazoo plug-in calls it directly, so a
-# server is started the same way whoever asks. SERVER_JVMFLAGS carries system properties, as with
+# The kazoo plug-in calls it, and compat/standin for go-zookeeper's tests: a server is started the
+# same way whoever asks. SERVER_JVMFLAGS carries system properties, as with
 # ZooKeeper's script; Vivarium reads the variable itself. The environment says what to start:
 #
 #     COMPAT_SERVER     zookeeper or vivarium

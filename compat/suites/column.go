@@ -166,7 +166,7 @@ func runOnce(ctx context.Context, s suite, server Server, folder, try string, id
 		IDs:     ids,
 		Folder:  filepath.Join(folder, "try"+try),
 		Logs:    filepath.Join(folder, "try"+try, "servers"),
-		Monitor: newMonitor(len(ids), opts.Verbose, out),
+		Monitor: newMonitor(ids, opts.Verbose, out),
 	}
 	if err := os.MkdirAll(job.Logs, 0o755); err != nil {
 		return nil, err

@@ -180,7 +180,7 @@ func run(ctx context.Context, opts Options, out io.Writer) error {
 // newSuite returns the suite of that name.
 func newSuite(name string, cache Cache, opts Options, expected Expected, out io.Writer) suite {
 	if name == gozkName {
-		return &gozk{cache: cache, out: out}
+		return &gozk{cache: cache}
 	}
 	return &kazoo{cache: cache, out: out, want: opts.Kazoo, recorded: expected[kazooName].Version}
 }

@@ -14,21 +14,24 @@ const every = 15 * time.Second
 // counts from time to time, and the test that has been running when nothing else happens.
 type monitor struct {
 	out     io.Writer
-	total   int
 	verbose bool
 	start   time.Time
 	stop    chan struct{}
 	done    sync.WaitGroup
 
 	mu      sync.Mutex // guards the fields below and writing to out
+	known   map[string]bool // the tests asked for, and the subtests they turned out to have
 	results map[string]Result
 	running string
 }
 
-// newMonitor starts a monitor of total tests. Close ends it.
-func newMonitor(total int, verbose bool, out io.Writer) *monitor {
-	m := &monitor{out: out, total: total, verbose: verbose, start: time.Now(),
-		stop: make(chan struct{}), results: map[string]Result{}}
+// newMonitor starts a monitor of the tests ids. Close ends it.
+func newMonitor(ids []string, verbose bool, out io.Writer) *monitor {
+	m := &monitor{out: out, verbose: verbose, start: time.Now(), stop: make(chan struct{}),
+		known: map[string]bool{}, results: map[string]Result{}}
+	for _, id := range ids {
+		m.known[id] = true
+	}
 	m.done.Go(func() {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
@@ -48,6 +51,7 @@ func newMonitor(total int, verbose bool, out io.Writer) *monitor {
 func (m *monitor) Started(id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.known[id] = true
 	m.running = id
 }
 
@@ -84,5 +88,5 @@ func (m *monitor) progress() {
 		running = ", in " + m.running
 	}
 	fmt.Fprintf(m.out, "  %4.0f s: %d of %d, %d failed%s\n", time.Since(m.start).Seconds(),
-		len(m.results), m.total, failures, running)
+		len(m.results), len(m.known), failures, running)
 }
