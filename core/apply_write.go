@@ -290,21 +290,22 @@ func (s *State) deleteNode(n *node, path string, zxid Zxid) {
 	s.event(wire.EventNodeChildrenChanged, parentOf(path), zxid, parent.acl)
 }
 
-// deleteContainer is what ZooKeeper's leader uses to reap. It takes it from anybody, asks for
-// no permission and removes any childless znode that is not ephemeral; we take it from clients
-// only for what may be reaped.
+// deleteContainer is what ZooKeeper's leader reaps with. Its server takes it from clients too,
+// for any childless znode that is not ephemeral, and asks for no permission. We ask for the one
+// that delete asks for: it would be a way around every ACL.
 func (s *State) deleteContainer(w *write, path string) wire.ErrorCode {
 	if _, _, ok := splitPath(path); !ok || isSystemPath(path) {
 		return wire.CodeBadArguments
 	}
 	n := s.lookup(path)
-	if n == nil {
+	switch {
+	case n == nil:
 		return wire.CodeNoNode
-	}
-	if len(n.children) > 0 {
+	case !w.may(n.parent.acl, wire.PermDelete):
+		return wire.CodeNoAuth
+	case len(n.children) > 0:
 		return wire.CodeNotEmpty
-	}
-	if kindOf(n.owner) == ownerSession {
+	case kindOf(n.owner) == ownerSession:
 		return wire.CodeBadVersion
 	}
 	s.deleteNode(n, path, w.zxid)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vivariumdb/vivarium/wire"
 )
@@ -50,13 +51,8 @@ func startZooKeeper(t *testing.T, properties ...string) string {
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	for deadline := time.Now().Add(30 * time.Second); ; {
-		if c, err := net.Dial("tcp", addr); err == nil {
-			_, _ = c.Write([]byte("srvr"))
-			answer, _ := io.ReadAll(c)
-			c.Close()
-			if strings.Contains(string(answer), "Mode: standalone") {
-				return addr
-			}
+		if strings.Contains(word(addr, "srvr"), "Mode: standalone") {
+			return addr
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("ZooKeeper does not come up")
@@ -71,7 +67,7 @@ type peer struct {
 	c    net.Conn
 	id   int64
 	xid  int32
-	last int64
+	what string // is asked
 }
 
 func (p *peer) send(b []byte) {
@@ -85,8 +81,9 @@ func (p *peer) send(b []byte) {
 func (p *peer) receive() []byte {
 	p.t.Helper()
 	var head [4]byte
+	_ = p.c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if _, err := io.ReadFull(p.c, head[:]); err != nil {
-		p.t.Fatal(err)
+		p.t.Fatalf("no answer to %s: %v", p.what, err)
 	}
 	b := make([]byte, binary.BigEndian.Uint32(head[:]))
 	if _, err := io.ReadFull(p.c, b); err != nil {
@@ -138,16 +135,18 @@ func (p *peer) auth(scheme, credentials string) {
 
 // both sends a client's writes to the real server and to a State.
 type both struct {
-	t       *testing.T
-	m       *machine
-	peers   []*peer
-	clients []*client
-	owners  map[int64]int64 // the real session id for ours
+	t        *testing.T
+	m        *machine
+	peers    []*peer
+	clients  []*client
+	owners   map[int64]int64 // the real session id for ours
+	outcomes map[string]int
 }
 
 func newBoth(t *testing.T, flags Flags, properties ...string) *both {
 	addr := startZooKeeper(t, properties...)
-	b := &both{t: t, m: newMachine(t), owners: map[int64]int64{}}
+	b := &both{t: t, m: newMachine(t), owners: map[int64]int64{},
+		outcomes: map[string]int{}}
 	b.m.flags = flags
 	for i := range 3 {
 		p := dial(t, addr)
@@ -168,8 +167,10 @@ func newBoth(t *testing.T, flags Flags, properties ...string) *both {
 func (b *both) write(i int, op wire.OpCode, r record, what string) {
 	b.t.Helper()
 	body := r.AppendTo(nil)
+	b.peers[i].what = what
 	head, reply := b.peers[i].call(op, body)
 	out := b.clients[i].raw(op, body)
+	b.outcomes[op.String()+" "+out.Err.String()]++
 	got := fmt.Sprintf("%v zxid %#x body %s", out.Err, int64(out.Zxid), b.render(op, out.Body, true))
 	want := fmt.Sprintf("%v zxid %#x body %s", head.Err, head.Zxid, b.render(op, reply, false))
 	if got != want {
@@ -384,6 +385,9 @@ func (b *both) step(r choose) {
 		switch op := []wire.OpCode{wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer,
 			wire.OpCreateTTL}[r.IntN(4)]; op {
 		case wire.OpCreateTTL:
+			if r.IntN(2) == 0 {
+				q.Flags, q.TTLMs = 5+int32(r.IntN(2)), 1<<39
+			}
 			if q.Flags < 5 && q.TTLMs < 0 {
 				return // kills the real server
 			}
@@ -406,6 +410,10 @@ func (b *both) step(r choose) {
 	case 11:
 		if r.IntN(4) == 0 {
 			q := &wire.PathRequest{Path: r.path()}
+			if n := b.m.s.lookup(q.Path); n != nil && n.parent != nil &&
+				!allowed(n.parent.acl, b.m.s.session(b.clients[i].id).identities, wire.PermDelete) {
+				return // ZooKeeper asks for no permission
+			}
 			b.write(i, wire.OpDeleteContainer, q, fmt.Sprintf("deleteContainer %+v", *q))
 			return
 		}
@@ -414,16 +422,142 @@ func (b *both) step(r choose) {
 	}
 }
 
-func TestAgainstZooKeeper(t *testing.T) {
-	b := newBoth(t, Flags{ExtendedTypes: true})
+// random returns a source that names its seed.
+func random(t *testing.T) choose {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	r := choose{rand.New(rand.NewPCG(seed, 0))}
+	return choose{rand.New(rand.NewPCG(seed, 0))}
+}
+
+func TestAgainstZooKeeper(t *testing.T) {
+	b := newBoth(t, Flags{ExtendedTypes: true}, "-Dzookeeper.4lw.commands.whitelist=*")
+	r := random(t)
 	for n := range 6000 {
 		b.step(r)
 		if n%1000 == 999 {
 			b.compareTrees("/")
+			b.compareCounts()
 			b.m.checkDigest()
 		}
 	}
+	b.write(2, wire.OpCloseSession, nothing{}, "closeSession")
+	b.compareTrees("/")
+	b.compareCounts()
+	t.Logf("outcomes %v", b.outcomes)
+}
+
+type nothing struct{}
+
+func (nothing) AppendTo(b []byte) []byte { return b }
+
+// compareCounts compares what mntr says of the whole tree.
+func (b *both) compareCounts() {
+	b.t.Helper()
+	answer := word(b.peers[0].c.RemoteAddr().String(), "mntr")
+	s := b.m.s
+	for _, want := range []string{
+		fmt.Sprintf("zk_znode_count\t%d\n", s.NodeCount()),
+		fmt.Sprintf("zk_ephemerals_count\t%d\n", s.EphemeralCount()),
+		fmt.Sprintf("zk_approximate_data_size\t%d\n", s.DataSize()-beyondASCII(s.root)),
+		fmt.Sprintf("zk_global_sessions\t%d\n", s.SessionCount()),
+	} {
+		if !strings.Contains(answer, want) {
+			b.t.Fatalf("mntr does not say %q:\n%s", want, answer)
+		}
+	}
+}
+
+// beyondASCII is what the paths below n are longer in UTF-8 than in Java's characters.
+func beyondASCII(n *node) int64 {
+	path := n.path()
+	more := int64(len(path) - utf8.RuneCountInString(path))
+	for _, child := range n.children {
+		more += beyondASCII(child)
+	}
+	return more
+}
+
+// word asks a four-letter word.
+func word(addr, w string) string {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return ""
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_, _ = c.Write([]byte(w))
+	answer, _ := io.ReadAll(c)
+	return string(answer)
+}
+
+// quota gives a random write to the znodes of quotas.
+func (b *both) quota(r choose) {
+	b.t.Helper()
+	path := "/zookeeper/quota" + r.of("/a", "/a/b", "/b", "/c/a", "/a/a/b")
+	name := r.of(limitsName, limitsName, statsName, "")
+	if name != "" {
+		path += "/" + name
+	}
+	text := r.of("count=5,bytes=40", "count=-1,bytes=30=;byteHardLimit=60;countHardLimit=7",
+		"count=3,bytes=-1=;countHardLimit=4", "count=0,bytes=0", "bytes=-1;count=6",
+		"count=2,bytes=7=;z=1;a=2")
+	if name == statsName && r.IntN(3) > 0 {
+		text = "count=0,bytes=0"
+	}
+	switch r.IntN(5) {
+	case 0:
+		q := &wire.DeleteRequest{Path: path, Version: -1}
+		b.write(0, wire.OpDelete, q, fmt.Sprintf("delete %+v", *q))
+	case 1:
+		q := &wire.SetDataRequest{Path: path, Data: []byte(text), Version: -1}
+		b.write(0, wire.OpSetData, q, fmt.Sprintf("setData %s %s", q.Path, text))
+	default:
+		q := &wire.CreateRequest{Path: path, Data: []byte(text), ACL: wire.OpenACL()}
+		b.write(0, wire.OpCreate2, q, fmt.Sprintf("create %s %s", q.Path, text))
+	}
+}
+
+// TestQuotaAgainstZooKeeper leaves multis out: the real server checks their operations against
+// the statistics before the multi.
+func TestQuotaAgainstZooKeeper(t *testing.T) {
+	b := newBoth(t, Flags{ExtendedTypes: true, EnforceQuota: true}, "-Dzookeeper.enforceQuota=true")
+	r := random(t)
+	for n := range 6000 {
+		switch r.IntN(6) {
+		case 0:
+			b.quota(r)
+		case 1, 2:
+			q := &wire.SetDataRequest{Path: r.path(), Data: r.data(), Version: r.version()}
+			b.write(1, wire.OpSetData, q, fmt.Sprintf("setData %+v", *q))
+		case 3:
+			q := &wire.DeleteRequest{Path: r.path(), Version: r.version()}
+			b.write(1, wire.OpDelete, q, fmt.Sprintf("delete %+v", *q))
+		default:
+			q := &wire.CreateRequest{Path: r.path(), Data: r.data(), ACL: wire.OpenACL(),
+				Flags: []int32{0, 0, 0, 0, 1, 2}[r.IntN(6)]}
+			b.write(1, wire.OpCreate2, q, fmt.Sprintf("create %+v", *q))
+		}
+		if n%200 == 199 {
+			b.compareTrees("/")
+			b.m.checkDigest()
+		}
+	}
+	t.Logf("outcomes %v", b.outcomes)
+}
+
+func TestQuotaOfMultiAgainstZooKeeper(t *testing.T) {
+	b := newBoth(t, Flags{ExtendedTypes: true})
+	r := random(t)
+	for n := range 4000 {
+		if r.IntN(5) == 0 {
+			b.quota(r)
+		} else {
+			b.step(r)
+		}
+		if n%200 == 199 {
+			b.compareTrees("/")
+			b.m.checkDigest()
+		}
+	}
+	t.Logf("outcomes %v", b.outcomes)
 }
