@@ -92,7 +92,8 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 	c.mu.Lock()
 	for _, a := range opts.Auth {
 		if err := session.AddAuth(0, a.Scheme, a.Auth, 0); err != nil {
-			c.failure = err
+			c.mu.Unlock()
+			return nil, fmt.Errorf("dial: credentials of %s: %w", a.Scheme, c.explain(err))
 		}
 	}
 	c.pump()

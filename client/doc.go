@@ -9,9 +9,9 @@
 //
 // A Client is one session. It lives over many connections: when one is lost the next server is
 // tried, watches are set again and credentials shown again, without the caller's help. The
-// session ends when it is closed, when no server was reached within its time-out (ErrSessionExpired)
-// or when credentials are refused (ErrAuthFailed): then Done is closed, every call fails with Err,
-// and a new Client is needed.
+// session ends when it is closed, when the servers have not heard of it for its time-out
+// (ErrSessionExpired) or when credentials are refused (ErrAuthFailed): then Done is closed, every
+// call fails with Err, and a new Client is needed.
 //
 // # Calls
 //
