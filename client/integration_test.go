@@ -332,7 +332,8 @@ func suiteMulti(t *testing.T, c *client.Client, _ string) {
 		results[1].Err != client.ErrNoNode || cmp.Diff([]string{"a"}, results[2].Children) != "" {
 		t.Errorf("MultiRead = %+v, %v", results, err)
 	}
-	if _, err := c.MultiRead(ctx, client.CheckOp("/a", 1)); !errors.Is(err, client.ErrBadArguments) {
+	_, err = c.MultiRead(ctx, client.CheckOp("/a", 1))
+	if !errors.Is(err, client.ErrBadArguments) {
 		t.Errorf("MultiRead of a check: %v, want %v", err, client.ErrBadArguments)
 	}
 }
