@@ -65,7 +65,7 @@ type rawConn struct {
 	tap      *tap
 	out      [][]byte // frames to be sent; the first may be sent in part
 	part     int      // bytes of the first that were sent
-	sent     int      // frames begun
+	begun    bool     // the first was noted in the history
 	wrong    bool     // it gives a wrong password
 	open     bool
 	over     bool
@@ -141,7 +141,8 @@ func (c *rawClient) step() {
 		c.session = c.newSession()
 	case c.r.chance(k.Silence):
 		w.count.add(faultSilence)
-		c.silent = w.clock.now + c.r.between(c.session.timeoutMs/2, 3*c.session.timeoutMs)*millisecond
+		quiet := c.r.between(c.session.timeoutMs/2, 3*c.session.timeoutMs)
+		c.silent = w.clock.now + quiet*millisecond
 	case c.r.chance(k.SlowRead):
 		w.count.add(faultSlowRead)
 		c.conn.deafen(w.clock.now + c.r.spread(second))
@@ -248,9 +249,9 @@ func (conn *rawConn) send(frame []byte) {
 func (conn *rawConn) pump() {
 	for len(conn.out) > 0 && !conn.over {
 		frame := conn.out[0]
-		if conn.part == 0 && conn.sent < 1+conn.answers() {
+		if conn.part == 0 && !conn.begun {
 			conn.tap.sent(frame, conn.wrong)
-			conn.sent++
+			conn.begun = true
 		}
 		n := conn.end.write(frame[conn.part:])
 		conn.part += n
@@ -258,12 +259,9 @@ func (conn *rawConn) pump() {
 		if conn.part < len(frame) {
 			return
 		}
-		conn.out, conn.part = conn.out[1:], 0
+		conn.out, conn.part, conn.begun = conn.out[1:], 0, false
 	}
 }
-
-// answers is no bound; pump notes each frame when its first byte is given to the link.
-func (conn *rawConn) answers() int { return 1 << 30 }
 
 // readable takes what has arrived, unless the client is deaf.
 func (conn *rawConn) readable() {

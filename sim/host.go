@@ -198,7 +198,7 @@ func (h *host) open() {
 		w.stop()
 		return
 	}
-	w.shadow.loaded(loaded.State, rec.Entries)
+	w.shadow.loaded(&loaded)
 	h.member, err = replication.New(w.memberConfig(h.life.id()), loaded)
 	if err != nil {
 		w.violate("recovery", err.Error())
@@ -282,7 +282,7 @@ func (h *host) write() {
 		h.w.count.add(countAppends)
 		h.w.count[countMerged] += int64(n - 1)
 		h.w.trace.add(h.w.clock.now, traceAppend, h.id, encodeBatch(&batch))
-		h.w.shadow.written(batch.Entries)
+		h.w.shadow.written(&batch)
 		h.operate(h.disk.append(batch), faultCrashAppend, h.syncUs, func() {
 			h.boundary(faultCrashSynced)
 			h.soon(h.w.k.LoopUs, func() {
@@ -465,6 +465,8 @@ func (h *host) quiet() bool {
 // resume lets a paused process go on with what it had to do meanwhile.
 func (h *host) resume() {
 	h.paused = false
+	h.w.history.Add(linearizability.Line{At: h.w.clock.now, Kind: linearizability.KindResume,
+		Server: h.id})
 	h.w.trace.add(h.w.clock.now, traceHost, h.id, []byte("resume"))
 	held := h.held
 	h.held = nil

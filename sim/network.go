@@ -75,7 +75,8 @@ func (l *link) plan() {
 		n.clock.after(n.r.spread(n.k.ResetMs*millisecond), func() { l.fault(faultReset, l.reset) })
 	}
 	if n.k.BlackMs > 0 {
-		n.clock.after(n.r.spread(n.k.BlackMs*millisecond), func() { l.fault(faultHalfOpen, l.blacken) })
+		n.clock.after(n.r.spread(n.k.BlackMs*millisecond),
+			func() { l.fault(faultHalfOpen, l.blacken) })
 	}
 	if n.k.StallMs > 0 {
 		n.clock.after(n.r.spread(n.k.StallMs*millisecond), func() { l.fault(faultStall, l.stall) })

@@ -5,11 +5,10 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/linearizability"
 	"github.com/vivariumdb/vivarium/replication"
+	"github.com/vivariumdb/vivarium/replication/store"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -19,10 +18,10 @@ import (
 type shadow struct {
 	w       *World
 	state   *core.State
-	entries map[uint64]*raftpb.Entry // the last that was given to the log, by index
-	digests [][16]byte               // by index, of the entries applied whole
-	prints  []print                  // of each command, in the order of the log
-	first   []int                    // by index, where its commands begin in prints
+	entries map[uint64]logEntry // the last that was given to the log, by index
+	digests [][16]byte          // by index, of the entries applied whole
+	prints  []print             // of each command, in the order of the log
+	first   []int               // by index, where its commands begin in prints
 	out     core.Outcome
 
 	// The entry that is begun.
@@ -36,6 +35,20 @@ type shadow struct {
 	// The last command that the member's process has reported.
 	at  uint64
 	pos int
+}
+
+// logEntry is an entry of the log; data is empty if it is raft's own.
+type logEntry struct {
+	term uint64
+	data string
+}
+
+// logEntryOf describes a raft entry, whose type is 0 if it carries a member's commands.
+func logEntryOf[T ~int32](term uint64, kind T, data []byte) logEntry {
+	if kind != 0 {
+		return logEntry{term: term}
+	}
+	return logEntry{term, string(data)}
 }
 
 // print is what of a commit must not change when it is applied again.
@@ -56,7 +69,7 @@ func printOf(out *core.Outcome) print {
 }
 
 func newShadow(w *World) *shadow {
-	s := &shadow{w: w, state: w.founding(), entries: map[uint64]*raftpb.Entry{}}
+	s := &shadow{w: w, state: w.founding(), entries: map[uint64]logEntry{}}
 	s.digests = append(s.digests, [16]byte{}, s.state.Digest()) // the founding index is 1
 	s.first = append(s.first, 0, 0)
 	s.other(replication.FoundingIndex, replication.FoundingTerm)
@@ -71,9 +84,9 @@ func (s *shadow) other(index, term uint64) {
 }
 
 // written notes the entries that were given to the log.
-func (s *shadow) written(entries []*raftpb.Entry) {
-	for _, e := range entries {
-		s.entries[e.GetIndex()] = e
+func (s *shadow) written(b *store.Batch) {
+	for _, e := range b.Entries {
+		s.entries[e.GetIndex()] = logEntryOf(e.GetTerm(), e.GetType(), e.GetData())
 	}
 }
 
@@ -111,8 +124,8 @@ func (s *shadow) commit(c *replication.Commit) {
 			break // it was applied by a process that ended in the midst of the entry
 		}
 		if stepped := s.step(); stepped != (s.index == c.Index) {
-			s.w.violate("shadow", fmt.Sprintf("index %d, place %d was reported, the shadow is at "+
-				"index %d, place %d", c.Index, s.pos, s.index, s.place))
+			s.w.violate("shadow", fmt.Sprintf("index %d, place %d was reported, "+
+				"the shadow is at index %d, place %d", c.Index, s.pos, s.index, s.place))
 			return
 		}
 	}
@@ -130,16 +143,14 @@ func (s *shadow) commit(c *replication.Commit) {
 // begin starts the next entry.
 func (s *shadow) begin() bool {
 	s.index = s.state.Index() + 1
-	e := s.entries[s.index]
-	if e == nil {
-		s.w.violate("shadow", fmt.Sprintf("index %d was applied and never given to the log", s.index))
+	e, ok := s.entries[s.index]
+	if !ok {
+		s.w.violate("shadow", fmt.Sprintf("index %d was applied and never given to the log",
+			s.index))
 		return false
 	}
-	data := e.GetData()
-	if e.GetType() != raftpb.EntryNormal {
-		data = nil
-	}
-	if err := s.state.Begin(s.index, e.GetTerm(), data); err != nil {
+	data := []byte(e.data)
+	if err := s.state.Begin(s.index, e.term, data); err != nil {
 		s.w.violate("shadow", err.Error())
 		return false
 	}
@@ -196,9 +207,10 @@ func (s *shadow) finish() {
 func (s *shadow) line(batch *core.Batch, c *core.Command) {
 	w, out := s.w, &s.out
 	w.count.add(countCommits)
-	k := &linearizability.Commit{Kind: linearizability.CommitOther, Index: s.index, Pos: int32(s.place),
-		Term: s.state.Term(), StampMs: s.entry.StampMs, Stream: uint64(batch.Origin.Registration),
-		Seq: out.Seq, Origin: uint64(batch.Origin.RaftID), Skipped: out.Skipped}
+	k := &linearizability.Commit{Kind: linearizability.CommitOther, Index: s.index,
+		Pos: int32(s.place), Term: s.state.Term(), StampMs: s.entry.StampMs,
+		Stream: uint64(batch.Origin.Registration), Seq: out.Seq,
+		Origin: uint64(batch.Origin.RaftID), Skipped: out.Skipped}
 	l := linearizability.Line{At: w.clock.now, Server: 1, Kind: linearizability.KindCommit,
 		Session: int64(c.Session), Zxid: int64(out.Zxid), Commit: k}
 	if out.Skipped {
@@ -319,21 +331,21 @@ func (s *shadow) digestLine(index uint64, digest [16]byte, source string) {
 
 // loaded judges what a restart found on its disk: the State of its index, and every entry that
 // was ever applied or acknowledged.
-func (s *shadow) loaded(state *core.State, entries []*raftpb.Entry) {
+func (s *shadow) loaded(rec *replication.Recovered) {
 	s.at, s.pos = 0, 0
-	s.compare("loaded", state)
-	s.digestLine(state.Index(), state.Digest(), linearizability.SourceLoaded)
-	last := state.Index() + uint64(len(entries))
+	s.compare("loaded", rec.State)
+	s.digestLine(rec.State.Index(), rec.State.Digest(), linearizability.SourceLoaded)
+	last := rec.State.Index() + uint64(len(rec.Entries))
 	if last < s.state.Index() {
 		s.w.violate("durability", fmt.Sprintf("the log ends at %d after a restart, %d was applied",
 			last, s.state.Index()))
 	}
-	for _, e := range entries {
-		old := s.entries[e.GetIndex()]
-		if e.GetIndex() > s.state.Index() || old == nil {
+	for _, e := range rec.Entries {
+		old, ok := s.entries[e.GetIndex()]
+		if e.GetIndex() > s.state.Index() || !ok {
 			continue
 		}
-		if old.GetTerm() != e.GetTerm() || string(old.GetData()) != string(e.GetData()) {
+		if old != logEntryOf(e.GetTerm(), e.GetType(), e.GetData()) {
 			s.w.violate("durability", fmt.Sprintf("entry %d was applied and is another one now",
 				e.GetIndex()))
 		}

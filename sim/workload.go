@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/vivariumdb/vivarium/core"
-	"github.com/vivariumdb/vivarium/linearizability"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -65,8 +64,8 @@ func (g *generator) next(s *session) []asked {
 		}
 		if g.r.chance(g.w.k.UnknownOp) {
 			g.w.count.add(faultUnknownOp)
-			list[i].op = pick(g.r, []wire.OpCode{wire.OpCheck, wire.OpNotification, 10, 23, 99, 1000,
-				wire.OpCreateSession, -12})
+			list[i].op = pick(g.r, []wire.OpCode{wire.OpCheck, wire.OpNotification, 10, 23, 99,
+				1000, wire.OpCreateSession, -12})
 		}
 	}
 	return list
@@ -479,5 +478,3 @@ func (g *generator) everything() []asked {
 	}
 	return all
 }
-
-var _ = linearizability.CodeOk

@@ -254,6 +254,8 @@ func (w *World) planFaults() {
 		w.count.add(faultPause)
 		w.trace.add(w.clock.now, traceHost, h.id, []byte("pause"))
 		h.paused = true
+		w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindPause,
+			Server: h.id})
 		epoch := h.epoch
 		w.clock.after(w.faults.spread(w.k.PauseLengthMs*millisecond), func() {
 			if h.epoch == epoch {

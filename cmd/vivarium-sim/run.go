@@ -1,0 +1,285 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/sim"
+)
+
+// runFlags are those of the command run.
+type runFlags struct {
+	seed, seeds, from uint64
+	verbose, shrink   bool
+	history, trace    string
+	set               []string
+	mutant            string
+	workers           int
+}
+
+func newRun(s streams) *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{Use: "run", Short: "run one world, or many", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if f.seeds > 0 {
+				return sweep(s, &f)
+			}
+			if !c.Flags().Changed("seed") {
+				f.seed = uint64(time.Now().UnixNano()) % 1_000_000_000
+			}
+			return runOne(s, &f)
+		}}
+	fs := c.Flags()
+	fs.Uint64Var(&f.seed, "seed", 0, "the seed of the world; without it, any")
+	fs.Uint64Var(&f.seeds, "seeds", 0, "run so many worlds")
+	fs.Uint64Var(&f.from, "from", 0, "the first seed of many; without it, any")
+	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show all violations and all counters")
+	fs.BoolVar(&f.shrink, "shrink", false, "make a world that fails smaller")
+	fs.StringVar(&f.history, "history", "", "write the history to this file, as JSON lines")
+	fs.StringVar(&f.trace, "trace", "", "write what is traced to this file")
+	fs.StringArrayVar(&f.set, "set", nil, "set a knob, Name=number")
+	fs.StringVar(&f.mutant, "mutant", "", "run with this known bug (build with -tags mutants)")
+	fs.IntVar(&f.workers, "workers", runtime.NumCPU(), "processes that run many worlds")
+	return c
+}
+
+// replay is the command that runs a world again.
+func replay(t task) string {
+	text := fmt.Sprintf("go run -tags checked ./cmd/vivarium-sim run -seed %d", t.Seed)
+	if t.Mutant != "" {
+		text = fmt.Sprintf("go run -tags mutants,checked ./cmd/vivarium-sim run -seed %d -mutant %s",
+			t.Seed, t.Mutant)
+	}
+	for _, s := range t.Set {
+		text += " -set " + s
+	}
+	return text
+}
+
+func runOne(s streams, f *runFlags) error {
+	t := task{Seed: f.seed, Set: f.set, Mutant: f.mutant}
+	if err := mutant.Select(f.mutant); err != nil {
+		return err
+	}
+	k, err := t.knobs()
+	if err != nil {
+		return err
+	}
+	o := sim.Options{Seed: f.seed, Knobs: k}
+	if f.trace != "" {
+		file, err := os.Create(f.trace)
+		if err != nil {
+			return fmt.Errorf("write trace: %w", err)
+		}
+		defer func() { _ = file.Close() }() // for people to read
+		o.Trace = file
+	}
+	start := time.Now()
+	r := sim.Run(o)
+	took := time.Since(start)
+	if f.history != "" {
+		if err := writeHistory(f.history, r); err != nil {
+			return err
+		}
+	}
+	_, _ = fmt.Fprintf(s.out, "seed %d\nknobs %v\n", r.Seed, r.Knobs)
+	for _, c := range r.Counts {
+		if c.Value != 0 || f.verbose {
+			_, _ = fmt.Fprintf(s.out, "%9d  %s\n", c.Value, c.Name)
+		}
+	}
+	j := r.Judged
+	_, _ = fmt.Fprintf(s.out, "judged %d commits, %d writes, %d reads, %d events, %d sessions; "+
+		"%d not judged\n", j.Commits, j.Writes, j.Reads, j.Events, j.Sessions, j.Unjudged)
+	_, _ = fmt.Fprintf(s.out, "simulated %.1f s in %v\ntrace %s\n", float64(r.Virtual)/1e6,
+		took.Round(time.Millisecond), r.Trace)
+	if !r.Failed() {
+		_, _ = fmt.Fprintln(s.out, "no violation")
+		return nil
+	}
+	show(s.out, r, f.verbose)
+	_, _ = fmt.Fprintln(s.out, "replay:", replay(t))
+	if f.shrink {
+		shrink(s.out, t, k)
+	}
+	return errFound
+}
+
+// show prints violations with the lines of the history that they are about.
+func show(w io.Writer, r *sim.Result, all bool) {
+	for i, v := range r.Violations {
+		if i == 5 && !all {
+			_, _ = fmt.Fprintf(w, "and %d more violations (-v shows them)\n", len(r.Violations)-i)
+			return
+		}
+		_, _ = fmt.Fprintf(w, "VIOLATION %v\n", v)
+		for _, no := range v.Lines {
+			if i := no - 2; i >= 0 && i < len(r.History.Lines) {
+				_, _ = fmt.Fprintf(w, "  line %d: %s\n", no, r.History.Lines[i].AppendTo(nil))
+			}
+		}
+	}
+}
+
+func writeHistory(name string, r *sim.Result) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("write history: %w", err)
+	}
+	err = r.History.Write(file)
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// shrink prints the smallest world found that still fails.
+func shrink(w io.Writer, t task, k *sim.Knobs) {
+	smaller := sim.Shrink(t.Seed, *k, func(tried int, k sim.Knobs) {
+		_, _ = fmt.Fprintf(w, "shrinking: %d worlds tried, still fails with %v\n", tried, k)
+	})
+	t.Set = sim.Draw(t.Seed).Difference(smaller)
+	_, _ = fmt.Fprintln(w, "smallest:", replay(t))
+}
+
+// sweep runs many worlds and reports.
+func sweep(s streams, f *runFlags) error {
+	if f.from == 0 {
+		f.from = uint64(time.Now().UnixNano()) % 1_000_000_000
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find own binary: %w", err)
+	}
+	_, _ = fmt.Fprintf(s.out, "seeds %d to %d in %d processes\n", f.from, f.from+f.seeds-1,
+		f.workers)
+	sum := summary{start: time.Now(), want: f.seeds}
+	p := pool{binary: binary, env: []string{"GOMAXPROCS=1"}, size: f.workers,
+		limit: 2 * time.Minute}
+	given := uint64(0)
+	p.work(func() (task, bool) {
+		given++
+		return task{Seed: f.from + given - 1, Set: f.set, Mutant: f.mutant}, given <= f.seeds
+	}, func(t task, v *verdict) bool {
+		sum.add(v)
+		for i, found := range v.Violations {
+			if i == 0 || f.verbose {
+				_, _ = fmt.Fprintf(s.out, "seed %d: VIOLATION %s: %s\n  %s\n", v.Seed, found.Judge,
+					found.Text, replay(t))
+			}
+		}
+		sum.progress(s.err)
+		return true
+	})
+	sum.report(s.out, f.workers)
+	if len(sum.failed) > 0 {
+		return errFound
+	}
+	return nil
+}
+
+// summary gathers the verdicts of a sweep.
+type summary struct {
+	start    time.Time
+	last     time.Time
+	want     uint64
+	verdicts []*verdict
+	failed   []uint64
+	judges   map[string]int
+}
+
+func (m *summary) add(v *verdict) {
+	m.verdicts = append(m.verdicts, v)
+	if m.judges == nil {
+		m.judges = map[string]int{}
+	}
+	if len(v.Violations) > 0 {
+		m.failed = append(m.failed, v.Seed)
+		for _, j := range v.judges() {
+			m.judges[j]++
+		}
+	}
+}
+
+// progress shows how far the sweep is, every few seconds.
+func (m *summary) progress(w io.Writer) {
+	now := time.Now()
+	if now.Sub(m.last) < 5*time.Second {
+		return
+	}
+	m.last = now
+	rate := float64(len(m.verdicts)) / now.Sub(m.start).Seconds()
+	left := time.Duration(float64(m.want-uint64(len(m.verdicts))) / rate * float64(time.Second))
+	_, _ = fmt.Fprintf(w, "%d of %d, %.1f seeds/s, %d with violations, %v left\n",
+		len(m.verdicts), m.want, rate, len(m.failed), left.Round(time.Second))
+}
+
+func (m *summary) report(w io.Writer, workers int) {
+	took := time.Since(m.start)
+	var virtual, nanos int64
+	var kinds []string
+	for _, v := range m.verdicts {
+		virtual += v.Virtual
+		nanos += v.Nanos
+	}
+	_, _ = fmt.Fprintln(w, "\nper world          least   median      90%      99%     most")
+	for i, name := range sim.CounterNames() {
+		values := make([]int64, 0, len(m.verdicts))
+		total, worlds := int64(0), 0
+		for _, v := range m.verdicts {
+			if i < len(v.Counts) {
+				values = append(values, v.Counts[i])
+				total += v.Counts[i]
+				if v.Counts[i] > 0 {
+					worlds++
+				}
+			}
+		}
+		if strings.HasPrefix(name, "fault: ") {
+			kinds = append(kinds, fmt.Sprintf("%9d in %6d worlds  %s", total, worlds, name[7:]))
+			continue
+		}
+		slices.Sort(values)
+		_, _ = fmt.Fprintf(w, "%-20s %s\n", name, quantiles(values))
+	}
+	_, _ = fmt.Fprintf(w, "\nfaults\n%s\n\n", strings.Join(kinds, "\n"))
+	n := len(m.verdicts)
+	_, _ = fmt.Fprintf(w, "%d worlds in %v with %d processes: %.0f per CPU-hour, %.0f times real "+
+		"time\n", n, took.Round(time.Second), workers,
+		float64(n)/(float64(nanos)/1e9)*3600, float64(virtual)/1e6/(float64(nanos)/1e9))
+	if len(m.failed) == 0 {
+		_, _ = fmt.Fprintln(w, "no violation")
+		return
+	}
+	slices.Sort(m.failed)
+	_, _ = fmt.Fprintf(w, "%d worlds with violations: %v\n", len(m.failed), m.failed)
+	for _, j := range sortedKeys(m.judges) {
+		_, _ = fmt.Fprintf(w, "%9d  %s\n", m.judges[j], j)
+	}
+}
+
+// quantiles shows a sorted list of values.
+func quantiles(v []int64) string {
+	if len(v) == 0 {
+		return ""
+	}
+	at := func(q float64) int64 { return v[min(int(q*float64(len(v))), len(v)-1)] }
+	return fmt.Sprintf("%8d %8d %8d %8d %8d", v[0], at(0.5), at(0.9), at(0.99), v[len(v)-1])
+}
+
+func sortedKeys(m map[string]int) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/sim"
+)
+
+// task is what a worker is asked to do: one world.
+type task struct {
+	Seed   uint64
+	Set    []string // knobs, as Name=number
+	Mutant string
+}
+
+// verdict is what a worker answers.
+type verdict struct {
+	Seed       uint64
+	Trace      string
+	Virtual    int64
+	Violations []finding
+	Counts     []int64 // in the order of sim.CounterNames
+	Judged     [6]int  // commits, writes, reads, events, sessions, unjudged
+	Nanos      int64
+}
+
+type finding struct {
+	Judge, Text string
+	Lines       []int
+}
+
+// newWorker is the hidden command that processes of a sweep run: tasks come as lines of JSON,
+// verdicts go out the same way.
+func newWorker(s streams) *cobra.Command {
+	return &cobra.Command{Use: "worker", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			in, out := json.NewDecoder(s.in), json.NewEncoder(s.out)
+			for {
+				var t task
+				switch err := in.Decode(&t); err {
+				case nil:
+				case io.EOF:
+					return nil
+				default:
+					return fmt.Errorf("read task: %w", err)
+				}
+				v, err := t.run()
+				if err != nil {
+					return err
+				}
+				if err := out.Encode(v); err != nil {
+					return fmt.Errorf("write verdict: %w", err)
+				}
+			}
+		}}
+}
+
+func (t *task) knobs() (*sim.Knobs, error) {
+	k := sim.Draw(t.Seed)
+	for _, s := range t.Set {
+		if err := k.Set(s); err != nil {
+			return nil, err
+		}
+	}
+	return &k, nil
+}
+
+func (t *task) run() (*verdict, error) {
+	if err := mutant.Select(t.Mutant); err != nil {
+		return nil, err
+	}
+	k, err := t.knobs()
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	r := sim.Run(sim.Options{Seed: t.Seed, Knobs: k})
+	v := &verdict{Seed: t.Seed, Trace: r.Trace, Virtual: r.Virtual,
+		Nanos: time.Since(start).Nanoseconds(),
+		Judged: [6]int{r.Judged.Commits, r.Judged.Writes, r.Judged.Reads, r.Judged.Events,
+			r.Judged.Sessions, r.Judged.Unjudged}}
+	for _, c := range r.Counts {
+		v.Counts = append(v.Counts, c.Value)
+	}
+	for _, f := range r.Violations {
+		v.Violations = append(v.Violations, finding{f.Judge, f.Text, f.Lines})
+	}
+	return v, nil
+}
+
+// pool is a number of worker processes.
+type pool struct {
+	binary string
+	env    []string
+	size   int
+	limit  time.Duration // for one world
+}
+
+// work hands out tasks until there are none left or each says that it is enough. each is called
+// for one verdict at a time, in no order.
+func (p pool) work(next func() (task, bool), each func(task, *verdict) bool) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex // guards next, each and enough
+	enough := false
+	for range p.size {
+		wg.Go(func() {
+			w := &process{pool: p}
+			defer w.stop()
+			for {
+				mu.Lock()
+				t, ok := next()
+				ok = ok && !enough
+				mu.Unlock()
+				if !ok {
+					return
+				}
+				v := w.do(t)
+				mu.Lock()
+				enough = enough || !each(t, v)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// process is one worker process, which is started again when it dies.
+type process struct {
+	pool   pool
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Reader
+	stderr *tail
+}
+
+func (w *process) start() error {
+	cmd := exec.Command(w.pool.binary, "worker")
+	cmd.Env = append(os.Environ(), w.pool.env...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return fmt.Errorf("start worker: %w", err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("start worker: %w", err)
+	}
+	w.stderr = &tail{}
+	cmd.Stderr = w.stderr
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start worker: %w", err)
+	}
+	w.cmd, w.in, w.out = cmd, in, bufio.NewReaderSize(out, 1<<20)
+	return nil
+}
+
+func (w *process) stop() {
+	if w.cmd == nil {
+		return
+	}
+	_ = w.in.Close()
+	_ = w.cmd.Wait() // how it ended has been judged
+	w.cmd = nil
+}
+
+// do has one world run. A worker that dies or hangs is a finding.
+func (w *process) do(t task) *verdict {
+	fail := func(what string, err error) *verdict {
+		if w.cmd != nil {
+			_ = w.cmd.Process.Kill()
+			w.stop()
+		}
+		text := fmt.Sprintf("%s: %v\n%s", what, err, w.stderr)
+		return &verdict{Seed: t.Seed, Violations: []finding{{Judge: "process", Text: text}}}
+	}
+	if w.cmd == nil {
+		if err := w.start(); err != nil {
+			return fail("worker", err)
+		}
+	}
+	if err := json.NewEncoder(w.in).Encode(t); err != nil {
+		return fail("worker", err)
+	}
+	watchdog := time.AfterFunc(w.pool.limit, func() { _ = w.cmd.Process.Kill() })
+	line, err := w.out.ReadBytes('\n')
+	if !watchdog.Stop() && err != nil {
+		return fail("worker hung", err)
+	}
+	if err != nil {
+		return fail("worker died", err)
+	}
+	var v verdict
+	if err := json.Unmarshal(line, &v); err != nil {
+		return fail("worker", err)
+	}
+	return &v
+}
+
+// tail keeps the beginning of what a process says before it dies.
+type tail struct {
+	mu  sync.Mutex // guards buf
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if room := 8<<10 - t.buf.Len(); room > 0 {
+		t.buf.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}
+
+// String returns what was kept.
+func (t *tail) String() string {
+	if t == nil {
+		return ""
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buf.String()
+}
+
+// judges are the names of those who found something, each once.
+func (v *verdict) judges() []string {
+	var names []string
+	for _, f := range v.Violations {
+		if !slices.Contains(names, f.Judge) {
+			names = append(names, f.Judge)
+		}
+	}
+	return names
+}
