@@ -130,6 +130,7 @@ func (c *Commit) appendTo(b []byte) []byte {
 	o.flag("enforceQuota", c.EnforceQuota)
 	o.flag("extendedTypes", c.ExtendedTypes)
 	o.flag("skipped", c.Skipped)
+	o.flag("bare", c.Bare)
 	o.num("timeoutMs", int64(c.TimeoutMs))
 	o.num("lastZxidSeen", c.LastZxidSeen)
 	o.str("secret", c.Secret)

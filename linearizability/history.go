@@ -110,6 +110,8 @@ type Commit struct {
 	// Skipped says that apply left the command without any effect: a duplicate, an old
 	// generation, an ended session, a decision of an earlier term.
 	Skipped bool `json:"skipped,omitempty"`
+	// Bare says that of the Result only Err is known: who wrote the line answers nobody.
+	Bare bool `json:"bare,omitempty"`
 
 	TimeoutMs    int32 `json:"timeoutMs,omitempty"`
 	LastZxidSeen int64 `json:"lastZxidSeen,omitempty"`

@@ -20,7 +20,7 @@ func fullLine() Line {
 			ReadOnly: true, Generation: 3},
 		Commit: &Commit{Kind: CommitRequest, Index: 1, Pos: 2, Term: 3, StampMs: 4, Stream: 5, Seq: 6,
 			Origin: 7, Generation: 8, SkipACL: true, EnforceQuota: true, ExtendedTypes: true,
-			Skipped: true, TimeoutMs: 9, LastZxidSeen: 10, Secret: "s",
+			Skipped: true, Bare: true, TimeoutMs: 9, LastZxidSeen: 10, Secret: "s",
 			Identities: []ID{{"ip", "::1"}}},
 		Request: &Request{Op: OpMulti, Path: "/", Data: []byte{}, Version: -1, Flags: 3, TTL: 5,
 			ACL: acl, Watch: true, Mode: 1, Scheme: "digest", Auth: []byte("u:p"),

@@ -81,6 +81,8 @@ type commit struct {
 	call *call
 	// before is the last zxid taken by the commits before this one.
 	before int64
+	// want is the model's result of a request, once the replay was here.
+	want *Result
 }
 
 // lifetime is a session as the log has it.

@@ -204,6 +204,9 @@ func (m *model) create(r *Request, o *origin) Result {
 	if mode.ttl && (ttl <= 0 || ttl > maxTTL) || !mode.ttl && ttl >= 0 {
 		return fail(CodeBadArguments)
 	}
+	if r.Op == OpCreateTTL && !mode.ttl {
+		return fail(CodeBadArguments) // ZooKeeper's server does not survive it
+	}
 	path := r.Path
 	slash := strings.LastIndexByte(path, '/')
 	if slash < 0 || strings.IndexByte(path, 0) >= 0 {
@@ -485,7 +488,7 @@ func multiPart(r Request) (Request, bool) {
 		if mode.container {
 			r.Op = OpCreateContainer
 		}
-		return r, known && !mode.ttl && !r.Malformed
+		return r, known && !mode.ttl && r.ACL != nil && !r.Malformed
 	case OpCreateTTL:
 		if mode.container {
 			r.Op = OpCreateContainer

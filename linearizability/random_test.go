@@ -238,3 +238,47 @@ func falsify(l *Line) []fault {
 	}
 	return fs
 }
+
+// BenchmarkJudge judges a world of 5,000 requests by 8 clients that watch each other.
+func BenchmarkJudge(b *testing.B) {
+	h := bigHistory()
+	b.ReportAllocs()
+	for b.Loop() {
+		if r := Judge(h); !r.OK() {
+			b.Fatal(r)
+		}
+	}
+	b.ReportMetric(float64(len(h.Lines)), "lines")
+}
+
+func bigHistory() *History {
+	s := newServer(Header{AnswerWithin: 1_000_000})
+	var cs []*testConn
+	for i := range int64(8) {
+		cs = append(cs, s.connect(i+1, 0))
+	}
+	s.do(cs[0], Request{Op: OpCreate, Path: "/a", ACL: openACL})
+	for i := range 5000 {
+		c := cs[i%8]
+		p := testPaths[i%5]
+		switch i % 11 {
+		case 0, 1:
+			s.do(c, Request{Op: OpCreate, Path: "/a/s", Flags: int32(2 + i%2), ACL: openACL})
+		case 2, 3:
+			s.do(c, Request{Op: OpSetData, Path: p, Version: -1})
+		case 4:
+			s.do(c, Request{Op: OpGetChildren, Path: "/a", Watch: true})
+		case 5:
+			s.do(c, Request{Op: OpAddWatch, Path: p, Mode: int32(i % 2)})
+		case 6:
+			s.do(c, Request{Op: OpDelete, Path: p, Version: -1})
+		case 7:
+			s.do(c, Request{Op: OpCreate2, Path: p, ACL: openACL})
+		case 8:
+			s.do(c, Request{Op: OpSync, Path: "/"})
+		default:
+			s.do(c, Request{Op: OpGetData, Path: p, Watch: true})
+		}
+	}
+	return s.settle()
+}
