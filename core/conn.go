@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"net/netip"
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
@@ -62,6 +63,7 @@ const (
 	stepWait   // note that the connection waits
 	stepUnwait // note that it does not wait any more
 	stepGrant  // ask for the memory of a long frame
+	stepWeigh  // have what it holds counted, and wait if all hold too much
 )
 
 type itemKind uint8
@@ -96,6 +98,7 @@ type Conn struct {
 	remote netip.AddrPort
 	random [16]byte // the password of a session that this connection creates
 	opened int64
+	owner  any
 
 	// Set by the handshake.
 	phase         phase
@@ -112,6 +115,7 @@ type Conn struct {
 	cause         Cause
 	next          step
 	frame         int // length of the frame that next is about
+	want          int // what of it may be received now
 	held          int // items of itemHeld
 	syncs         int // items of itemSync
 	confirmed     int // of those, how many are confirmed
@@ -120,7 +124,10 @@ type Conn struct {
 	throttled     bool // apply has to make room first
 	granted       int  // bytes of Local.granted that are this connection's
 	touchedAt     int64
-	waitingAt     int // place in Local.waiting plus one, 0 if it does not wait
+	waits         bool // it is in Local.waiting
+	waitingAt     int  // where; Local's
+	weight        int  // what Local.held counts of it
+	weighed       bool // since its last request
 
 	queue []item
 	head  int
@@ -136,19 +143,7 @@ type Conn struct {
 
 	notice Notice
 	stats  ConnStats
-}
-
-// ConnStats are the counters of one connection, as `cons` shows them. Times are those given
-// to Feed and Deliver, in milliseconds.
-type ConnStats struct {
-	Received, Sent         int64
-	LastOp                 wire.OpCode
-	LastCxid               int32
-	LastZxid               Zxid
-	LastResponse           int64
-	LastLatency            int64
-	MinLatency, MaxLatency int64
-	Requests, TotalLatency int64
+	share  Totals // of what the server counts
 }
 
 // ID, Remote, Session and Cause identify the connection for people. Cause is what ended it.
@@ -156,6 +151,18 @@ func (c *Conn) ID() ConnID             { return c.id }
 func (c *Conn) Remote() netip.AddrPort { return c.remote }
 func (c *Conn) Session() SessionID     { return c.session }
 func (c *Conn) Cause() Cause           { return c.cause }
+
+// Owner is what ConnInfo said.
+func (c *Conn) Owner() any { return c.owner }
+
+// TimeoutMs is the negotiated time-out, 0 before the handshake. OpenedMs is when the
+// connection was opened, and TouchedMs when its client last gave a sign of life.
+func (c *Conn) TimeoutMs() int32 { return c.timeoutMs }
+func (c *Conn) OpenedMs() int64  { return c.opened }
+func (c *Conn) TouchedMs() int64 { return max(c.opened, c.touchedAt) }
+
+// Over says whether nothing is done for the connection any more: what it has to say is said.
+func (c *Conn) Over() bool { return c.phase == phaseOver }
 
 // Word is the four-letter word that the client sent, after NeedWord.
 func (c *Conn) Word() string { return c.word }
@@ -197,7 +204,7 @@ func (c *Conn) Take(spare []byte) []byte {
 // Next finds out what Feed would do with the bytes in, and what it needs for that. now is in
 // milliseconds. The caller holds S shared, and passes the same bytes to Feed.
 func (c *Conn) Next(l *Local, in []byte, now int64) Need {
-	c.next, c.frame = stepNone, 0
+	c.next, c.frame, c.want = stepNone, 0, 0
 	if c.phase == phaseOver {
 		return NeedClose
 	}
@@ -206,14 +213,18 @@ func (c *Conn) Next(l *Local, in []byte, now int64) Need {
 		return NeedInbox
 	}
 	if c.blocked(l) {
-		if c.waitingAt == 0 && c.state != nil {
+		if !c.waits && c.state != nil {
 			c.next = stepWait
 			return NeedInbox
 		}
 		return NeedWait
 	}
-	if c.waitingAt != 0 {
+	if c.waits {
 		c.next = stepUnwait
+		return NeedInbox
+	}
+	if !c.weighed && (c.weight > 0 || c.holds() >= heavy) {
+		c.next = stepWeigh
 		return NeedInbox
 	}
 	if c.phase == phaseNew && c.fourLetter(in) {
@@ -224,10 +235,13 @@ func (c *Conn) Next(l *Local, in []byte, now int64) Need {
 		c.next = stepBadLength
 		return NeedNothing
 	}
-	c.frame = n
-	if n > longFrame && n > c.granted {
-		c.next = stepGrant
-		return NeedInbox
+	c.frame, c.want = n, n
+	if n > longFrame {
+		c.want = min(n, max(longFrame, 1<<bits.Len(uint(len(in)))))
+		if c.want > longFrame && c.want > c.granted {
+			c.next = stepGrant
+			return NeedInbox
+		}
 	}
 	if n == 0 || len(in) < n {
 		return NeedBytes
@@ -244,18 +258,31 @@ func (c *Conn) Next(l *Local, in []byte, now int64) Need {
 	return need
 }
 
-// longFrame is the length above which receiving a frame takes from Settings.MaxInputBytes: a
-// peer that announces much and sends little must not cost memory.
+// longFrame is the length above which receiving a frame takes from Settings.MaxInputBytes. A
+// longer one gets memory as it comes, twice as much each time: a peer that announces much and
+// sends little must neither cost memory nor keep others waiting for it.
 const longFrame = 64 << 10
 
-// Want is the length of the frame that Next found unfinished, its own length included, or 0
-// if not even its length has come.
-func (c *Conn) Want() int { return c.frame }
+// Want is up to where the frame that Next found unfinished may be received, counted from its
+// beginning: its whole length, or for a long one the memory that it was granted. It is 0 if
+// not even its length has come.
+func (c *Conn) Want() int { return c.want }
+
+// heavy is what a connection may hold without being counted, and itemSize what a request that
+// waits costs besides its bytes.
+const (
+	heavy    = 64 << 10
+	itemSize = 64
+)
+
+// holds is what the connection keeps in memory for its client, in bytes: what was not sent
+// yet, and the requests that wait.
+func (c *Conn) holds() int { return c.Unsent() + len(c.stash) + itemSize*c.Queued() }
 
 // blocked says whether the connection may not be read now.
 func (c *Conn) blocked(l *Local) bool {
 	s := &l.Settings
-	return c.phase != phaseNew && c.phase != phaseOpen || c.throttled ||
+	return l.draining || c.phase != phaseNew && c.phase != phaseOpen || c.throttled ||
 		c.Unsent() > s.SoftUnsent || c.Queued() >= s.MaxQueued ||
 		len(c.stash) >= s.MaxQueuedBytes
 }
@@ -267,8 +294,8 @@ func (c *Conn) fourLetter(in []byte) bool {
 		return false
 	}
 	switch string(in[:4]) {
-	case "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "orst",
-		"ruok", "srst", "srvr", "stat", "stmk", "wchc", "wchp", "wchs", "lead":
+	case "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr",
+		"ruok", "srst", "srvr", "stat", "stmk", "wchc", "wchp", "wchs":
 		c.word = string(in[:4])
 		return true
 	}
@@ -305,10 +332,11 @@ func (c *Conn) Feed(l *Local, in []byte, now int64) int {
 	case stepBadLength:
 		c.over(CauseBadLength)
 	case stepHandshake:
-		c.stats.Received++
+		c.received(c.frame)
 		c.handshake(l, in[4:c.frame])
 		return c.frame
 	case stepRequest:
+		c.weighed = false
 		return c.request(l, in[4:c.frame], now)
 	case stepGiveHeld:
 		c.giveHeld(l)
@@ -317,7 +345,9 @@ func (c *Conn) Feed(l *Local, in []byte, now int64) int {
 	case stepUnwait:
 		l.stopWaiting(c)
 	case stepGrant:
-		l.grant(c, c.frame)
+		l.grant(c, c.want)
+	case stepWeigh:
+		l.weighOrStarve(c)
 	default:
 		invariant.Check(false, "Feed without a Next that asked for it")
 	}
@@ -344,6 +374,7 @@ func (c *Conn) handshake(l *Local, body []byte) {
 		c.over(CauseBadHandshake)
 		return
 	}
+	l.release(c)
 	c.phase = phaseAttaching
 	c.lastSeen = Zxid(q.LastZxidSeen)
 	c.readOnly, c.hasReadOnly = q.ReadOnly, q.HasReadOnly
@@ -402,7 +433,7 @@ func (c *Conn) request(l *Local, frame []byte, now int64) int {
 	default:
 		c.refuse(l, q, now, -1, wire.CodeUnimplemented, CauseUnknownOpcode)
 	}
-	c.stats.Received++
+	c.received(4 + len(frame))
 	return 4 + len(frame)
 }
 
@@ -420,9 +451,9 @@ func isWrite(op wire.OpCode) bool {
 // takeRead answers a read or a ping now, or puts it behind what is not answered yet.
 func (c *Conn) takeRead(l *Local, q wire.RequestHeader, body []byte, now int64) {
 	if c.Queued() == 0 {
-		c.stats.begin(q, now)
+		c.began(q)
 		c.answer(l, q.Xid, q.Op, body)
-		c.stats.end(now, now)
+		c.ended(now, now)
 		return
 	}
 	if mutant.On("reads-own-write-not-seen") && q.Op != wire.OpPing && !touchesWatches(q.Op, body) {
@@ -579,13 +610,20 @@ func (c *Conn) advance(l *Local) {
 		case itemRead:
 			body := c.body(it)
 			c.pop()
-			c.stats.begin(wire.RequestHeader{Xid: it.xid, Op: it.op}, it.at)
+			c.began(wire.RequestHeader{Xid: it.xid, Op: it.op})
 			c.answer(l, it.xid, it.op, body)
-			c.stats.end(it.at, l.now)
+			c.ended(it.at, l.now)
+			if l.applying {
+				l.reads.add(l.now - it.at)
+				if c.Unsent() > l.Settings.HardUnsent {
+					l.endSlow(c)
+					return
+				}
+			}
 		case itemReply:
 			c.out = append(c.out, c.body(it)...)
 			c.pop()
-			c.stats.Sent++
+			c.sent()
 			l.touch(c)
 			if it.last {
 				c.over(c.cause)
@@ -612,14 +650,14 @@ func (c *Conn) answerSync(l *Local, it item) {
 	body := c.body(it)
 	in := wire.NewReader(body)
 	in.NullableString()
-	c.stats.begin(wire.RequestHeader{Xid: it.xid, Op: it.op}, it.at)
+	c.began(wire.RequestHeader{Xid: it.xid, Op: it.op})
 	if in.Err() != nil {
 		c.reply(l, it.xid, l.State.LastZxid(), wire.CodeMarshallingError, nil)
 	} else {
 		c.reply(l, it.xid, l.State.LastZxid(), wire.CodeOk, body[:len(body)-in.Len()])
 	}
 	c.pop()
-	c.stats.end(it.at, l.now)
+	c.ended(it.at, l.now)
 }
 
 // answer runs a read or a ping.
@@ -645,8 +683,8 @@ func (c *Conn) reply(l *Local, xid int32, zxid Zxid, code wire.ErrorCode, body [
 
 // replied notes that a reply was appended to out.
 func (c *Conn) replied(l *Local, xid int32, zxid Zxid) {
-	c.stats.Sent++
-	c.stats.LastCxid, c.stats.LastZxid = xid, zxid
+	c.sent()
+	c.stats.LastZxid = zxid
 	l.touch(c)
 }
 
@@ -656,7 +694,7 @@ func (c *Conn) appendOutput(l *Local, frame []byte) {
 		return
 	}
 	c.out = append(c.out, frame...)
-	c.stats.Sent++
+	c.sent()
 	l.touch(c)
 }
 
@@ -668,19 +706,3 @@ func (c *Conn) allowed(l *Local, acl *aclList, perm wire.Perm) bool {
 }
 
 func (c *Conn) identities(*Local) []wire.ID { return c.state.identities }
-
-func (s *ConnStats) begin(q wire.RequestHeader, at int64) {
-	s.LastOp, s.LastCxid, s.LastResponse = q.Op, q.Xid, at
-}
-
-// end counts one answered request. Pings count as well, as in ZooKeeper.
-func (s *ConnStats) end(at, now int64) {
-	took := max(0, now-at)
-	if s.Requests == 0 || took < s.MinLatency {
-		s.MinLatency = took
-	}
-	s.MaxLatency = max(s.MaxLatency, took)
-	s.Requests++
-	s.TotalLatency += took
-	s.LastLatency, s.LastResponse = took, now
-}

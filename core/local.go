@@ -76,19 +76,17 @@ type Local struct {
 	waiting  []*Conn // S exclusive, or S shared and B: not read, but alive
 	starved  []*Conn // likewise: throttled until there is room
 	granted  int     // likewise: bytes promised for long frames
+	held     int     // likewise: what connections hold that hold much
+	draining bool    // S: nothing more is taken
 
 	touched  []*Conn // got output or came to an end since TakeTouched
 	mutation mutation
 	now      int64 // of the Deliver under way
 	applying bool
 	changes  uint64 // counts the changes that were told to watchers
-	retired  Totals
-}
-
-// Totals are the sums of ConnStats over all connections there ever were.
-type Totals struct {
-	Received, Sent, Requests, TotalLatency int64
-	MinLatency, MaxLatency                 int64
+	retired  Totals // of connections that are gone
+	writes   Latencies
+	reads    Latencies
 }
 
 // NewLocal returns a server's half over state, with no connections.
@@ -111,6 +109,7 @@ type ConnInfo struct {
 	Remote netip.AddrPort
 	Random [16]byte // unpredictable: becomes the password of a session created here
 	NowMs  int64
+	Owner  any // the driver's own, which Conn.Owner gives back
 }
 
 // Open takes a new connection, or says why not. The caller holds S exclusively.
@@ -123,7 +122,8 @@ func (l *Local) Open(info ConnInfo) (*Conn, Cause) {
 		return nil, CauseTooManyOfIP
 	}
 	invariant.Check(l.conns[info.ID] == nil, "connection id used twice")
-	c := &Conn{id: info.ID, remote: info.Remote, random: info.Random, opened: info.NowMs}
+	c := &Conn{id: info.ID, remote: info.Remote, random: info.Random, opened: info.NowMs,
+		owner: info.Owner, stats: newConnStats()}
 	l.conns[c.id] = c
 	l.perIP[ip]++
 	l.young = append(l.young, c)
@@ -146,8 +146,9 @@ func (l *Local) Closed(c *Conn) {
 	if l.perIP[ip]--; l.perIP[ip] == 0 {
 		delete(l.perIP, ip)
 	}
-	l.retired.add(&c.stats)
-	c.out = nil
+	l.retired.add(&c.share)
+	c.out, c.produced, c.written = nil, 0, 0
+	l.weigh(c)
 }
 
 // end stops serving c for cause, unless it ended before. The caller holds S exclusively.
@@ -157,11 +158,19 @@ func (l *Local) end(c *Conn, cause Cause) {
 	if c.session != 0 && l.sessions[c.session] == c {
 		delete(l.sessions, c.session)
 	}
-	if c.waitingAt != 0 {
+	if c.waits {
 		l.stopWaiting(c)
 	}
 	l.release(c)
+	l.weigh(c)
 	l.touch(c)
+}
+
+// endSlow ends c, whose client is owed too much. It does not read, so nothing is sent any more.
+func (l *Local) endSlow(c *Conn) {
+	l.end(c, CauseSlowReader)
+	c.out = nil
+	l.weigh(c)
 }
 
 // submit adds a command to the stream, with c waiting for its outcome.
@@ -201,17 +210,51 @@ func (l *Local) release(c *Conn) {
 	c.granted = 0
 }
 
+// weigh brings up to date what c counts for in held. The caller holds S exclusively or B.
+func (l *Local) weigh(c *Conn) {
+	h := c.holds()
+	if h < heavy {
+		h = 0
+	}
+	l.held += h - c.weight
+	c.weight, c.weighed = h, true
+}
+
+// weighOrStarve weighs c, and lets it wait until it has less or all have less.
+func (l *Local) weighOrStarve(c *Conn) {
+	l.weigh(c)
+	if c.weight > 0 && l.held > l.Settings.MaxHeldBytes {
+		l.starved = append(l.starved, c)
+		c.throttled = true
+	}
+}
+
 // feedStarved lets those try again who had to wait for room.
 func (l *Local) feedStarved() {
 	if len(l.starved) == 0 {
 		return
 	}
 	for _, c := range l.starved {
-		c.throttled = false
+		c.throttled, c.weighed = false, false
 		l.touch(c)
 	}
 	clear(l.starved)
 	l.starved = l.starved[:0]
+}
+
+// Drain takes no more requests: those that were taken are still answered. The caller holds S
+// exclusively.
+func (l *Local) Drain() { l.draining = true }
+
+// Answered says whether every request that was taken has been answered. The caller holds S
+// exclusively.
+func (l *Local) Answered() bool {
+	for _, c := range l.conns { //order-free: all or none
+		if c.Queued() > 0 {
+			return false
+		}
+	}
+	return l.pending.n == 0
 }
 
 // CloseAll ends every connection for cause; outcomes that are still to come reach nobody.
@@ -258,10 +301,16 @@ func (l *Local) touch(c *Conn) {
 }
 
 // TakeTouched appends to list the connections that got output, can be read again or came to
-// an end through apply, each once. The caller holds S exclusively.
+// an end through apply, each once. Those that have become too much to hold come to their end
+// here. The caller holds S exclusively.
 func (l *Local) TakeTouched(list []*Conn) []*Conn {
+	s := &l.Settings
 	for _, c := range l.touched {
 		c.touched = false
+		l.weigh(c)
+		if n := c.Unsent(); n > s.HardUnsent || n > s.SoftUnsent && l.held > 2*s.MaxHeldBytes {
+			l.endSlow(c)
+		}
 	}
 	list = append(list, l.touched...)
 	clear(l.touched)
@@ -273,14 +322,15 @@ func (l *Local) TakeTouched(list []*Conn) []*Conn {
 // read: their clients cannot show that they live.
 func (l *Local) startWaiting(c *Conn) {
 	l.waiting = append(l.waiting, c)
-	c.waitingAt = len(l.waiting)
+	c.waits, c.waitingAt = true, len(l.waiting)
 }
 
 func (l *Local) stopWaiting(c *Conn) {
 	last := l.waiting[len(l.waiting)-1]
 	l.waiting[c.waitingAt-1], last.waitingAt = last, c.waitingAt
+	l.waiting[len(l.waiting)-1] = nil
 	l.waiting = l.waiting[:len(l.waiting)-1]
-	c.waitingAt = 0
+	c.waits, c.waitingAt = false, 0
 }
 
 // TouchWaiting reports a sign of life for each connection that is not read because of what
@@ -295,10 +345,13 @@ func (l *Local) TouchWaiting() {
 }
 
 // Sweep ends connections that have had no session for Settings.HandshakeMs, and lets those
-// try again that wait for room that no apply frees. To be called about once a second. The
-// caller holds S exclusively.
+// try again that wait for room that no apply frees. To be called about once a second, after
+// Wrote for each connection. The caller holds S exclusively.
 func (l *Local) Sweep(now int64) {
 	l.applying = true
+	for _, c := range l.conns { //order-free: each counts for itself
+		l.weigh(c)
+	}
 	n := 0
 	for _, c := range l.young {
 		if !c.Established() && c.phase != phaseOver {
@@ -410,13 +463,14 @@ func (l *Local) answer(c *Conn, out *Outcome) {
 		l.end(c, CauseSessionMoved)
 		return
 	}
-	c.stats.begin(wire.RequestHeader{Xid: it.xid, Op: it.op}, it.at)
+	c.began(wire.RequestHeader{Xid: it.xid, Op: it.op})
 	zxid := out.Zxid
 	if out.Kind != KindRequest {
 		zxid = 0 // an auth packet takes no zxid, and its reply names none
 	}
 	c.reply(l, it.xid, zxid, out.Err, out.Body)
-	c.stats.end(it.at, l.now)
+	c.ended(it.at, l.now)
+	l.writes.add(l.now - it.at)
 	if it.op == wire.OpCloseSession {
 		l.end(c, CauseClosedByClient)
 	}
@@ -442,7 +496,8 @@ func (l *Local) attached(c *Conn, out *Outcome) {
 	}
 	b, at := wire.BeginFrame(c.out)
 	c.out = wire.EndFrame(answer.AppendTo(b), at)
-	c.stats.Sent++
+	c.sent()
+	c.began(wire.RequestHeader{Xid: -1, Op: wire.OpCreateSession})
 	l.touch(c)
 	if out.Attach != AttachOK {
 		l.end(c, CauseUnknownSession)
@@ -460,15 +515,4 @@ func (l *Local) SyncConfirmed(c *Conn, now int64) {
 	c.advance(l)
 	l.touch(c)
 	l.applying = false
-}
-
-func (t *Totals) add(s *ConnStats) {
-	if s.Requests > 0 && (t.Requests == 0 || s.MinLatency < t.MinLatency) {
-		t.MinLatency = s.MinLatency
-	}
-	t.MaxLatency = max(t.MaxLatency, s.MaxLatency)
-	t.Received += s.Received
-	t.Sent += s.Sent
-	t.Requests += s.Requests
-	t.TotalLatency += s.TotalLatency
 }

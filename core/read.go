@@ -77,8 +77,10 @@ func (c *Conn) read(l *Local, xid int32, op wire.OpCode, body []byte) {
 	code := run.run(op, body)
 	out = run.b
 	if code == wire.CodeOk && len(out)-bodyAt > MaxReply {
-		c.notice = Notice{Op: op, Path: strings.Clone(readPathWatch(body).Path),
-			Bytes: len(out) - bodyAt}
+		c.notice = Notice{Op: op, Bytes: len(out) - bodyAt}
+		if op != wire.OpMultiRead {
+			c.notice.Path = strings.Clone(readPathWatch(body).Path)
+		}
 		code = wire.CodeMarshallingError
 	}
 	if code != wire.CodeOk {
@@ -316,7 +318,8 @@ func (r *reader) whoAmI() wire.ErrorCode {
 	return wire.CodeOk
 }
 
-// multiRead answers each read on its own: a failing one does not touch the others.
+// multiRead answers each read on its own: a failing one does not touch the others. It stops
+// when the answer is too long to be sent: a short request may ask for very much.
 func (r *reader) multiRead(in *wire.Reader) wire.ErrorCode {
 	var q wire.MultiRequest
 	if q.Decode(in); in.Err() != nil {
@@ -327,7 +330,11 @@ func (r *reader) multiRead(in *wire.Reader) wire.ErrorCode {
 			return wire.CodeMarshallingError
 		}
 	}
+	start := len(r.b)
 	for i := range q.Ops {
+		if len(r.b)-start > MaxReply {
+			return wire.CodeOk // the caller refuses it
+		}
 		head := wire.MultiHeader{Op: q.Ops[i].Op}
 		at := len(r.b)
 		r.b = head.AppendTo(r.b)
@@ -411,5 +418,5 @@ func (c *Conn) catchUpChild(l *Local, path string, seen Zxid) {
 
 func (c *Conn) missed(l *Local, t wire.EventType, path string) {
 	c.out = appendEvent(c.out, t, path, -1)
-	c.stats.Sent++
+	c.sent()
 }

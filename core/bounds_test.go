@@ -1,0 +1,203 @@
+package core
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vivariumdb/vivarium/wire"
+)
+
+// big makes a znode of n bytes at path and drops the reply.
+func (d *desk) big(c *Conn, path string, n int) {
+	d.t.Helper()
+	d.send(c, 1, wire.OpCreate, &wire.CreateRequest{Path: path, Data: make([]byte, n),
+		ACL: wire.OpenACL()})
+	d.commit()
+	c.Take(nil)
+	c.Wrote(c.produced)
+}
+
+// TestReadsBehindAWriteAreBounded: apply answers the reads behind a write at once, and a client
+// that pipelines many of a large znode must not make it answer all of them.
+func TestReadsBehindAWriteAreBounded(t *testing.T) {
+	d := newDesk(t, Settings{HardUnsent: 1 << 20})
+	c := d.client()
+	d.big(c, "/big", 100<<10)
+	d.send(c, 2, wire.OpSetData, &wire.SetDataRequest{Path: "/", Version: -1})
+	for i := range int32(100) {
+		d.send(c, 3+i, wire.OpGetData, &wire.PathWatchRequest{Path: "/big"})
+	}
+	d.send(c, 200, wire.OpSetData, &wire.SetDataRequest{Path: "/", Version: -1})
+	d.commit()
+	if c.Cause() != CauseSlowReader || c.Unsent() > 0 {
+		t.Errorf("cause %v, %d bytes unsent; want closed and nothing", c.Cause(), c.Unsent())
+	}
+}
+
+func TestEventsBeyondTheHardBoundCloseTheConnection(t *testing.T) {
+	d := newDesk(t, Settings{HardUnsent: 1000})
+	slow, quick, writer := d.client(), d.client(), d.client()
+	for _, c := range []*Conn{slow, quick} {
+		d.send(c, 1, wire.OpAddWatch,
+			&wire.AddWatchRequest{Path: "/", Mode: wire.ModePersistentRecursive})
+	}
+	for i := range int32(30) {
+		d.create(writer, i, fmt.Sprintf("/%d", i), 0)
+		d.commit()
+		quick.Take(nil)
+		quick.Wrote(quick.produced)
+	}
+	if slow.Cause() != CauseSlowReader || slow.HasOutput() {
+		t.Errorf("who does not read: %v, output %v", slow.Cause(), slow.HasOutput())
+	}
+	if quick.Cause() != CauseNone {
+		t.Errorf("who reads: %v", quick.Cause())
+	}
+	if got := d.l.Watches.Rows(); len(got) != 1 || len(got[0].Sessions) != 1 {
+		t.Errorf("watches left: %v", got)
+	}
+}
+
+// TestAllTogetherHoldABoundedAmount: above the bound who holds much waits, who holds little
+// does not; when there is room again all go on.
+func TestAllTogetherHoldABoundedAmount(t *testing.T) {
+	d := newDesk(t, Settings{MaxHeldBytes: 500 << 10})
+	writer := d.client()
+	d.big(writer, "/big", 100<<10)
+	var readers []*Conn
+	get := frame(2, wire.OpGetData, &wire.PathWatchRequest{Path: "/big"})
+	total := 0
+	for range 20 {
+		c := d.client()
+		readers = append(readers, c)
+		for n := 0; n < 3 && len(d.feed(c, get)) == 0; n++ {
+			continue
+		}
+		d.feed(c, get[:3])
+		total += c.Unsent()
+	}
+	if d.l.held > 500<<10+20*110<<10 || total > 500<<10+20*110<<10 {
+		t.Errorf("%d bytes held, %d counted: more than the bound and one reply each", total, d.l.held)
+	}
+	if last := readers[19]; last.Next(d.l, get, d.now) != NeedWait {
+		t.Error("who holds much is read beyond the bound")
+	}
+	small := d.client()
+	if left := d.feed(small, frame(1, wire.OpPing, nil)); len(left) > 0 {
+		t.Error("who holds little has to wait")
+	}
+	for _, c := range readers {
+		c.Take(nil)
+		c.Wrote(c.produced)
+	}
+	d.l.Sweep(d.now)
+	for i, c := range readers {
+		if left := d.feed(c, get); len(left) > 0 {
+			t.Errorf("reader %d still waits when there is room", i)
+		}
+		c.Take(nil)
+		c.Wrote(c.produced)
+		d.l.Closed(c)
+	}
+	if d.l.held != 0 {
+		t.Errorf("%d bytes counted for connections that are gone", d.l.held)
+	}
+}
+
+// TestMultiReadStopsAtTheLongestReply: a request of some kilobytes may ask for gigabytes.
+func TestMultiReadStopsAtTheLongestReply(t *testing.T) {
+	d := newDesk(t, Settings{})
+	c := d.client()
+	d.big(c, "/big", 1<<20-100)
+	var q wire.MultiRequest
+	for range 1000 {
+		q.Ops = append(q.Ops, wire.MultiOp{Op: wire.OpGetData,
+			Read: wire.PathWatchRequest{Path: "/big"}})
+	}
+	d.send(c, 2, wire.OpMultiRead, &q)
+	if cap(c.out) > 4*MaxReply {
+		t.Errorf("the answer took %d bytes", cap(c.out))
+	}
+	var h wire.ReplyHeader
+	in := wire.NewReader(c.Take(nil)[4:])
+	if h.Decode(&in); h.Err != wire.CodeMarshallingError {
+		t.Errorf("answered with %v, want %v", h.Err, wire.CodeMarshallingError)
+	}
+	if n := c.TakeNotice(); n.Op != wire.OpMultiRead || n.Bytes <= MaxReply || n.Path != "" {
+		t.Errorf("notice %+v", n)
+	}
+}
+
+func TestDrain(t *testing.T) {
+	d := newDesk(t, Settings{})
+	c := d.client()
+	d.create(c, 1, "/a", 0)
+	d.send(c, 2, wire.OpExists, &wire.PathWatchRequest{Path: "/a"})
+	d.l.Drain()
+	if d.l.Answered() {
+		t.Error("answered before the write is applied")
+	}
+	if left := d.feed(c, frame(3, wire.OpPing, nil)); len(left) == 0 {
+		t.Error("a request was taken after Drain")
+	}
+	d.commit()
+	if !d.l.Answered() || c.stats.Requests != 2 {
+		t.Errorf("answered %v with %d replies, want both requests that were taken",
+			d.l.Answered(), c.stats.Requests)
+	}
+}
+
+func TestStats(t *testing.T) {
+	d := newDesk(t, Settings{})
+	c := d.client()
+	d.create(c, 7, "/a", 0)
+	d.now += 5
+	d.commit()
+	d.send(c, wire.XidPing, wire.OpPing, nil)
+	want := ConnStats{Received: 3, Sent: 3, LastOp: wire.OpPing, LastCxid: 7,
+		LastZxid: d.l.State.LastZxid(), LastResponse: d.now, MaxLatency: 5, Requests: 2,
+		TotalLatency: 5}
+	if diff := cmp.Diff(want, c.Stats()); diff != "" {
+		t.Errorf("stats of the connection (-want +got):\n%s", diff)
+	}
+	writes, reads := d.l.Waited()
+	if writes.Count != 1 || writes.Sum != 5 || reads.Count != 0 {
+		t.Errorf("writes %d in %d ms, reads that waited %d", writes.Count, writes.Sum, reads.Count)
+	}
+	d.l.Closed(c)
+	total := d.l.Totals()
+	if total.Requests != 2 || total.Received != 3 || total.MaxLatency != 5 ||
+		total.BytesReceived == 0 {
+		t.Errorf("totals after it is gone: %+v", total)
+	}
+	d.client()
+	d.l.ResetConnStats()
+	if total := d.l.Totals(); total.Received != 4 {
+		t.Errorf("crst reset the server's counters: %+v", total)
+	}
+	d.l.ResetTotals()
+	if diff := cmp.Diff(Totals{}, d.l.Totals()); diff != "" {
+		t.Errorf("totals after a reset (-want +got):\n%s", diff)
+	}
+}
+
+func TestLatencyQuantiles(t *testing.T) {
+	var h Latencies
+	for ms := range int64(1000) {
+		h.add(ms)
+	}
+	for _, test := range []struct {
+		q           float64
+		least, most int64
+	}{{0, 0, 0}, {0.01, 10, 10}, {0.5, 500, 563}, {0.99, 990, 999}, {0.999, 999, 999}} {
+		if got := h.Quantile(test.q); got < test.least || got > test.most {
+			t.Errorf("Quantile(%v) = %d, want %d to %d", test.q, got, test.least, test.most)
+		}
+	}
+	h.add(1 << 40)
+	if h.Max != 1<<40 || latencyBucket(1<<40) >= len(h.buckets) {
+		t.Errorf("max %d in bucket %d of %d", h.Max, latencyBucket(1<<40), len(h.buckets))
+	}
+}
