@@ -53,6 +53,9 @@ func (c Cache) Source(elem ...string) string {
 
 // Short returns path as a reader at the root of the project would type it.
 func (c Cache) Short(path string) string {
+	if path == "" {
+		return ""
+	}
 	if rel, err := filepath.Rel(c.root, path); err == nil && !strings.HasPrefix(rel, "..") {
 		return rel
 	}

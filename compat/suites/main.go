@@ -187,6 +187,11 @@ func newSuite(name string, cache Cache, opts Options, expected Expected, out io.
 
 // conclude prints the table and what differs, writes the reports, and gives the verdict.
 func conclude(tables []Comparison, cache Cache, opts Options, old Expected, out io.Writer) error {
+	for _, t := range tables {
+		for _, col := range t.Columns {
+			col.Folder = cache.Short(col.Folder)
+		}
+	}
 	fmt.Fprintln(out)
 	text := render(tables)
 	fmt.Fprint(out, text)

@@ -19,7 +19,7 @@ type monitor struct {
 	stop    chan struct{}
 	done    sync.WaitGroup
 
-	mu      sync.Mutex // guards the fields below and writing to out
+	mu      sync.Mutex      // guards the fields below and writing to out
 	known   map[string]bool // the tests asked for, and the subtests they turned out to have
 	results map[string]Result
 	running string
