@@ -18,12 +18,24 @@ type Report struct {
 	Applied Applied
 	// Checkpoint, if not nil, is complete and is to be written.
 	Checkpoint *Checkpoint
+	// Digests are those of the State right after each write whose zxid is a multiple of
+	// DigestInterval, for the word `hash`: two members can be compared by it.
+	Digests []ZxidDigest
 	// More says that there is work left.
 	More bool
 	// Commits are the commands applied, if Config.Record is set.
 	Commits []Commit
 	// Err is a committed entry that cannot be applied: the process has to stop.
 	Err error
+}
+
+// DigestInterval is ZooKeeper's.
+const DigestInterval = 128
+
+// ZxidDigest is the State's digest behind a write.
+type ZxidDigest struct {
+	Zxid   core.Zxid
+	Digest [16]byte
 }
 
 // Empty says whether there is nothing in it for the loop.
@@ -172,6 +184,9 @@ func (a *applier) deliver(nowMs int64, report *Report) {
 		a.registered(out)
 	}
 	a.local.Deliver(out, nowMs)
+	if out.Zxid > 0 && out.Zxid%DigestInterval == 0 {
+		report.Digests = append(report.Digests, ZxidDigest{out.Zxid, a.state.Digest()})
+	}
 	for i := range out.Facts {
 		fact := out.Facts[i]
 		if fact.Kind == core.FactQuotaExceeded || fact.Kind == core.FactRegistered {

@@ -1,6 +1,11 @@
 package replication
 
-import "github.com/vivariumdb/vivarium/core"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/vivariumdb/vivarium/core"
+)
 
 // sessionClock decides which sessions have been silent for their whole time-out. Only a
 // leader asks it. Its time advances by at most one tick per turn of the loop, so that a leader
@@ -93,5 +98,23 @@ func (k *sessionClock) tick(dst []expired) []expired {
 		dst = append(dst, expired{id, s.generation})
 		k.put(id, s, k.now+retryTicks)
 	}
+	return dst
+}
+
+// Deadline says in how many milliseconds a session expires whose client stays silent.
+type Deadline struct {
+	Session core.SessionID
+	InMs    int64
+}
+
+// deadlines appends all of them, the soonest first.
+func (k *sessionClock) deadlines(dst []Deadline) []Deadline {
+	start := len(dst)
+	for id, s := range k.live { //order-free: sorted below
+		dst = append(dst, Deadline{id, max(0, s.deadline-k.now) * k.tickMs})
+	}
+	slices.SortFunc(dst[start:], func(a, b Deadline) int {
+		return cmp.Or(cmp.Compare(a.InMs, b.InMs), cmp.Compare(a.Session, b.Session))
+	})
 	return dst
 }

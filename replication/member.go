@@ -138,6 +138,12 @@ func (m *Member) Leading() bool { return m.replica.leading }
 // Term is the term that the loop is in.
 func (m *Member) Term() uint64 { return m.replica.term }
 
+// AppendDeadlines appends when the sessions expire, the soonest first. Only the loop may ask,
+// and only a leader knows.
+func (m *Member) AppendDeadlines(dst []Deadline) []Deadline {
+	return m.replica.clock.deadlines(dst)
+}
+
 // Enqueue hands over what Step gave to apply. The caller holds S exclusively.
 func (m *Member) Enqueue(items []ApplyItem) {
 	m.applier.queue = append(m.applier.queue, items...)

@@ -14,13 +14,15 @@ import (
 // driver is the smallest legal driver of a member: one goroutine, a disk that is always
 // quick.
 type driver struct {
-	t      *testing.T
-	member *Member
-	turn   Turn
-	nowMs  int64
-	ids    core.ConnID
-	saved  []*Append
-	checks []*Checkpoint
+	t       *testing.T
+	member  *Member
+	turn    Turn
+	nowMs   int64
+	ids     core.ConnID
+	saved   []*Append
+	checks  []*Checkpoint
+	step    int // commands per call of Apply; 0 is 3
+	digests []ZxidDigest
 }
 
 func founded() *core.State {
@@ -60,7 +62,12 @@ func (d *driver) settle() {
 		d.saved = append(d.saved, work.Appends...)
 		d.member.Enqueue(work.Apply)
 		for {
-			d.member.Apply(d.nowMs, 3, &report)
+			step := d.step
+			if step == 0 {
+				step = 3
+			}
+			d.member.Apply(d.nowMs, step, &report)
+			d.digests = append(d.digests, report.Digests...)
 			if report.Err != nil {
 				d.t.Fatal(report.Err)
 			}
