@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2"
@@ -59,8 +60,23 @@ type pebbleLog struct {
 func (l pebbleLog) Infof(format string, args ...any)  { l.logf("pebble: "+format, args...) }
 func (l pebbleLog) Errorf(format string, args ...any) { l.logf("pebble: "+format, args...) }
 func (l pebbleLog) Fatalf(format string, args ...any) {
-	l.doom.inBackground(fmt.Errorf("pebble: "+format, args...))
+	fatal := &fatalError{text: fmt.Sprintf("pebble: "+format, args...)}
+	for _, arg := range args {
+		if err, ok := arg.(error); ok {
+			fatal.cause = err
+		}
+	}
+	l.doom.inBackground(fatal)
 }
+
+// fatalError is the text of a Fatalf and the error that was in it.
+type fatalError struct {
+	text  string
+	cause error
+}
+
+func (e *fatalError) Error() string { return e.text }
+func (e *fatalError) Unwrap() error { return e.cause }
 
 func (s *states) pebbleOptions() *pebble.Options {
 	log := pebbleLog{logf: s.opts.Logf, doom: s.doom}
@@ -77,6 +93,9 @@ func (s *states) pebbleOptions() *pebble.Options {
 			// The error comes back from the call that found it.
 			DataCorruption: func(info pebble.DataCorruptionInfo) { log.Errorf("%v", info) },
 		},
+	}
+	if s.opts.Quiet {
+		o.L0StopWritesThreshold = math.MaxInt32 // nothing would ever lower it
 	}
 	// A lazily ingested table would wait in memory for a flush, and there is no WAL behind it.
 	o.Experimental.DisableIngestAsFlushable = func() bool { return true }

@@ -233,6 +233,12 @@ func film(ops []op) ([]shot, []model, error) {
 		cam.mu.Unlock()
 	}
 	cam.shoot("the end")
+	if err := disk.release(); err != nil {
+		return nil, nil, err
+	}
+	if disk, _, err = Open(cam, testOptions()); err != nil { // a crash while it is opened
+		return nil, nil, err
+	}
 	cam.mu.Lock()
 	cam.tag = nil
 	cam.mu.Unlock()

@@ -32,6 +32,7 @@ type journal struct {
 
 	file  vfs.File // the last segment
 	at    int64    // its end
+	tail  int64    // where its last record begins
 	chain chain
 	buf   []byte
 
@@ -77,7 +78,7 @@ func (j *journal) write(buf []byte, magic uint32) error {
 	if _, err := j.file.WriteAt(buf, j.at); err != nil {
 		return fmt.Errorf("write %s: %w", j.path(segmentName(j.chain.segment)), err)
 	}
-	j.at += int64(len(buf))
+	j.tail, j.at = j.at, j.at+int64(len(buf))
 	j.chain = next
 	return nil
 }

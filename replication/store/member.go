@@ -96,7 +96,8 @@ func LoadMember(d Disk, found *Recovered) (replication.Recovered, error) {
 	}
 	if state.Index() != meta.Index {
 		return none, fmt.Errorf("load state: %w", &CorruptError{File: "checkpoint",
-			What: fmt.Sprintf("it is of index %d, the State in it of %d", meta.Index, state.Index())})
+			What: fmt.Sprintf("it is of index %d, the State in it of %d",
+				meta.Index, state.Index())})
 	}
 	return replication.Recovered{State: state, Term: meta.Term, ConfState: meta.ConfState,
 		HardState: found.HardState, Entries: found.Entries}, nil

@@ -171,8 +171,9 @@ func (j *journal) readSegment(r *replay, i int) (blank bool, err error) {
 	if err := j.readBase(r, h, payload, i == 0); err != nil {
 		return false, &CorruptError{File: s.name, What: "base of the segment", Err: err}
 	}
-	for ok {
-		j.chain, j.at = after, s.at
+	for at := int64(0); ok; {
+		j.chain, j.tail, j.at = after, at, s.at
+		at = s.at
 		j.noteAt(i, 0, Position{}, r.last)
 		if h, payload, after, ok, err = s.next(j.chain, false); err != nil {
 			return false, err
@@ -249,6 +250,10 @@ func (j *journal) readTail() ([]Damage, error) {
 
 // reopen makes what was read durable (a process that died may have left it in the page cache
 // only) and opens the last segment for writing.
+//
+// The last record is written once more. If it was its sync that failed and ended the process, the
+// kernel takes its pages for clean: they would be read and synced without ever reaching the disk.
+// No more than one record can be concerned, for a failed sync is final.
 func (j *journal) reopen() error {
 	for i, s := range j.live {
 		name := j.path(segmentName(s.number))
@@ -256,11 +261,18 @@ func (j *journal) reopen() error {
 		if err != nil {
 			return fmt.Errorf("open segment: %w", err)
 		}
-		if err := file.SyncData(); err != nil {
+		last := i == len(j.live)-1
+		if last {
+			err = rewrite(file, j.tail, j.at)
+		}
+		if err == nil {
+			err = file.SyncData()
+		}
+		if err != nil {
 			_ = file.Close()
 			return fmt.Errorf("sync %s: %w", name, err)
 		}
-		if i == len(j.live)-1 {
+		if last {
 			j.file = file
 			break
 		}
@@ -269,4 +281,14 @@ func (j *journal) reopen() error {
 		}
 	}
 	return j.syncDir()
+}
+
+// rewrite writes the bytes from at to end as they are.
+func rewrite(file vfs.File, at, end int64) error {
+	b := make([]byte, end-at)
+	if _, err := file.ReadAt(b, at); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	_, err := file.WriteAt(b, at)
+	return err
 }

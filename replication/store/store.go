@@ -211,6 +211,7 @@ func (s *Store) record(b Batch, last Position) error {
 		}
 	}
 	buf := appendBatch(beginRecord(j.buf), s.hs, b.Start, b.Entries)
+	invariant.Check(len(buf) <= maxPayload, "a batch is too large to be read back")
 	if err := j.write(buf, magicBatch); err != nil {
 		return err
 	}
