@@ -119,7 +119,8 @@ func (s *State) rollBack() {
 
 // sameSlice says whether a and b are the same bytes in the same place.
 func sameSlice(a, b []byte) bool {
-	return len(a) == len(b) && unsafe.SliceData(a) == unsafe.SliceData(b) && (a == nil) == (b == nil)
+	return len(a) == len(b) && (a == nil) == (b == nil) &&
+		unsafe.SliceData(a) == unsafe.SliceData(b)
 }
 
 // replyErrors replaces the results so far by those of a multi that failed: no error for the

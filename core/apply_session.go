@@ -21,7 +21,8 @@ func (s *State) createSession(c *Command, out *Outcome) {
 	}
 	out.Zxid = s.nextZxid()
 	ss := &session{id: SessionID(out.Zxid), generation: 1, owner: out.Origin.RaftID,
-		timeoutMs: c.TimeoutMs, passwordHash: c.PasswordHash, identities: cloneIDs(nil, c.Identities)}
+		timeoutMs: c.TimeoutMs, passwordHash: c.PasswordHash,
+		identities: cloneIDs(nil, c.Identities)}
 	invariant.Check(s.sessions[ss.id] == nil, "a session id given twice")
 	s.addSession(ss)
 	s.sessionCreated(ss)

@@ -271,7 +271,7 @@ func (s *State) delete(w *write, q *wire.DeleteRequest) wire.ErrorCode {
 
 // versionFits says whether a request that expects a version may go on; -1 expects any.
 func versionFits(is, want int32) bool {
-	return want == -1 || want == is || want == 0 && mutant.On("tree-version-zero-ignored")
+	return want == -1 || want == is
 }
 
 // deleteNode removes a childless znode.

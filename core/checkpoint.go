@@ -404,12 +404,12 @@ func (l *Loader) Finish(header []byte) (*State, error) {
 		return nil, &RecordError{What: "malformed"}
 	}
 	if s.level > featureLevel {
-		return nil, &RecordError{What: fmt.Sprintf("feature level %d is above %d, the highest that "+
-			"this release knows", s.level, featureLevel)}
+		return nil, &RecordError{What: fmt.Sprintf("feature level %d is above %d, the highest of "+
+			"this release", s.level, featureLevel)}
 	}
 	if uint64(s.nodes) != nodes || uint64(len(s.sessions)) != sessions {
-		return nil, &RecordError{What: fmt.Sprintf("it counts %d znodes and %d sessions, there are "+
-			"%d and %d", nodes, sessions, s.nodes, len(s.sessions))}
+		return nil, &RecordError{What: fmt.Sprintf("it counts %d znodes and %d sessions, "+
+			"there are %d and %d", nodes, sessions, s.nodes, len(s.sessions))}
 	}
 	if computed := s.Digest(); computed != stored {
 		return nil, &DigestError{Stored: stored, Computed: computed}

@@ -15,7 +15,7 @@ const (
 // Marks in the stored ephemeralOwner (PROTOCOL 1.7).
 const (
 	containerOwner = int64(-1 << 63)
-	ttlOwner       = int64(-1 << 56) // 0xFF in the highest byte, the time to live in the low 40 bits
+	ttlOwner       = int64(-1 << 56) // highest byte 0xFF; the time to live is in the low 40 bits
 	maxTTL         = int64(1)<<40 - 1
 )
 

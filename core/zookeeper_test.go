@@ -44,7 +44,8 @@ func startZooKeeper(t *testing.T, properties ...string) string {
 		t.Fatal(err)
 	}
 	args := append([]string{"-Xmx256m", "-Dzookeeper.extendedTypesEnabled=true"}, properties...)
-	args = append(args, "-cp", classes, "org.apache.zookeeper.server.quorum.QuorumPeerMain", config)
+	args = append(args, "-cp", classes, "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+		config)
 	cmd := exec.Command("java", args...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -171,7 +172,8 @@ func (b *both) write(i int, op wire.OpCode, r record, what string) {
 	head, reply := b.peers[i].call(op, body)
 	out := b.clients[i].raw(op, body)
 	b.outcomes[op.String()+" "+out.Err.String()]++
-	got := fmt.Sprintf("%v zxid %#x body %s", out.Err, int64(out.Zxid), b.render(op, out.Body, true))
+	got := fmt.Sprintf("%v zxid %#x body %s", out.Err, int64(out.Zxid),
+		b.render(op, out.Body, true))
 	want := fmt.Sprintf("%v zxid %#x body %s", head.Err, head.Zxid, b.render(op, reply, false))
 	if got != want {
 		b.t.Fatalf("%s by client %d:\n     got %s\nZooKeeper %s", what, i, got, want)
@@ -282,7 +284,8 @@ func (r choose) path() string {
 		return r.of("", "/", "//", "a", "a/b", "/a/", "/a//b", "/./a", "/..", "/a/..", "/a\x00b",
 			"/a/\x01", "/\x7f", "/a/\u0085", "/\ue000x", "/a\ufff0", "/\U0001f600", "/a/..x", "/.x",
 			"/x.", "/a\ufffd", "/é", "/zookeeper", "/zookeeper/quota", "/zookeeper/config",
-			"/zookeeper/x", "/zookeeper/quota/a", "/a/zookeeper_limits", "/a/b/c/d/e", "/a.b", "/a/...")
+			"/zookeeper/x", "/zookeeper/quota/a", "/a/zookeeper_limits", "/a/b/c/d/e", "/a.b",
+			"/a/...")
 	}
 	p := "/" + r.of("a", "b", "c")
 	for range r.IntN(3) {
@@ -317,7 +320,8 @@ func (r choose) acl() []wire.ACL {
 		perms := []wire.Perm{1, 2, 4, 8, 16, 31, 31, 31, 0, 15, 64}[r.IntN(11)]
 		user := DigestID("", fmt.Sprintf("user%d:pw", 1+r.IntN(2)))
 		ids := []wire.ID{worldAnyone, worldAnyone, {Scheme: "auth"}, {Scheme: "auth", ID: "x"},
-			{Scheme: "digest", ID: user}, {Scheme: "digest", ID: user}, {Scheme: "digest", ID: "a:b"},
+			{Scheme: "digest", ID: user}, {Scheme: "digest", ID: user},
+			{Scheme: "digest", ID: "a:b"},
 			{Scheme: "digest", ID: "a"}, {Scheme: "digest", ID: "a:"}, {Scheme: "digest", ID: ":b"},
 			{Scheme: "digest", ID: "a:b:"}, {Scheme: "digest", ID: "a:b:c"}, {Scheme: "digest"},
 			{Scheme: "ip", ID: "127.0.0.1"}, {Scheme: "ip", ID: "127.0.0.0/8"},
