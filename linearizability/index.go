@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"math"
 	"reflect"
 	"sort"
 )
@@ -24,6 +25,9 @@ type index struct {
 	quiesce *point
 
 	zxids map[int64]bool // all that commits took
+
+	// stop is the zxid from which on nothing is known of the state: where the replay ended.
+	stop int64
 
 	// blamed are the numbers of the return lines that a judge has objected to: one fault often
 	// offends several judges, and only the first one, who runs first for that, reports it.
@@ -145,7 +149,7 @@ func buildIndex(h *History, r *Report) *index {
 	x := &index{
 		h: h, r: r, conns: map[int64]*connection{}, places: map[place]*commit{},
 		byXid: map[sessionXid]*call{}, life: map[int64]*lifetime{}, zxids: map[int64]bool{0: true},
-		blamed: map[int]bool{},
+		blamed: map[int]bool{}, stop: math.MaxInt64,
 	}
 	last := int64(0)
 	for i := range h.Lines {

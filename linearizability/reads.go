@@ -80,7 +80,7 @@ func judgeFreshness(x *index) {
 		judgeOwnWrites(x, life)
 	}
 	for _, k := range x.calls {
-		if k.ret.line == nil || k.ret.line.Zxid <= 0 {
+		if k.ret.line == nil || k.ret.line.Zxid <= 0 || k.ret.line.Zxid >= x.stop {
 			continue
 		}
 		op, z := k.line.Request.Op, k.ret.line.Zxid
@@ -100,10 +100,10 @@ func judgeFreshness(x *index) {
 func judgeOwnWrites(x *index, life *lifetime) {
 	earlier := int64(0)
 	for _, k := range life.calls {
-		if k.commit != nil {
+		if k.commit != nil && k.line.Request.Op.Write() {
 			earlier = max(earlier, k.commit.line.Zxid)
 		}
-		if z, ok := readZxid(k); ok && z < earlier {
+		if z, ok := x.readZxid(k); ok && z < earlier {
 			x.bad(JudgeReads, lines(k.ret.line, k.line),
 				"%v at zxid %#x does not see its session's earlier write %#x",
 				k.line.Request.Op, z, earlier)
@@ -112,19 +112,20 @@ func judgeOwnWrites(x *index, life *lifetime) {
 	later := int64(math.MaxInt64)
 	for i := len(life.calls) - 1; i >= 0; i-- {
 		k := life.calls[i]
-		if z, ok := readZxid(k); ok && z >= later {
+		if z, ok := x.readZxid(k); ok && z >= later {
 			x.bad(JudgeReads, lines(k.ret.line, k.line),
 				"%v at zxid %#x sees a write %#x that its session sent later",
 				k.line.Request.Op, z, later)
 		}
-		if k.commit != nil && k.commit.line.Zxid != 0 {
+		if k.commit != nil && k.commit.line.Zxid != 0 && k.line.Request.Op.Write() {
 			later = min(later, k.commit.line.Zxid)
 		}
 	}
 }
 
-func readZxid(k *call) (int64, bool) {
-	if k.ret.line == nil || !readOp(k.line.Request.Op) || k.ret.line.Zxid <= 0 {
+func (x *index) readZxid(k *call) (int64, bool) {
+	if k.ret.line == nil || !readOp(k.line.Request.Op) || k.ret.line.Zxid <= 0 ||
+		k.ret.line.Zxid >= x.stop {
 		return 0, false
 	}
 	return k.ret.line.Zxid, true

@@ -2,7 +2,6 @@ package linearizability
 
 import (
 	"fmt"
-	"math"
 	"reflect"
 	"slices"
 	"sort"
@@ -17,8 +16,6 @@ import (
 type replay struct {
 	*index
 	m *model
-	// stop is the zxid from which on nothing is known of the state.
-	stop int64
 
 	pending []*call // answered reads and setWatches, by the zxid of their answers
 	caught  map[*call][]catchup
@@ -32,8 +29,7 @@ type catchup struct {
 }
 
 func runReplay(x *index) *replay {
-	y := &replay{index: x, m: newModel(&x.h.Header), stop: math.MaxInt64,
-		caught: map[*call][]catchup{}}
+	y := &replay{index: x, m: newModel(&x.h.Header), caught: map[*call][]catchup{}}
 	for _, k := range x.calls {
 		if k.ret.line == nil {
 			continue
@@ -178,6 +174,7 @@ func (y *replay) applyRequest(c *commit) bool {
 	if s == nil || !y.takeZxid(c) {
 		return false
 	}
+	ghost := y.m.ghosts[l.Request.Path] != 0
 	want := y.m.write(l.Request, y.origin(c, s))
 	if l.Request.Op == OpReconfig {
 		return true
@@ -192,21 +189,19 @@ func (y *replay) applyRequest(c *commit) bool {
 		c.want = &want
 		return true
 	}
-	y.bad(y.blame(l, &want), lines(l), "%s: %s", describe(l.Request), d)
+	y.bad(y.blame(l, &want, ghost), lines(l), "%s: %s", describe(l.Request), d)
 	return false
 }
 
-// blame finds the judge whose matter it is that a commit has another result than the model's.
-func (y *replay) blame(l *Line, want *Result) string {
-	if want.Err == CodeOk && l.Result.Err == CodeNodeExists && y.m.ghosts[want.Path] != 0 {
-		return JudgeEphemerals
-	}
+// blame finds the judge whose matter it is that a commit has another result than the model's;
+// ghost says that an ephemeral was at its path, which went with its session.
+func (y *replay) blame(l *Line, want *Result, ghost bool) string {
 	if mode, _ := modeOf(l.Request.Flags); mode.sequential && want.Err == CodeOk &&
 		l.Result.Err == CodeOk && want.Path != l.Result.Path {
 		return JudgeSequence
 	}
 	// An ephemeral that lived on makes its path or its parent look otherwise than they should.
-	if y.m.ghosts[l.Request.Path] != 0 && want.Err == CodeNoNode {
+	if ghost && (want.Err == CodeNoNode || l.Result.Err == CodeNodeExists) {
 		return JudgeEphemerals
 	}
 	if l.Result.Err == CodeNotEmpty {

@@ -114,7 +114,9 @@ func (x *index) judgeEnd(p point) {
 // judgeExpiry: a session that the service ended was silent for its time-out. What the service can
 // have known is not in the history, so only certain signs of life count:
 //
-//   - the commit of its creation or last attach, and of each of its commands;
+//   - the commit of its creation or last attach;
+//   - the sending of each request that was committed: it was received later than that. When it
+//     was received is not known, and its commit is no sign of life: a slow log may be long behind;
 //   - with one member, that member's start, and the sending of any request that was answered, since
 //     it was received later than that. With several members an answer may come from one that is
 //     cut off from the leader, which then rightly knows nothing of it: only answered syncs count;
@@ -151,11 +153,9 @@ func (x *index) judgeExpiry(life *lifetime) {
 func (s *lifetime) lastSign(x *index, end *commit) point {
 	last := s.generations[len(s.generations)-1].begin.point
 	for _, k := range s.calls {
-		if k.commit != nil && k.commit.at < end.at && k.commit.line.At > last.line.At {
-			last = k.commit.point
-		}
 		heard := k.line.Request.Op == OpSync || x.h.Header.Members <= 1
-		if heard && k.ret.line != nil && k.at < end.at && k.line.At > last.line.At {
+		known := k.commit != nil && k.commit.at < end.at || heard && k.ret.line != nil
+		if known && k.at < end.at && k.line.At > last.line.At {
 			last = k.point
 		}
 	}

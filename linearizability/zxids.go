@@ -61,6 +61,7 @@ func (x *index) judgeZxid(c *connection, it item, high point, least int64) {
 	case z < least:
 		x.bad(JudgeZxids, lines(it.line, c.gen.begin.line),
 			"an answer at zxid %#x on a connection that was accepted at %#x", z, least)
+	case z >= x.stop:
 	case !x.zxids[z]:
 		x.bad(JudgeZxids, lines(it.line), "an answer at zxid %#x, which no commit took", z)
 	case z > x.committed(it.at):
