@@ -338,16 +338,21 @@ func (m *model) delete(r *Request, o *origin) Result {
 	return Result{}
 }
 
-// deleteContainer asks for no permission: it is the reaper's.
+// deleteContainer from a client needs the permission of a delete. ZooKeeper, whose own reaper
+// sends it, asks for none and so lets anybody delete anything: not a behaviour to ask for.
 func (m *model) deleteContainer(path string, o *origin) Result {
 	slash := strings.LastIndexByte(path, '/')
 	if slash < 0 || strings.IndexByte(path, 0) >= 0 || systemPath(path) {
 		return fail(CodeBadArguments)
 	}
 	n := m.nodes[path]
-	switch {
-	case n == nil:
+	if n == nil {
 		return fail(CodeNoNode)
+	}
+	parent, _ := split(path)
+	switch {
+	case !m.allowed(m.node(parent).acl, permDelete, o):
+		return fail(CodeNoAuth)
 	case len(n.children) > 0:
 		return fail(CodeNotEmpty)
 	case n.stat.EphemeralOwner != 0:
