@@ -150,6 +150,7 @@ type Conn struct {
 func (c *Conn) ID() ConnID             { return c.id }
 func (c *Conn) Remote() netip.AddrPort { return c.remote }
 func (c *Conn) Session() SessionID     { return c.session }
+func (c *Conn) Generation() Generation { return c.generation }
 func (c *Conn) Cause() Cause           { return c.cause }
 
 // Owner is what ConnInfo said.
@@ -284,7 +285,7 @@ func (c *Conn) blocked(l *Local) bool {
 	s := &l.Settings
 	return l.draining || c.phase != phaseNew && c.phase != phaseOpen || c.throttled ||
 		c.Unsent() > s.SoftUnsent || c.Queued() >= s.MaxQueued ||
-		len(c.stash) >= s.MaxQueuedBytes
+		c.Queued() > 0 && len(c.stash) >= s.MaxQueuedBytes
 }
 
 // fourLetter recognises the words of OPERATIONS 2.6. A frame's length that spells one would
