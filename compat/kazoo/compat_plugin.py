@@ -222,6 +222,10 @@ class Reporter:
         if report.failed:
             result["outcome"] = "failed"
             result["text"] += "[%s] %s\n" % (report.when, report.longreprtext[-TEXT_CHARS:])
+            crash = getattr(report.longrepr, "reprcrash", None)
+            if crash is not None:
+                first = crash.message.partition("\n")[0]
+                result["text"] += "%s:%d: %s\n" % (os.path.relpath(crash.path), crash.lineno, first)
         elif report.skipped and result["outcome"] == "passed":
             result["outcome"] = "skipped"
             reason = report.longrepr

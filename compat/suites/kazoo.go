@@ -220,7 +220,8 @@ func (k *kazoo) pytest(ctx context.Context, args, env []string, output io.Writer
 	// The options of kazoo's pyproject.toml are for people who watch: a line per test, and the
 	// log while it runs.
 	args = append([]string{k.python, "-m", "pytest", "-p", "compat_plugin",
-		"-p", "no:cacheprovider", "-o", "addopts=", "-o", "log_cli=false", "-q", "--timeout=" + testTimeout}, args...)
+		"-p", "no:cacheprovider", "-o", "addopts=", "-o", "log_cli=false", "-q",
+		"--timeout=" + testTimeout}, args...)
 	err = process{
 		Dir:    k.source,
 		Args:   append(args, "kazoo/tests"),
