@@ -14,13 +14,15 @@ import (
 func fullLine() Line {
 	acl := []ACL{{Perms: 31, ID: ID{"world", "anyone"}}, {Perms: 1, ID: ID{"ip", "10.0.0.1"}}}
 	return Line{
-		No: 2, At: 17, Kind: KindCommit, Server: 1, Client: 2, Conn: 3, Session: 4, Xid: -8, Zxid: 5,
+		No: 2, At: 17, Kind: KindCommit, Server: 1, Client: 2, Conn: 3, Session: 4, Xid: -8,
+		Zxid:  5,
 		Event: EventNodeCreated, Path: "/a\n\"\\é", Index: 6, Digest: "00ff", Text: "t",
 		Connect: &Connect{TimeoutMs: 1, LastZxidSeen: 2, Resumed: true, WrongPassword: true,
 			ReadOnly: true, Generation: 3},
-		Commit: &Commit{Kind: CommitRequest, Index: 1, Pos: 2, Term: 3, StampMs: 4, Stream: 5, Seq: 6,
-			Origin: 7, Generation: 8, SkipACL: true, EnforceQuota: true, ExtendedTypes: true,
-			Skipped: true, Bare: true, TimeoutMs: 9, LastZxidSeen: 10, Secret: "s",
+		Commit: &Commit{Kind: CommitRequest, Index: 1, Pos: 2, Term: 3, StampMs: 4, Stream: 5,
+			Seq: 6, Origin: 7, Generation: 8, SkipACL: true, EnforceQuota: true,
+			ExtendedTypes: true,
+			Skipped:       true, Bare: true, TimeoutMs: 9, LastZxidSeen: 10, Secret: "s",
 			Identities: []ID{{"ip", "::1"}}},
 		Request: &Request{Op: OpMulti, Path: "/", Data: []byte{}, Version: -1, Flags: 3, TTL: 5,
 			ACL: acl, Watch: true, Mode: 1, Scheme: "digest", Auth: []byte("u:p"),

@@ -248,8 +248,9 @@ func TestHistoryJudge(t *testing.T) {
 		}},
 		{"xid used twice", JudgeHistory, playPlain, func(s *spoiler) {
 			s.line(1, callOf(OpSync)).Xid = 1
-			s.line(3, func(l *Line) bool { return l.Kind == KindReturn && l.Conn == 2 && l.Xid > 0 }).
-				Xid = 1
+			s.line(3, func(l *Line) bool {
+				return l.Kind == KindReturn && l.Conn == 2 && l.Xid > 0
+			}).Xid = 1
 		}},
 	})
 }

@@ -139,7 +139,7 @@ func TestRandomHistories(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r := Judge(back); !r.OK() {
-			t.Fatalf("a history of the model is not clean when it is read back:\n%v\n%s", r, text(h))
+			t.Fatalf("a history of the model is not clean when read back:\n%v\n%s", r, text(h))
 		}
 	})
 }

@@ -266,7 +266,8 @@ func (y *replay) applyAttach(c *commit) bool {
 		}
 		return !accepted
 	case !accepted:
-		y.bad(JudgeSessions, lines(l), "attach to session %#x is refused, which is alive", l.Session)
+		y.bad(JudgeSessions, lines(l), "attach to session %#x is refused, which is alive",
+			l.Session)
 		return false
 	case l.Commit.Generation <= s.generation:
 		y.bad(JudgeSessions, lines(l), "attach to session %#x gives generation %d after %d",
@@ -419,7 +420,8 @@ func (y *replay) judgeReturn(k *call) {
 	c := k.commit
 	if notExecuted(res.Err) {
 		if c != nil {
-			y.bad(JudgeReplay, lines(ret, c.line), "%v is answered %d but was executed", op, res.Err)
+			y.bad(JudgeReplay, lines(ret, c.line), "%v is answered %d but was executed", op,
+				res.Err)
 		}
 		return
 	}

@@ -335,7 +335,8 @@ func (s *server) setWatches(c *testConn, w *Watches) {
 func (s *server) fire(told int) {
 	for _, ch := range s.m.changes[told:] {
 		for _, c := range s.order {
-			if c.open && c.hit(&ch) && permits(ch.acl, permRead, s.m.sessions[c.session].identities) {
+			ids := s.m.sessions[c.session].identities
+			if c.open && c.hit(&ch) && permits(ch.acl, permRead, ids) {
 				c.out = append(c.out, Line{Kind: KindEvent, Client: c.client, Conn: c.id,
 					Session: c.session, Zxid: ch.zxid, Event: ch.typ, Path: ch.path})
 			}

@@ -34,17 +34,18 @@ func (x *index) judgeAccepted(c *connection) {
 	l := c.connected.line
 	switch {
 	case c.connect.line.Connect.WrongPassword:
-		x.bad(JudgeSessions, lines(l, c.connect.line), "session %#x is given for a wrong password",
-			c.session)
+		x.bad(JudgeSessions, lines(l, c.connect.line),
+			"session %#x is given for a wrong password", c.session)
 	case c.gen == nil:
 		x.bad(JudgeSessions, lines(l, c.connect.line),
-			"session %#x is acknowledged, but the log holds no attach or creation for it", c.session)
+			"session %#x is acknowledged, but the log has no attach or creation of it", c.session)
 	case c.gen.begin.at > c.connected.at:
 		x.bad(JudgeSessions, lines(l, c.gen.begin.line),
 			"session %#x is acknowledged before it is committed", c.session)
 	case l.Connect.TimeoutMs != c.gen.timeoutMs():
-		x.bad(JudgeSessions, lines(l, c.gen.begin.line), "session %#x has a time-out of %d ms, not %d",
-			c.session, l.Connect.TimeoutMs, c.gen.timeoutMs())
+		x.bad(JudgeSessions, lines(l, c.gen.begin.line),
+			"session %#x has a time-out of %d ms, not %d", c.session, l.Connect.TimeoutMs,
+			c.gen.timeoutMs())
 	}
 }
 
@@ -106,8 +107,9 @@ func (x *index) judgeEnd(p point) {
 		return // it never was
 	}
 	if life.ended == nil || life.ended.at > p.at {
-		x.bad(JudgeSessions, lines(p.line, life.created.line), "the client is told that session %#x "+
-			"is over (%s), but the log has no end of it", p.line.Session, p.line.Text)
+		x.bad(JudgeSessions, lines(p.line, life.created.line),
+			"the client is told that session %#x is over (%s), but the log has no end of it",
+			p.line.Session, p.line.Text)
 	}
 }
 

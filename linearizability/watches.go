@@ -250,8 +250,8 @@ func (w *watcher) take(it item) {
 	for i, m := range w.missed {
 		if same(m.want) {
 			w.missed = append(w.missed[:i:i], w.missed[i+1:]...)
-			w.bad(JudgeWatches, lines(l, m.by), "the event %v comes too late: this came before it",
-				m.want)
+			w.bad(JudgeWatches, lines(l, m.by),
+				"the event %v comes too late: this came before it", m.want)
 			return
 		}
 	}
@@ -259,7 +259,8 @@ func (w *watcher) take(it item) {
 	if w.came[want{l.Event, l.Path, l.Zxid, -1}] {
 		why = "it has come before"
 	}
-	w.bad(JudgeWatches, lines(l), "an event too many, %v %s at %#x: %s", l.Event, l.Path, l.Zxid, why)
+	w.bad(JudgeWatches, lines(l), "an event too many, %v %s at %#x: %s", l.Event, l.Path,
+		l.Zxid, why)
 }
 
 // overdue: what is due when an answer arrives should have come before it.
@@ -369,8 +370,8 @@ func (w *watcher) setWatches(it item, lists *Watches) {
 // noCatchup: events without a zxid come with setWatches only.
 func (w *watcher) noCatchup(by *Line) {
 	for _, it := range w.catchup {
-		w.bad(JudgeWatches, lines(it.line, by), "an event too many, %v %s: no setWatches asked for it",
-			it.line.Event, it.line.Path)
+		w.bad(JudgeWatches, lines(it.line, by),
+			"an event too many, %v %s: no setWatches asked for it", it.line.Event, it.line.Path)
 	}
 	w.catchup = nil
 }
@@ -392,10 +393,13 @@ func (w *watcher) removeWatches(it item, req *Request, res *Result) {
 	default:
 		return // refused as malformed
 	}
-	has := w.data[req.Path]&data != 0 || w.child[req.Path]&child != 0
-	if has != (res.Err == CodeOk) {
-		w.bad(JudgeWatches, lines(it.line, it.call.line), "%v %s of type %d is answered %d, want %v",
-			req.Op, req.Path, req.Mode, res.Err, map[bool]Code{true: CodeOk, false: CodeNoWatcher}[has])
+	want := CodeNoWatcher
+	if w.data[req.Path]&data != 0 || w.child[req.Path]&child != 0 {
+		want = CodeOk
+	}
+	if res.Err != want {
+		w.bad(JudgeWatches, lines(it.line, it.call.line),
+			"%v %s of type %d is answered %d, want %d", req.Op, req.Path, req.Mode, res.Err, want)
 	}
 	if req.Op == OpCheckWatches || res.Err != CodeOk {
 		return
