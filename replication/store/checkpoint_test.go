@@ -12,7 +12,7 @@ import (
 func TestManyCheckpoints(t *testing.T) {
 	r := crashRig{fs: vfs.NewCrashableMem()}
 	d, _ := mustOpen(t, &r)
-	mustAppend(t, d, Batch{HardState: hardState{1, 1, 50}.proto(), Entries: newEntries(1, 1, 50, 5)})
+	mustLog(t, d, hardState{1, 1, 50}, newEntries(1, 1, 50, 5))
 	for i := uint64(1); i <= 50; i++ {
 		mustCheckpoint(t, d, 1, i, fmt.Sprintf("a=%d", i))
 	}
@@ -26,13 +26,14 @@ func TestManyCheckpoints(t *testing.T) {
 func TestLargeCheckpoints(t *testing.T) {
 	r := crashRig{fs: vfs.NewCrashableMem()}
 	d, _ := mustOpen(t, &r)
-	mustAppend(t, d, Batch{HardState: hardState{1, 1, 9}.proto(), Entries: newEntries(1, 1, 9, 5)})
+	mustLog(t, d, hardState{1, 1, 9}, newEntries(1, 1, 9, 5))
 	for i, full := range []bool{false, true, false} {
 		c := checkpointOf(1, uint64(i+1))
 		c.Full = full
 		for k := range 100 {
 			value := bytes.Repeat([]byte{byte(k), byte(i)}, 400<<10)
-			c.Records = append(c.Records, Record{Key: fmt.Appendf(nil, "%d-%03d", i, k), Value: value})
+			key := fmt.Appendf(nil, "%d-%03d", i, k)
+			c.Records = append(c.Records, Record{Key: key, Value: value})
 		}
 		if err := d.WriteCheckpoint(c); err != nil {
 			t.Fatalf("WriteCheckpoint(%d) = %v", i, err)

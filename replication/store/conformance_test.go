@@ -30,8 +30,7 @@ var conformance = []struct {
 	{"when Append returns, the batch is durable", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
 		for i := uint64(1); i <= 60; i++ { // several segments
-			mustAppend(t, d, Batch{HardState: hardState{2, 3, i - 1}.proto(),
-				Entries: newEntries(2, i, 1, 200)})
+			mustLog(t, d, hardState{2, 3, i - 1}, newEntries(2, i, 1, 200))
 		}
 		r.powerCut(t)
 		_, rec := mustOpen(t, r)
@@ -47,7 +46,7 @@ var conformance = []struct {
 	}},
 	{"the commit index rides on the next append", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
-		mustAppend(t, d, Batch{HardState: hardState{1, 1, 0}.proto(), Entries: newEntries(1, 1, 3, 9)})
+		mustLog(t, d, hardState{1, 1, 0}, newEntries(1, 1, 3, 9))
 		mustAppend(t, d, Batch{HardState: hardState{1, 1, 2}.proto()})
 		r.powerCut(t)
 		d, rec := mustOpen(t, r)
@@ -75,8 +74,8 @@ var conformance = []struct {
 	}},
 	{"entries replace a conflicting suffix", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
-		mustAppend(t, d, Batch{HardState: hardState{1, 1, 3}.proto(), Entries: newEntries(1, 1, 9, 50)})
-		mustAppend(t, d, Batch{HardState: hardState{2, 0, 4}.proto(), Entries: newEntries(2, 5, 2, 10)})
+		mustLog(t, d, hardState{1, 1, 3}, newEntries(1, 1, 9, 50))
+		mustLog(t, d, hardState{2, 0, 4}, newEntries(2, 5, 2, 10))
 		r.powerCut(t)
 		d, rec := mustOpen(t, r)
 		want := append(flat(newEntries(1, 1, 4, 50)), flat(newEntries(2, 5, 2, 10))...)
@@ -87,7 +86,7 @@ var conformance = []struct {
 	}},
 	{"restart takes the newest checkpoint and drops the log it covers", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
-		mustAppend(t, d, Batch{HardState: hardState{1, 1, 2}.proto(), Entries: newEntries(1, 1, 9, 5)})
+		mustLog(t, d, hardState{1, 1, 2}, newEntries(1, 1, 9, 5))
 		mustCheckpoint(t, d, 1, 4, "a=1", "b=2")
 		mustCheckpoint(t, d, 1, 6, "a=3", "b", "c=4")
 		r.powerCut(t)
@@ -97,8 +96,8 @@ var conformance = []struct {
 		}
 		checkRecords(t, d, map[string]string{"a": "3", "c": "4"})
 		c := rec.Checkpoint
-		if c.Position != (Position{1, 6}) || string(c.Header) != "header of 6" || c.Digest[0] != 6 ||
-			c.Received || c.ConfState.Equivalent(testConf) != nil {
+		if c.Position != (Position{1, 6}) || string(c.Header) != "header of 6" ||
+			c.Digest[0] != 6 || c.Received || c.ConfState.Equivalent(testConf) != nil {
 			t.Errorf("checkpoint = %+v", c)
 		}
 		if rec.HardState.GetCommit() != 6 {
@@ -108,7 +107,7 @@ var conformance = []struct {
 	{"log behind a counted checkpoint may go", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
 		for i := uint64(1); i <= 90; i++ {
-			mustAppend(t, d, Batch{HardState: hardState{1, 1, i}.proto(), Entries: newEntries(1, i, 1, 300)})
+			mustLog(t, d, hardState{1, 1, i}, newEntries(1, i, 1, 300))
 			if i%15 == 0 {
 				mustCheckpoint(t, d, 1, i-2, fmt.Sprintf("k%d=v", i))
 				if err := d.Cut(i - 2); err != nil {
@@ -124,7 +123,7 @@ var conformance = []struct {
 	}},
 	{"a received checkpoint replaces state and log", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
-		mustAppend(t, d, Batch{HardState: hardState{1, 1, 2}.proto(), Entries: newEntries(1, 1, 9, 5)})
+		mustLog(t, d, hardState{1, 1, 2}, newEntries(1, 1, 9, 5))
 		mustCheckpoint(t, d, 1, 2, "a=1", "old=1")
 		stale := []Record{{Key: []byte("stale"), Value: []byte("x")}}
 		if err := d.Stage(stale, true); err != nil {
@@ -146,7 +145,7 @@ var conformance = []struct {
 			rec.Checkpoint.Position != (Position{3, 50}) || !rec.Checkpoint.Received {
 			t.Errorf("recovered %+v", rec)
 		}
-		mustAppend(t, d, Batch{HardState: hardState{4, 0, 50}.proto(), Entries: newEntries(4, 51, 2, 5)})
+		mustLog(t, d, hardState{4, 0, 50}, newEntries(4, 51, 2, 5))
 		r.powerCut(t)
 		d, rec = mustOpen(t, r)
 		if diff := cmp.Diff(flat(newEntries(4, 51, 2, 5)), flat(rec.Entries)); diff != "" {
@@ -156,7 +155,7 @@ var conformance = []struct {
 	}},
 	{"one log record holds hard state, new log start and entries", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
-		mustAppend(t, d, Batch{HardState: hardState{1, 1, 2}.proto(), Entries: newEntries(1, 1, 9, 5)})
+		mustLog(t, d, hardState{1, 1, 2}, newEntries(1, 1, 9, 5))
 		c := checkpointOf(3, 50, "b=3")
 		c.Full = true
 		if err := d.WriteCheckpoint(c); err != nil {
@@ -177,7 +176,7 @@ var conformance = []struct {
 	}},
 	{"a view is unaffected by later checkpoints", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
-		mustAppend(t, d, Batch{HardState: hardState{1, 1, 2}.proto(), Entries: newEntries(1, 1, 9, 5)})
+		mustLog(t, d, hardState{1, 1, 2}, newEntries(1, 1, 9, 5))
 		mustCheckpoint(t, d, 1, 2, "a=1", "b=1", "c=1")
 		v, err := d.View()
 		if err != nil {
@@ -212,7 +211,7 @@ var conformance = []struct {
 			}
 		}
 		mark(1000)
-		mustAppend(t, d, Batch{HardState: hardState{1, 1, 0}.proto(), Entries: newEntries(1, 1, 1, 5)})
+		mustLog(t, d, hardState{1, 1, 0}, newEntries(1, 1, 1, 5))
 		mustAppend(t, d, Batch{Entries: newEntries(1, 2, 1, 5)})
 		mark(1049)
 		r.powerCut(t)
@@ -236,8 +235,8 @@ var conformance = []struct {
 	}},
 	{"a new leader may lawfully shorten a log", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
-		mustAppend(t, d, Batch{HardState: hardState{1, 1, 0}.proto(), Entries: newEntries(1, 1, 9, 5)})
-		mustAppend(t, d, Batch{HardState: hardState{2, 0, 0}.proto(), Entries: newEntries(2, 2, 1, 5)})
+		mustLog(t, d, hardState{1, 1, 0}, newEntries(1, 1, 9, 5))
+		mustLog(t, d, hardState{2, 0, 0}, newEntries(2, 2, 1, 5))
 		r.powerCut(t)
 		if _, rec := mustOpen(t, r); rec.Mark.Acked != (Position{2, 2}) {
 			t.Errorf("mark = %v, want 2/2", rec.Mark.Acked)
@@ -245,7 +244,7 @@ var conformance = []struct {
 	}},
 	{"Close is idempotent; nothing works after it", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
-		mustAppend(t, d, Batch{HardState: hardState{1, 1, 0}.proto(), Entries: newEntries(1, 1, 1, 5)})
+		mustLog(t, d, hardState{1, 1, 0}, newEntries(1, 1, 1, 5))
 		for range 2 {
 			if err := d.Close(); err != nil {
 				t.Errorf("Close() = %v", err)
@@ -259,7 +258,7 @@ var conformance = []struct {
 	}},
 	{"Close and restart lose nothing", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
-		mustAppend(t, d, Batch{HardState: hardState{1, 1, 0}.proto(), Entries: newEntries(1, 1, 1, 5)})
+		mustLog(t, d, hardState{1, 1, 0}, newEntries(1, 1, 1, 5))
 		mustAppend(t, d, Batch{Entries: newEntries(1, 2, 1, 5)})
 		r.restart(t)
 		_, rec := mustOpen(t, r)

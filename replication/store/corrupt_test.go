@@ -213,7 +213,8 @@ func TestTornTail(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := reopen(image); got.err != nil || len(got.snapshot.Entries) != 13 {
-			t.Errorf("%s: after two appends %d entries, %v", what, len(got.snapshot.Entries), got.err)
+			t.Errorf("%s: after two appends %d entries, %v", what, len(got.snapshot.Entries),
+				got.err)
 		}
 	}
 	for at := before.at; at < before.end; at++ {
@@ -261,7 +262,7 @@ func TestStaleRecords(t *testing.T) {
 	}
 	var used []uint64
 	for i := uint64(1); i <= 100; i++ {
-		mustAppend(t, d, Batch{HardState: hardState{1, 1, i}.proto(), Entries: newEntries(1, i, 1, 300)})
+		mustLog(t, d, hardState{1, 1, i}, newEntries(1, i, 1, 300))
 		if i%20 == 0 {
 			mustCheckpoint(t, d, 1, i, "a=1")
 			if err := d.Cut(i); err != nil {

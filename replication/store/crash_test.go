@@ -196,7 +196,7 @@ func crashStoreEverywhere(ops []op) error {
 	}
 	for i, s := range shots {
 		wanted := []model{models[s.done], models[min(s.begun, len(models)-1)]}
-		before := "sync" // at the start everything is
+		before := "sync" // at the start all is
 		if i > 0 {
 			before = shots[i-1].before
 		}
@@ -262,10 +262,10 @@ func checkImage(image *vfs.MemFS, wanted []model) error {
 // where of every 64 bytes that differ only every second is there. What cannot differ from the
 // shot before, given the effect between them, is left out.
 func (s shot) images(after string) map[string]*vfs.MemFS {
-	images := map[string]*vfs.MemFS{"all": s.all}
 	if strings.HasPrefix(after, "sync") {
-		images["synced"] = s.synced
+		return map[string]*vfs.MemFS{"synced": s.synced}
 	}
+	images := map[string]*vfs.MemFS{"all": s.all}
 	if !strings.Contains(after, logPrefix) && !strings.Contains(after, markFile) {
 		return images
 	}

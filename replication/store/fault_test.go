@@ -50,8 +50,8 @@ func faultOps() []op {
 		{name: "ingest", checkpoint: &big}, {name: "cut", cut: 10}, batches(2, 23),
 		{name: "vote", batch: &Batch{HardState: hardState{3, 1, 22}.proto()}},
 		{name: "install", checkpoint: &full},
-		{name: "start", batch: &Batch{HardState: hardState{3, 1, 40}.proto(), Start: Position{3, 40},
-			Entries: newEntries(3, 41, 1, 10)}},
+		{name: "start", batch: &Batch{HardState: hardState{3, 1, 40}.proto(),
+			Start: Position{3, 40}, Entries: newEntries(3, 41, 1, 10)}},
 		{name: "cut", cut: 40}, batches(3, 42),
 	}
 }
@@ -171,7 +171,8 @@ func TestMemoryFull(t *testing.T) {
 	var err error
 	i := uint64(1)
 	for ; err == nil && i < 100; i++ {
-		err = mem.Append(Batch{HardState: hardState{1, 1, 0}.proto(), Entries: newEntries(1, i, 1, 1000)})
+		err = mem.Append(Batch{HardState: hardState{1, 1, 0}.proto(),
+			Entries: newEntries(1, i, 1, 1000)})
 	}
 	if !errors.Is(err, syscall.ENOSPC) || i < 9 || i > 11 {
 		t.Errorf("append %d = %v, want ENOSPC at the tenth", i, err)
@@ -197,7 +198,7 @@ func TestMemoryRot(t *testing.T) {
 		r := &memoryRig{mem: NewMemory()}
 		d, _ := mustOpen(t, r)
 		for i := uint64(1); i <= 4; i++ {
-			mustAppend(t, d, Batch{HardState: hardState{1, 1, i}.proto(), Entries: newEntries(1, i, 1, 5)})
+			mustLog(t, d, hardState{1, 1, i}, newEntries(1, i, 1, 5))
 		}
 		mustCheckpoint(t, d, 1, 1, "a=1")
 		if !r.mem.Rot(test.rot) {
@@ -231,7 +232,7 @@ func TestHole(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := uint64(1); i <= 3; i++ {
-			mustAppend(t, mem, Batch{HardState: hardState{1, 0, 0}.proto(), Entries: newEntries(1, i, 1, 5)})
+			mustLog(t, mem, hardState{1, 0, 0}, newEntries(1, i, 1, 5))
 		}
 		var fates []Fate // the first append wrote the mark as well; that is lost
 		for _, e := range mem.Pending() {

@@ -19,7 +19,8 @@ func TestZooKeeperData(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _, err := Open(mem, testOptions())
-		if !errors.Is(err, ErrZooKeeperData) || !strings.Contains(err.Error(), "other directories") {
+		if !errors.Is(err, ErrZooKeeperData) ||
+			!strings.Contains(err.Error(), "other directories") {
 			t.Errorf("version-2 in %s: Open() = %v", dir, err)
 		}
 		if names, _ := mem.List(dir); len(names) != 1 {
@@ -60,10 +61,12 @@ func TestIdentity(t *testing.T) {
 			}, "different disks"},
 		{"both ids were lost",
 			func(fs *vfs.MemFS) error {
-				return errors.Join(fs.Remove("/data/vivarium/disk"), fs.Remove("/log/vivarium/disk"))
+				return errors.Join(fs.Remove("/data/vivarium/disk"),
+					fs.Remove("/log/vivarium/disk"))
 			}, "has lost its file"},
 		{"the mark was lost",
-			func(fs *vfs.MemFS) error { return fs.Remove("/data/vivarium/mark") }, "mark is missing"},
+			func(fs *vfs.MemFS) error { return fs.Remove("/data/vivarium/mark") },
+			"mark is missing"},
 		{"a segment was lost",
 			func(fs *vfs.MemFS) error { return fs.Remove("/log/vivarium/log-0000000000000001") },
 			"was promised"},
@@ -78,7 +81,7 @@ func TestIdentity(t *testing.T) {
 			last = 50
 		}
 		for i := uint64(1); i <= last; i++ {
-			mustAppend(t, d, Batch{HardState: hardState{1, 1, i}.proto(), Entries: newEntries(1, i, 1, 300)})
+			mustLog(t, d, hardState{1, 1, i}, newEntries(1, i, 1, 300))
 		}
 		if last > 1 {
 			mustCheckpoint(t, d, 1, 40, "a=1")
@@ -107,7 +110,7 @@ func TestSetAside(t *testing.T) {
 		if !rec.Founded {
 			t.Errorf("round %d: not founded", round)
 		}
-		mustAppend(t, d, Batch{HardState: hardState{1, 1, 0}.proto(), Entries: newEntries(1, 1, 1, 5)})
+		mustLog(t, d, hardState{1, 1, 0}, newEntries(1, 1, 1, 5))
 		r.restart(t)
 		names, err := SetAside(r.fs, testOptions())
 		if err != nil || len(names) != 2 {
@@ -159,7 +162,7 @@ func TestPermissions(t *testing.T) {
 	r := &defaultRig{dir: t.TempDir()}
 	d, _ := mustOpen(t, r)
 	for i := uint64(1); i <= 30; i++ {
-		mustAppend(t, d, Batch{HardState: hardState{1, 1, i}.proto(), Entries: newEntries(1, i, 1, 900)})
+		mustLog(t, d, hardState{1, 1, i}, newEntries(1, i, 1, 900))
 	}
 	mustCheckpoint(t, d, 1, 20, "a=1")
 	if err := d.Cut(20); err != nil {

@@ -130,6 +130,12 @@ func mustAppend(t *testing.T, d Disk, b Batch) {
 	}
 }
 
+// mustLog appends entries and a hard state.
+func mustLog(t *testing.T, d Disk, hs hardState, entries []*raftpb.Entry) {
+	t.Helper()
+	mustAppend(t, d, Batch{HardState: hs.proto(), Entries: entries})
+}
+
 // readAll returns the records of the newest checkpoint.
 func readAll(d Disk) (map[string]string, error) {
 	v, err := d.View()
