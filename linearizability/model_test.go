@@ -92,6 +92,7 @@ func TestModelErrors(t *testing.T) {
 		{"container in use", Request{Op: OpDeleteContainer, Path: "/full"}, CodeNotEmpty},
 		{"container that is ephemeral", Request{Op: OpDeleteContainer, Path: "/eph"},
 			CodeBadVersion},
+		{"container without right", Request{Op: OpDeleteContainer, Path: "/closed/y"}, CodeNoAuth},
 		{"container of the system", Request{Op: OpDeleteContainer, Path: "/"}, CodeBadArguments},
 		{"container that is none", Request{Op: OpDeleteContainer, Path: "/none"}, CodeNoNode},
 		{"container", Request{Op: OpDeleteContainer, Path: "/open"}, CodeOk},
@@ -104,7 +105,8 @@ func TestModelErrors(t *testing.T) {
 	} {
 		m := newModel(&Header{})
 		o := &origin{session: 1, zxid: 1, extendedTypes: true}
-		for _, r := range []Request{create("/open", 0, anon), create("/closed", 0, readOnly),
+		for _, r := range []Request{create("/open", 0, anon), create("/closed", 0, anon),
+			create("/closed/y", 0, anon), {Op: OpSetACL, Path: "/closed", ACL: readOnly},
 			create("/full", 0, anon), create("/full/x", 0, noRead), create("/eph", 1, anon)} {
 			if res := m.write(&r, o); res.Err != CodeOk {
 				t.Fatalf("%s: %d", describe(&r), res.Err)

@@ -113,60 +113,79 @@ func (x *index) judgeEnd(p point) {
 	}
 }
 
-// judgeExpiry: a session that the service ended was silent for its time-out. What the service can
-// have known is not in the history, so only certain signs of life count:
+// judgeExpiry: a session that the service ended was silent for its time-out before. What the
+// service can have known is not in the history, so only certain signs of life count:
 //
-//   - the commit of its creation or last attach;
-//   - the sending of each request that was committed: it was received later than that. When it
-//     was received is not known, and its commit is no sign of life: a slow log may be long behind;
-//   - with one member, that member's start, and the sending of any request that was answered, since
-//     it was received later than that. With several members an answer may come from one that is
-//     cut off from the leader, which then rightly knows nothing of it: only answered syncs count;
-//   - the election of the leader whose term the end carries.
+//   - a command that was committed, or a request that was answered, was heard after it was sent and
+//     before it was committed or answered. With several members an answer may come from one that is
+//     cut off from the leader, which then rightly knows nothing of it: of answers, only those to
+//     syncs count then;
+//   - the session's creation or last attach gives it a whole time-out, and so does the election of
+//     the leader that decides its end: the one whose term the commit carries.
 //
-// All times are those of the history, not of any clock; time in which the deciding server hung
-// does not count as silence, and clocks may run faster by the drift that the header allows.
+// When it was decided is not known either: an end that is on disk may be committed much later,
+// after a crash even, and until then the session is served. So any silence since then and before
+// the next election will do. Time in which a server hung does not count as silence, and clocks may
+// run faster by the drift that the header allows.
 func (x *index) judgeExpiry(life *lifetime) {
 	end := life.ended
-	last := life.lastSign(x, end)
+	g := life.generations[len(life.generations)-1]
+	from, until := g.begin.point, end.point
 	for _, p := range x.servers {
-		if p.at > end.at {
-			break
-		}
-		mine := p.line.Kind == KindLeader && p.line.Index == end.line.Commit.Term
-		if mine || p.line.Kind == KindRestart && x.h.Header.Members <= 1 {
-			if p.line.At > last.line.At {
-				last = p
-			}
+		switch term := end.line.Commit.Term; {
+		case p.line.Kind != KindLeader:
+		case p.line.Index == term && p.line.At > from.line.At:
+			from = p
+		case p.line.Index > term && p.at < until.at:
+			until = p
 		}
 	}
-	g := life.generations[len(life.generations)-1]
-	silent := end.line.At - last.line.At - x.paused(last, end.point)
+	longest := x.silence(from, life.signs(x, from, until), until)
 	need := int64(g.timeoutMs()) * 1000 * 1000 / (1000 + x.h.Header.DriftPerMille)
 	need -= x.h.Header.ExpirySlackMs * 1000
-	if silent < need {
-		x.bad(JudgeSessions, lines(end.line, last.line),
+	if longest < need {
+		x.bad(JudgeSessions, lines(end.line, from.line),
 			"session %#x is expired after %d ms of silence, its time-out is %d ms", life.id,
-			silent/1000, g.timeoutMs())
+			longest/1000, g.timeoutMs())
 	}
 }
 
-// lastSign is the last thing that shows that the service knew the session to be alive.
-func (s *lifetime) lastSign(x *index, end *commit) point {
-	last := s.generations[len(s.generations)-1].begin.point
+// sign is a sign of life: the service heard of the session at some time between two.
+type sign struct{ after, before int64 }
+
+// signs are those between two points, in order.
+func (s *lifetime) signs(x *index, from, until point) []sign {
+	var out []sign
 	for _, k := range s.calls {
-		heard := k.line.Request.Op == OpSync || x.h.Header.Members <= 1
-		known := k.commit != nil && k.commit.at < end.at || heard && k.ret.line != nil
-		if known && k.at < end.at && k.line.At > last.line.At {
-			last = k.point
+		heard := sign{after: k.line.At}
+		switch {
+		case k.ret.line != nil && (k.line.Request.Op == OpSync || x.h.Header.Members <= 1):
+			heard.before = k.ret.line.At
+		case k.commit != nil:
+			heard.before = k.commit.line.At
+		default:
+			continue
+		}
+		if heard.before > from.line.At && heard.after < until.line.At {
+			out = append(out, heard)
 		}
 	}
-	return last
+	return out
 }
 
-// paused is how long any server hung between two lines. With one member that is the one; with
-// several it errs on the side of the service.
-func (x *index) paused(from, to point) int64 {
+// silence is the longest time that may have passed without a sign of life.
+func (x *index) silence(from point, signs []sign, until point) int64 {
+	longest, since := int64(0), from.line.At
+	for _, s := range append(signs, sign{until.line.At, until.line.At}) {
+		before := min(s.before, until.line.At)
+		longest = max(longest, before-since-x.paused(since, before))
+		since = max(since, s.after)
+	}
+	return longest
+}
+
+// paused is how long any server hung between two times. With one member that is the one.
+func (x *index) paused(from, to int64) int64 {
 	total := int64(0)
 	since := map[int64]int64{}
 	for _, p := range x.servers {
@@ -175,7 +194,7 @@ func (x *index) paused(from, to point) int64 {
 			since[p.line.Server] = p.line.At
 		case KindResume:
 			if at, ok := since[p.line.Server]; ok {
-				total += overlap(at, p.line.At, from.line.At, to.line.At)
+				total += overlap(at, p.line.At, from, to)
 				delete(since, p.line.Server)
 			}
 		}
