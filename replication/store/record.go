@@ -12,8 +12,8 @@ import (
 //	 4  uint32  the CRC of the record before this one: the chain
 //	 8  uint32  length of the payload
 //	12  uint32  magic, which names the version of the format and the kind of the record
-//	16  uint64  the tag of the segment: its number, which counts up for ever, so that a record left
-//	            in a recycled file by its former life is known by it; under a mask from the disk id
+//	16  uint64  the tag of the segment: its number, which counts up for ever, so that a record
+//	            left in a recycled file by its former life is known; masked with the disk id
 //	24  uint64  number of the record: counts up through the whole log
 //
 // The chain stands in the record rather than only in its CRC: so each record can be judged on its

@@ -31,7 +31,8 @@ func (j *journal) scan(number uint64) (*scanner, error) {
 		_ = file.Close()
 		return nil, fmt.Errorf("stat segment: %w", err)
 	}
-	in := bufio.NewReaderSize(io.NewSectionReader(file, 0, info.Size()), 256<<10)
+	in := bufio.NewReaderSize(io.NewSectionReader(file, 0, info.Size()),
+		int(min(256<<10, info.Size())))
 	return &scanner{name: name, file: file, size: info.Size(), in: in}, nil
 }
 
@@ -69,14 +70,14 @@ func (s *scanner) next(
 // wholeBehind looks for any whole record of this segment at s.at or behind it, and returns where
 // it is. Records are aligned, so every place where one can begin is tried.
 func (s *scanner) wholeBehind(c chain) (at int64, found bool, err error) {
-	const window = 1 << 20
+	window := min(1<<20, s.size-s.at)
 	buf := make([]byte, window+recordHeader)
 	for from := s.at; from < s.size; from += window {
 		n, err := s.file.ReadAt(buf[:min(int64(len(buf)), s.size-from)], from)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return 0, false, fmt.Errorf("read %s: %w", s.name, err)
 		}
-		for i := 0; i < window && i+recordHeader <= n; i += recordAlign {
+		for i := 0; i < int(window) && i+recordHeader <= n; i += recordAlign {
 			at := from + int64(i)
 			h := parseHeader(buf[i:])
 			if !h.plausible(c.tag(), s.size-at) {
