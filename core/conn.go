@@ -376,6 +376,7 @@ func (c *Conn) handshake(l *Local, body []byte) {
 		return
 	}
 	l.release(c)
+	c.share.Handshakes++
 	c.phase = phaseAttaching
 	c.lastSeen = Zxid(q.LastZxidSeen)
 	c.readOnly, c.hasReadOnly = q.ReadOnly, q.HasReadOnly

@@ -60,3 +60,14 @@ func (s *State) AppendSessions(dst []SessionInfo) []SessionInfo {
 	slices.SortFunc(dst[start:], func(a, b SessionInfo) int { return cmp.Compare(a.ID, b.ID) })
 	return dst
 }
+
+// AppendEphemerals appends the paths of a session's ephemeral znodes, in the order of their
+// creation.
+func (s *State) AppendEphemerals(dst []string, id SessionID) []string {
+	if ss := s.sessions[id]; ss != nil {
+		for _, n := range ss.appendEphemerals(nil) {
+			dst = append(dst, n.path())
+		}
+	}
+	return dst
+}

@@ -25,6 +25,7 @@ func newConnStats() ConnStats { return ConnStats{LastCxid: -1, LastZxid: -1} }
 type Totals struct {
 	Received, Sent         int64
 	BytesReceived          int64
+	Handshakes             int64
 	Requests, TotalLatency int64
 	MinLatency, MaxLatency int64
 }
@@ -38,6 +39,7 @@ func (t *Totals) add(s *Totals) {
 	t.Received += s.Received
 	t.Sent += s.Sent
 	t.BytesReceived += s.BytesReceived
+	t.Handshakes += s.Handshakes
 	t.Requests += s.Requests
 	t.TotalLatency += s.TotalLatency
 }
@@ -142,12 +144,10 @@ func (l *Local) Totals() Totals {
 	return t
 }
 
-// CountWord counts a four-letter word that c was answered, as ZooKeeper does: a packet in and
-// one out, the latter by the server only. The caller holds S exclusively.
-func (l *Local) CountWord(c *Conn) {
-	c.received(4)
-	c.share.Sent++
-}
+// WordReceived and WordAnswered count a four-letter word as ZooKeeper does: one packet in, and
+// one out that only the server counts. The caller holds S exclusively.
+func (l *Local) WordReceived(c *Conn) { c.received(4) }
+func (l *Local) WordAnswered(c *Conn) { c.share.Sent++ }
 
 // Waited are the latencies of the requests that had to wait: of writes, and of the reads
 // behind them. All other reads took no time. The caller holds S exclusively.

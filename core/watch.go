@@ -246,6 +246,25 @@ type WatchRow struct {
 	Sessions []SessionID
 }
 
+// Counts says how many connections watch how many paths, and how many pairs of the two there
+// are, in the data watch table, as `wchs` shows it.
+func (w *Watches) Counts() (conns, paths, watches int) {
+	watching := make(map[*Conn]struct{})
+	for _, at := range w.paths { //order-free: a sum
+		before := watches
+		for _, own := range at.watches {
+			if own.modes&watchDataTable != 0 {
+				watches++
+				watching[own.conn] = struct{}{}
+			}
+		}
+		if watches > before {
+			paths++
+		}
+	}
+	return len(watching), paths, watches
+}
+
 // Rows lists the data watch table by path, in order, as `wchp` shows it.
 func (w *Watches) Rows() []WatchRow {
 	rows := make([]WatchRow, 0, len(w.paths))

@@ -21,6 +21,8 @@ type Report struct {
 	// Digests are those of the State right after each write whose zxid is a multiple of
 	// DigestInterval, for the word `hash`: two members can be compared by it.
 	Digests []ZxidDigest
+	// QuotaExceeded are paths that have more below them than their soft quota allows.
+	QuotaExceeded []string
 	// More says that there is work left.
 	More bool
 	// Commits are the commands applied, if Config.Record is set.
@@ -189,10 +191,14 @@ func (a *applier) deliver(nowMs int64, report *Report) {
 	}
 	for i := range out.Facts {
 		fact := out.Facts[i]
-		if fact.Kind == core.FactQuotaExceeded || fact.Kind == core.FactRegistered {
+		fact.Path = strings.Clone(fact.Path)
+		switch fact.Kind {
+		case core.FactRegistered:
+			continue
+		case core.FactQuotaExceeded:
+			report.QuotaExceeded = append(report.QuotaExceeded, fact.Path)
 			continue
 		}
-		fact.Path = strings.Clone(fact.Path)
 		report.Applied.Facts = append(report.Applied.Facts, fact)
 	}
 	if a.cfg.Record {

@@ -1,6 +1,9 @@
 package server
 
 import (
+	"sync"
+	"time"
+
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/replication"
 )
@@ -20,45 +23,43 @@ func (s *Server) runApply() {
 			return
 		}
 		for first := true; first || report.More; first = false {
-			now := s.monoMs()
+			now, resumed := s.monoMs(), false
 			s.state.Lock()
 			if first {
 				s.member.Enqueue(items)
 			}
 			s.member.Apply(now, applyBudget, &report)
-			touched = s.collect(report.Touched, touched[:0])
+			touched, resumed = s.collect(report.Touched, touched[:0])
 			s.state.Unlock()
+			if resumed {
+				s.wakeLoop()
+			}
 			s.flushWork.put(touched...)
 			if !s.report(&report) {
 				return
 			}
 		}
+		clear(touched)
 	}
 }
 
-// collect takes the output of the connections that apply touched, under S exclusive, and
-// returns who is to be seen to.
-func (s *Server) collect(list []*core.Conn, touched []*connection) []*connection {
-	local := s.member.Local
+// collect takes the output of the connections that apply touched, under S exclusive. It
+// returns who is to be seen to, and whether there is new mail for the loop.
+func (s *Server) collect(list []*core.Conn, touched []*connection) ([]*connection, bool) {
+	local, resumed := s.member.Local, false
 	for _, conn := range list {
-		c := s.conns[conn]
-		if c == nil {
-			continue
-		}
+		c := conn.Owner().(*connection)
 		s.inbox.Lock()
-		resumed := local.Resume(conn)
+		resumed = local.Resume(conn) || resumed
 		s.inbox.Unlock()
-		if resumed {
-			s.wakeLoop()
-		}
 		conn.Wrote(c.out.written.Load())
 		c.out.push(conn)
-		if conn.Cause() != core.CauseNone {
+		if conn.Over() {
 			c.over.Store(true)
 		}
 		touched = append(touched, c)
 	}
-	return touched
+	return touched, resumed
 }
 
 // report passes on what the loop and the checkpoint goroutine have to know. It returns false
@@ -68,28 +69,51 @@ func (s *Server) report(r *replication.Report) bool {
 		s.fail(r.Err)
 		return false
 	}
+	s.digests.add(r.Digests)
+	for _, path := range r.QuotaExceeded {
+		s.quotaExceeded(path)
+	}
 	if r.Checkpoint != nil {
 		s.checkWork.put(checkpointWork{write: r.Checkpoint})
 	}
 	if !r.Applied.Empty() {
 		applied := r.Applied
 		if applied.Own {
-			s.servingOK.Do(s.nowServing)
+			s.nowServing()
 		}
 		s.loopWork.put(loopNews{applied: &applied})
 	}
 	return true
 }
 
-// nowServing is the first time that the member's own stream is open.
+// nowServing is told when the member's own stream is open. Only apply changes the State, and
+// this is apply's goroutine: it may look at it without S.
 func (s *Server) nowServing() {
-	s.log.Info("serving", "address", s.listener.Addr().String())
-	close(s.serving)
+	s.servingOnce.Do(func() {
+		state := s.member.Local.State
+		s.log.Info("serving", "address", s.listener.Addr().String(),
+			"znodes", state.NodeCount(), "sessions", state.SessionCount(),
+			"zxid", state.LastZxid().String(), "replayed", s.replayed,
+			"took", time.Since(s.started).Round(time.Millisecond).String())
+		close(s.serving)
+	})
+}
+
+// quotaExceeded logs a soft quota that was passed, not more than once a second.
+func (s *Server) quotaExceeded(path string) {
+	now := s.monoMs()
+	if s.quotaLogged != 0 && now-s.quotaLogged < 1000 {
+		return
+	}
+	s.quotaLogged = now
+	s.log.Warn("quota exceeded", "path", path)
 }
 
 // runFlush writes what apply left for other connections, as far as their sockets take it at
-// once; a goroutine of its own waits for the others.
+// once; a goroutine of its own waits for each of the others.
 func (s *Server) runFlush() {
+	var writers sync.WaitGroup
+	defer writers.Wait()
 	var list []*connection
 	for {
 		<-s.flushWork.ready
@@ -99,7 +123,7 @@ func (s *Server) runFlush() {
 		}
 		for _, c := range list {
 			if c.tryFlush() {
-				s.feeders.Go(c.flush)
+				writers.Go(c.flush)
 			}
 			if c.over.Load() {
 				c.kickOut()

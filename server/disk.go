@@ -32,27 +32,62 @@ func makeDirectories(fsys vfs.FS, c *config.Config) error {
 	return nil
 }
 
+// lockFile is the name of the lock in dataDir and dataLogDir.
+const lockFile = "vivarium.lock"
+
 // directoryLock keeps two servers out of one data directory. The kernel lets go of it when
 // the process dies, however it dies.
-type directoryLock struct{ file *os.File }
+type directoryLock struct {
+	files []*os.File
+	made  []string // the files that were not there before
+}
 
-// lockDirectory locks dataDir, or says which process holds it. A file system that is not the
-// operating system's belongs to one process anyway.
-func lockDirectory(fsys vfs.FS, dataDir string) (*directoryLock, error) {
-	if fsys != vfs.Default {
-		return &directoryLock{}, nil
+// lockDirectories locks dataDir and dataLogDir, or says which process holds one. A file system
+// that is not the operating system's belongs to one process anyway.
+func lockDirectories(fsys vfs.FS, c *config.Config) (*directoryLock, error) {
+	l := &directoryLock{}
+	if vfs.Root(fsys) != vfs.Default {
+		return l, nil
 	}
-	name := filepath.Join(dataDir, "vivarium.lock")
+	dirs := []string{c.DataDir}
+	if !sameFile(c.DataDir, c.DataLogDir) {
+		dirs = append(dirs, c.DataLogDir)
+	}
+	for _, dir := range dirs {
+		if err := l.lock(dir); err != nil {
+			l.release(true)
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+func sameFile(a, b string) bool {
+	one, errOne := os.Stat(a)
+	other, errOther := os.Stat(b)
+	return errOne == nil && errOther == nil && os.SameFile(one, other)
+}
+
+func (l *directoryLock) lock(dir string) error {
+	name := filepath.Join(dir, lockFile)
+	if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+		l.made = append(l.made, name)
+	}
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock data directory: %w", err)
+		return fmt.Errorf("lock %s: %w", dir, err)
 	}
 	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
+		l.made = nil // another one's by now
 		text, _ := io.ReadAll(io.LimitReader(file, 32))
 		file.Close()
-		return nil, fmt.Errorf("data directory %s is in use by pid %s: stop that server, or "+
-			"choose another dataDir", dataDir, strings.TrimSpace(string(text)))
+		pid := strings.TrimSpace(string(text))
+		if pid == "" {
+			pid = "unknown" // it has the lock and not yet said who it is
+		}
+		return fmt.Errorf("data directory %s is in use by pid %s: stop that server, or "+
+			"choose another dataDir and dataLogDir", dir, pid)
 	}
 	if err == nil {
 		err = file.Truncate(0)
@@ -62,14 +97,43 @@ func lockDirectory(fsys vfs.FS, dataDir string) (*directoryLock, error) {
 	}
 	if err != nil {
 		file.Close()
-		return nil, fmt.Errorf("lock data directory %s: %w", dataDir, err)
+		return fmt.Errorf("lock %s: %w", dir, err)
 	}
-	return &directoryLock{file: file}, nil
+	l.files = append(l.files, file)
+	return nil
 }
 
-func (l *directoryLock) release() {
-	if l != nil && l.file != nil {
-		l.file.Close()
-		l.file = nil
+// release lets go. With untouched it also takes away what it made: the directories turned out
+// not to be ours. That is done before letting go, so that nobody else can have the file.
+func (l *directoryLock) release(untouched bool) {
+	if untouched {
+		for _, name := range l.made {
+			os.Remove(name)
+		}
 	}
+	for _, file := range l.files {
+		file.Close()
+	}
+	l.files, l.made = nil, nil
+}
+
+// directorySize adds up the files below dir. What vanishes meanwhile does not count.
+func directorySize(fsys vfs.FS, dir string) int64 {
+	names, err := fsys.List(dir)
+	if err != nil {
+		return 0
+	}
+	var total int64
+	for _, name := range names {
+		path := fsys.PathJoin(dir, name)
+		info, err := fsys.Stat(path)
+		switch {
+		case err != nil:
+		case info.IsDir():
+			total += directorySize(fsys, path)
+		default:
+			total += info.Size()
+		}
+	}
+	return total
 }

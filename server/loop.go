@@ -3,6 +3,7 @@ package server
 import (
 	"time"
 
+	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/replication"
 )
 
@@ -11,8 +12,14 @@ type loopNews struct {
 	stored       []*replication.Append
 	applied      *replication.Applied
 	checkpointed uint64
-	checkpoint   bool          // somebody wants one
-	saved        chan struct{} // closed when that one counts
+	save         *save                       // somebody wants a checkpoint
+	deadlines    chan []replication.Deadline // somebody wants to know; room for the answer
+}
+
+// save is the wish for a checkpoint of index or later. done is closed when one counts.
+type save struct {
+	index uint64
+	done  chan struct{}
 }
 
 // wakeLoop makes the loop turn. It never blocks.
@@ -23,16 +30,26 @@ func (s *Server) wakeLoop() {
 	}
 }
 
+// loop is what the loop's goroutine keeps from turn to turn.
+type loop struct {
+	s     *Server
+	turn  replication.Turn
+	work  replication.Work
+	news  []loopNews
+	tick  time.Duration
+	last  time.Time // up to when ticks are counted
+	swept int64
+	saved uint64 // index of the last checkpoint that counts
+	saves []*save
+	asks  []chan []replication.Deadline
+}
+
 // runLoop turns the replica until stop is closed.
 func (s *Server) runLoop(stop <-chan struct{}) {
-	tick := time.Duration(s.member.Config().TickMs) * time.Millisecond
-	ticker := time.NewTicker(tick)
+	l := &loop{s: s, last: time.Now(), swept: s.monoMs(),
+		tick: time.Duration(s.member.Config().TickMs) * time.Millisecond}
+	ticker := time.NewTicker(l.tick)
 	defer ticker.Stop()
-	var turn replication.Turn
-	var work replication.Work
-	var news []loopNews
-	var saved []chan struct{}
-	last, swept := time.Now(), s.monoMs()
 	for {
 		select {
 		case <-stop:
@@ -41,53 +58,84 @@ func (s *Server) runLoop(stop <-chan struct{}) {
 		case <-s.loopWork.ready:
 		case <-ticker.C:
 		}
-		turn.Ticks = int(time.Since(last) / tick)
-		if turn.Ticks > 0 {
-			last = last.Add(time.Duration(turn.Ticks) * tick)
-			s.touchWaiting()
-			if now := s.monoMs(); now-swept >= 1000 {
-				swept = now
-				s.sweep(now)
-			}
-		}
-		s.inbox.Lock()
-		s.member.Local.Inbox.Take(&turn.Mail)
-		s.inbox.Unlock()
-		news, _ = s.loopWork.take(news)
-		saved = gather(&turn, news, saved)
-		turn.NowMs = s.nowMs()
-		s.member.Step(&turn, &work)
-		s.logWork.put(work.Appends...)
-		s.applyWork.put(work.Apply...)
-		if turn.Checkpointed > 0 {
-			for _, c := range saved {
-				close(c)
-			}
-			saved = nil
-		}
-		if work.Cut > 0 {
-			s.checkWork.put(checkpointWork{cut: work.Cut})
-		}
-		turn = replication.Turn{Mail: turn.Mail, Stored: turn.Stored[:0],
-			Applied: turn.Applied[:0]}
+		l.step()
 	}
 }
 
-// gather adds news to a turn.
-func gather(turn *replication.Turn, news []loopNews, saved []chan struct{}) []chan struct{} {
-	for i := range news {
-		n := &news[i]
+// step is one turn.
+func (l *loop) step() {
+	s, turn := l.s, &l.turn
+	l.countTicks()
+	s.inbox.Lock()
+	s.member.Local.Inbox.Take(&turn.Mail)
+	s.inbox.Unlock()
+	l.news, _ = s.loopWork.take(l.news)
+	l.gather()
+	turn.NowMs = s.now().UnixMilli()
+	s.member.Step(turn, &l.work)
+	s.logWork.put(l.work.Appends...)
+	s.applyWork.put(l.work.Apply...)
+	if l.work.Cut > 0 {
+		s.checkWork.put(checkpointWork{cut: l.work.Cut})
+	}
+	l.answer()
+	clear(turn.Stored)
+	clear(turn.Applied)
+	*turn = replication.Turn{Mail: turn.Mail, Stored: turn.Stored[:0],
+		Applied: turn.Applied[:0]}
+}
+
+func (l *loop) countTicks() {
+	s := l.s
+	n := int(time.Since(l.last) / l.tick)
+	if n == 0 {
+		return
+	}
+	l.turn.Ticks = n
+	l.last = l.last.Add(time.Duration(n) * l.tick)
+	s.touchWaiting()
+	if now := s.monoMs(); now-l.swept >= 1000 {
+		l.swept = now
+		s.sweep(now)
+	}
+}
+
+// gather adds the news to the turn.
+func (l *loop) gather() {
+	turn := &l.turn
+	for i := range l.news {
+		n := &l.news[i]
 		turn.Stored = append(turn.Stored, n.stored...)
 		if n.applied != nil {
 			turn.Applied = append(turn.Applied, *n.applied)
 		}
 		turn.Checkpointed = max(turn.Checkpointed, n.checkpointed)
-		turn.Checkpoint = turn.Checkpoint || n.checkpoint
-		if n.saved != nil {
-			saved = append(saved, n.saved)
+		if n.save != nil {
+			turn.Checkpoint = true
+			l.saves = append(l.saves, n.save)
+		}
+		if n.deadlines != nil {
+			l.asks = append(l.asks, n.deadlines)
 		}
 	}
-	return saved
+}
+
+// answer tells those who asked.
+func (l *loop) answer() {
+	l.saved = max(l.saved, l.turn.Checkpointed)
+	left := l.saves[:0]
+	for _, w := range l.saves {
+		if w.index > l.saved {
+			left = append(left, w)
+			continue
+		}
+		close(w.done)
+	}
+	l.saves = left
+	for _, ask := range l.asks {
+		ask <- l.s.member.AppendDeadlines(nil)
+	}
+	l.asks = l.asks[:0]
 }
 
 // touchWaiting reports, once a tick, that the clients live whom the server itself does not
@@ -100,11 +148,29 @@ func (s *Server) touchWaiting() {
 	s.state.RUnlock()
 }
 
-// sweep ends connections that have had no session for too long.
+// sweep ends connections that have had no session for too long, and counts anew what all hold.
 func (s *Server) sweep(now int64) {
+	local := s.member.Local
 	s.state.Lock()
-	s.member.Local.Sweep(now)
-	touched := s.collect(s.member.Local.TakeTouched(nil), nil)
+	for _, conn := range local.Conns() {
+		conn.Wrote(conn.Owner().(*connection).out.written.Load())
+	}
+	local.Sweep(now)
+	touched, resumed := s.collect(local.TakeTouched(nil), nil)
 	s.state.Unlock()
+	if resumed {
+		s.wakeLoop()
+	}
 	s.flushWork.put(touched...)
+}
+
+// deadlines asks the loop when sessions expire.
+func (s *Server) deadlines() map[core.SessionID]int64 {
+	ask := make(chan []replication.Deadline, 1)
+	s.loopWork.put(loopNews{deadlines: ask})
+	m := make(map[core.SessionID]int64)
+	for _, d := range <-ask {
+		m[d.Session] = d.InMs
+	}
+	return m
 }

@@ -10,20 +10,12 @@ import (
 
 // runLog makes appends durable: everything that waits shares one write and one sync.
 func (s *Server) runLog(stop <-chan struct{}) {
-	mark := time.NewTicker(50 * time.Millisecond)
-	defer mark.Stop()
 	var appends []*replication.Append
 	for {
 		select {
 		case <-stop:
 			return
 		case <-s.logWork.ready:
-		case <-mark.C:
-			if err := s.disk.Mark(s.monoMs()); err != nil {
-				s.fail(fmt.Errorf("write mark: %w", err))
-				return
-			}
-			continue
 		}
 		appends, _ = s.logWork.take(appends)
 		if len(appends) == 0 {
@@ -38,12 +30,31 @@ func (s *Server) runLog(stop <-chan struct{}) {
 			s.fail(fmt.Errorf("append to the log: %w", err))
 			return
 		}
-		if took := time.Since(began); took > s.cfg.FsyncWarning {
-			s.counters.slowSyncs.Add(1)
-			s.log.Warn("slow sync of the log", "took", took.Round(time.Millisecond).String(),
-				"entries", len(batch.Entries))
+		if took := time.Since(began); len(batch.Entries) > 0 {
+			s.counters.syncs.add(took.Milliseconds())
+			if took > s.cfg.FsyncWarning {
+				s.log.Warn("slow sync of the log", "took", took.Round(time.Millisecond).String(),
+					"entries", len(batch.Entries))
+			}
 		}
 		s.loopWork.put(loopNews{stored: append([]*replication.Append(nil), appends...)})
+	}
+}
+
+// runMark writes the mark beside the log, off the path of the acknowledgements.
+func (s *Server) runMark(stop <-chan struct{}) {
+	tick := time.NewTicker(time.Duration(s.member.Config().TickMs) * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+		if err := s.disk.Mark(s.monoMs()); err != nil {
+			s.fail(fmt.Errorf("write mark: %w", err))
+			return
+		}
 	}
 }
 
@@ -85,8 +96,10 @@ func (s *Server) checkpointStep(w checkpointWork) error {
 	if err := s.disk.WriteCheckpoint(store.FromMember(w.write)); err != nil {
 		return fmt.Errorf("write checkpoint at %d: %w", w.write.Index, err)
 	}
+	took := time.Since(began)
+	s.counters.checkpoints.add(took.Milliseconds())
 	s.log.Info("state saved", "index", w.write.Index, "changes", len(w.write.Records),
-		"took", time.Since(began).Round(time.Millisecond).String())
+		"took", took.Round(time.Millisecond).String())
 	s.loopWork.put(loopNews{checkpointed: w.write.Index})
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -24,31 +25,57 @@ type usageError struct{ err error }
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-func main() {
+func main() { os.Exit(run()) }
+
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// Who asks twice does not want to wait for an orderly stop.
+	context.AfterFunc(ctx, stop)
 	err := newRoot().ExecuteContext(ctx)
-	stop()
 	if err == nil {
-		return
+		return 0
 	}
 	fmt.Fprintln(os.Stderr, "vivarium:", err)
 	var usage usageError
 	if errors.As(err, &usage) {
-		os.Exit(exitUsage)
+		return exitUsage
 	}
-	os.Exit(exitFailure)
+	return exitFailure
 }
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "vivarium",
 		Short: "A coordination service that speaks ZooKeeper's protocol",
-		Example: "  vivarium serve                       # data in ./data, on 127.0.0.1:2181\n" +
+		Example: "  vivarium serve                       # data in ./data, clients on 127.0.0.1:2181\n" +
 			"  vivarium serve --config /etc/zoo.cfg # ZooKeeper's own configuration file",
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// What goes wrong is said once, by run.
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
 	root.AddCommand(newServe(), newVersion())
 	return root
+}
+
+// noArguments refuses arguments. Those of the root are subcommands that it does not have.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if !cmd.HasParent() {
+		meant := ""
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			meant = fmt.Sprintf(" (%s?)", near[0])
+		}
+		return usageError{fmt.Errorf("unknown command %q%s; see vivarium --help", args[0], meant)}
+	}
+	return usageError{fmt.Errorf("%s takes no arguments, and got %s; see %s --help",
+		cmd.CommandPath(), strings.Join(args, " "), cmd.CommandPath())}
 }

@@ -30,7 +30,7 @@ func newServe() *cobra.Command {
 		Example: "  vivarium serve\n" +
 			"  vivarium serve --config zoo.cfg -D zookeeper.4lw.commands.whitelist='*'\n" +
 			"  vivarium serve --config zoo.cfg --check",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, f) },
 	}
 	flags := cmd.Flags()

@@ -26,7 +26,7 @@ func buildVersion() server.Version {
 			v.Commit = s.Value
 		case "vcs.time":
 			if t, err := time.Parse(time.RFC3339, s.Value); err == nil {
-				v.Built = t.UTC().Format("2006-01-02 15:04 UTC")
+				v.Built = t.UTC()
 			}
 		}
 	}
@@ -38,17 +38,21 @@ func newVersion() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Say which version this is, and which ZooKeeper it serves",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := buildVersion()
-			if output == "json" {
+			switch output {
+			case "text":
+			default:
+				return usageError{fmt.Errorf("--output %q: text or json is allowed", output)}
+			case "json":
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{
-					"release": v.Release, "commit": v.Commit, "built": v.Built,
+					"release": v.Release, "commit": v.Commit, "built": builtText(v),
 					"zookeeper": server.ZooKeeperRelease})
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(),
 				"vivarium %s (commit %s, built %s), serves the protocol of ZooKeeper %s\n",
-				v.Release, orUnknown(v.Commit), orUnknown(v.Built), server.ZooKeeperRelease)
+				v.Release, orUnknown(v.Commit), orUnknown(builtText(v)), server.ZooKeeperRelease)
 			return err
 		},
 	}
@@ -61,4 +65,11 @@ func orUnknown(s string) string {
 		return "unknown"
 	}
 	return s
+}
+
+func builtText(v server.Version) string {
+	if v.Built.IsZero() {
+		return ""
+	}
+	return v.Built.Format("2006-01-02 15:04 UTC")
 }
