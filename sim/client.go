@@ -20,7 +20,7 @@ type rawClient struct {
 	ip  netip.Addr
 	gen *generator
 
-	session session
+	session *session
 	conn    *rawConn   // the one in use, nil if there is none
 	old     *rawConn   // the one before, if it is still in use as well
 	silent  int64      // until then it says nothing
@@ -61,6 +61,7 @@ const (
 // rawConn is one connection of a raw client.
 type rawConn struct {
 	c        *rawClient
+	session  *session // for which it was opened
 	end      *end
 	tap      *tap
 	out      [][]byte // frames to be sent; the first may be sent in part
@@ -87,7 +88,9 @@ func newRawClient(w *World, id int64) *rawClient {
 	return c
 }
 
-func (c *rawClient) newSession() session { return session{watches: map[watchKind][]string{}} }
+func (c *rawClient) newSession() *session {
+	return &session{watches: map[watchKind][]string{}}
+}
 
 // String says where the client stands.
 func (c *rawClient) String() string {
@@ -163,7 +166,7 @@ func (c *rawClient) burst() {
 		if int64(conn.waiting) >= c.w.k.Pipeline {
 			return
 		}
-		for _, q := range c.gen.next(&c.session) {
+		for _, q := range c.gen.next(c.session) {
 			conn.request(q.op, q.body)
 		}
 	}
@@ -185,9 +188,9 @@ func (c *rawClient) connect() {
 // opened sends the handshake.
 func (conn *rawConn) opened(e *end) {
 	c := conn.c
-	w, s := c.w, &c.session
-	conn.end = e
-	conn.tap = &tap{w: w, client: c.id, conn: e.link.id}
+	w, s := c.w, c.session
+	conn.end, conn.session = e, s
+	conn.tap = &tap{w: w, client: c.id, conn: e.link.id, link: e.link}
 	e.readable, e.writable = conn.readable, conn.pump
 	e.gone = func(cause string) { conn.gone(cause) }
 	if c.conn != conn {
@@ -229,8 +232,8 @@ func (conn *rawConn) request(op wire.OpCode, body []byte) int32 {
 		conn.closing = true
 		fallthrough
 	default:
-		conn.c.session.xid++
-		xid = conn.c.session.xid
+		conn.session.xid++
+		xid = conn.session.xid
 	}
 	b, at := wire.BeginFrame(nil)
 	h := wire.RequestHeader{Xid: xid, Op: op}
@@ -292,7 +295,7 @@ func (conn *rawConn) deafen(until int64) {
 
 // arrived handles one frame.
 func (conn *rawConn) arrived(a *arrival) {
-	c, s := conn.c, &conn.c.session
+	c, s := conn.c, conn.session
 	if c.keep {
 		c.seen = append(c.seen, a)
 	}
@@ -300,19 +303,13 @@ func (conn *rawConn) arrived(a *arrival) {
 		conn.connected(a.connect)
 		return
 	}
-	mine := conn.tap.session == s.id
+	s.lastZxid = max(s.lastZxid, a.zxid)
 	if a.event != nil {
-		if mine {
-			s.lastZxid = max(s.lastZxid, a.zxid)
-			s.fired(a.event)
-		}
+		s.fired(a.event)
 		return
 	}
 	conn.waiting--
-	if mine {
-		s.lastZxid = max(s.lastZxid, a.zxid)
-		s.armed(a)
-	}
+	s.armed(a)
 	c.gen.learn(a)
 	switch {
 	case a.op == wire.OpCloseSession && a.result.Err == linearizability.CodeOk:
@@ -332,9 +329,13 @@ func (conn *rawConn) connected(a *wire.ConnectResponse) {
 		c.ended(conn, linearizability.EndExpired)
 		return
 	}
+	s := conn.session
+	if s != c.session {
+		conn.close() // the client has given that session up
+		return
+	}
 	c.retry = 0
 	conn.open = true
-	s := &c.session
 	s.id, s.password, s.timeoutMs = a.SessionID, bytes.Clone(a.Password), int64(a.TimeoutMs)
 	for _, auth := range s.auths {
 		q := wire.AuthRequest{Scheme: "digest", Auth: auth}
@@ -354,7 +355,7 @@ func (conn *rawConn) connected(a *wire.ConnectResponse) {
 
 // rearm sets the watches of the connection before, as clients do, or arbitrary ones.
 func (conn *rawConn) rearm() {
-	c, s := conn.c, &conn.c.session
+	c, s := conn.c, conn.session
 	lists := s.watches
 	relative := s.lastZxid
 	if c.r.chance(c.w.k.RandomWatches) && !c.finishing {
@@ -383,7 +384,7 @@ func (conn *rawConn) rearm() {
 
 // ended: the session is over.
 func (c *rawClient) ended(conn *rawConn, how string) {
-	if conn.tap.session != c.session.id && c.session.id != 0 {
+	if conn.session != c.session {
 		return // it is not this one any more
 	}
 	l := conn.tap.line(linearizability.KindEnd)

@@ -210,6 +210,7 @@ type tap struct {
 	w       *World
 	client  int64
 	conn    int64
+	link    *link
 	session int64
 	waiting []sentCall // in the order sent
 	in      []byte     // the beginning of a frame
@@ -349,6 +350,9 @@ func (t *tap) connected(b []byte, a *arrival) bool {
 	l := t.line(linearizability.KindConnected)
 	l.Connect = &linearizability.Connect{TimeoutMs: a.connect.TimeoutMs, Resumed: resumed,
 		ReadOnly: a.connect.ReadOnly}
+	if a.connect.TimeoutMs > 0 {
+		l.Connect.Generation = t.link.generation
+	}
 	t.w.history.Add(l)
 	return true
 }

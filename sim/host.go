@@ -320,9 +320,10 @@ func (h *host) operate(op operation, kind counter, delay func() int64, done func
 			return
 		}
 		if !op.Done() {
-			kind = faultCrashInDisk
+			h.boundary(faultCrashInDisk)
+		} else {
+			h.boundary(kind)
 		}
-		h.boundary(kind)
 		h.operate(op, kind, delay, done)
 	})
 }

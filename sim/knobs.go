@@ -147,7 +147,10 @@ type drawLog func(lo, hi int64) int64
 
 func (k *Knobs) drawMember(r rng, some drawSome, log drawLog) {
 	k.MaxEntryBytes = some(400, 1, 4000)
-	k.CheckpointBytes = log(1, 1<<20)
+	k.CheckpointBytes = log(1, 1<<18) * r.between(0, 2)
+	if k.CheckpointBytes == 0 {
+		k.CheckpointBytes = r.between(1, 2000) // every few entries
+	}
 	k.IdleTicks = r.between(5, 200)
 	k.ContainerCheckMs = log(100, 10000)
 	k.ContainerNeverUsedMs = some(300, 100, 4000)

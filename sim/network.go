@@ -21,6 +21,8 @@ type link struct {
 	server end
 	// black swallows everything in both directions, and tells nobody.
 	black bool
+	// generation is the session's that the host's process says this connection has.
+	generation uint64
 }
 
 // end is what one side holds of a link.

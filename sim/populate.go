@@ -9,6 +9,14 @@ func (w *World) populate() {
 		w.clients = append(w.clients, c)
 		w.clock.after(r.between(0, second), c.start)
 	}
+	for range w.k.ProtocolClients {
+		w.nextID++
+		c := newProtocolClient(w, w.nextID)
+		w.clients = append(w.clients, c)
+		c.begin()
+		w.clock.after(r.between(0, second), c.later)
+	}
+	w.planGarbage()
 }
 
 // Stage is what a scenario has to play on.

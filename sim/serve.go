@@ -226,6 +226,7 @@ func (sc *serverConn) flushSome() {
 func (sc *serverConn) writeSome() int {
 	h := sc.h
 	h.boundary(faultCrashSend)
+	sc.end.link.generation = uint64(sc.conn.Generation())
 	limit := min(len(sc.out), int(1+h.pace.Int64N(h.w.k.FlushBytes)))
 	n := sc.end.write(sc.out[:limit])
 	h.w.trace.add(h.w.clock.now, traceSend, sc.end.link.id, sc.out[:n])

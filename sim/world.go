@@ -348,6 +348,17 @@ func (w *World) stuck() string {
 			text += " " + c.String()
 		}
 	}
+	if w.host.member == nil {
+		return text
+	}
+	for _, c := range w.host.member.Local.Conns() {
+		text += fmt.Sprintf("; %v session %v queued %d unsent %d cause %v", c.ID(), c.Session(),
+			c.Queued(), c.Unsent(), c.Cause())
+		if sc := w.host.conns[c.ID()]; sc != nil {
+			text += fmt.Sprintf(" link %d in %d waiting %v closing %v gone %v", sc.end.link.id,
+				len(sc.in), sc.waiting, sc.closing, sc.end.over)
+		}
+	}
 	return text
 }
 

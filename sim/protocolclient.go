@@ -1,0 +1,350 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/vivariumdb/vivarium/client/protocol"
+	"github.com/vivariumdb/vivarium/linearizability"
+	"github.com/vivariumdb/vivarium/wire"
+)
+
+// protocolClient is a client as applications have it: the protocol half of package client, driven
+// as that package asks. Its frames are tapped like those of raw clients; what it tells its caller
+// is judged here.
+type protocolClient struct {
+	w   *World
+	id  int64
+	r   rng
+	ip  netip.Addr
+	gen *generator
+
+	s     *protocol.Session
+	auth  session // for the generator
+	end   *end    // of the connection of the last Dial, nil until it is there
+	tap   *tap
+	conn  protocol.ConnID
+	out   []byte // not written yet
+	part  int    // bytes of the frame at the head of out that are written
+	begun bool   // that frame was noted in the history
+
+	tag      uint64
+	answered map[uint64]bool // by the tag of a request that was accepted: its Reply has come
+	open     int             // requests without a Reply
+	watchers map[protocol.WatcherID]bool
+	last     protocol.WatcherID
+	timer    int64 // when Tick is planned, 0: not at all
+	deaf     int64
+
+	finishing bool
+	reading   int
+	closed    bool
+	finished  bool
+}
+
+func newProtocolClient(w *World, id int64) *protocolClient {
+	c := &protocolClient{w: w, id: id, r: newRNG(w.seed, fmt.Sprintf("protocol/%d", id)),
+		ip: netip.AddrFrom4([4]byte{10, 0, 1, byte(id)})}
+	c.gen = newGenerator(w, c.r, c.ip)
+	return c
+}
+
+// String says where the client stands.
+func (c *protocolClient) String() string {
+	return fmt.Sprintf("protocol client %d session %#x state %v outstanding %d reading %d", c.id,
+		c.s.ID(), c.s.State(), c.s.Outstanding(), c.reading)
+}
+
+func (c *protocolClient) start() {
+	c.begin()
+	c.later()
+}
+
+func (c *protocolClient) done() bool { return c.finished }
+
+func (c *protocolClient) nowMs() int64 { return c.w.clock.now / millisecond }
+
+// begin opens a session of its own.
+func (c *protocolClient) begin() {
+	s, err := protocol.New(protocol.Config{Servers: []string{"host:2181"},
+		SessionTimeoutMs: c.gen.timeoutMs(), MaxRequests: int(c.w.k.Pipeline) + 64,
+		BackoffMaxMs: 500}, c.nowMs())
+	if err != nil {
+		c.w.violate("client", err.Error())
+		return
+	}
+	c.s, c.closed = s, false
+	c.answered, c.open = map[uint64]bool{}, 0
+	c.watchers = map[protocol.WatcherID]bool{}
+	c.auth = session{}
+	c.act()
+}
+
+func (c *protocolClient) later() {
+	c.w.clock.after(c.r.spread(c.w.k.ThinkUs), func() {
+		if c.finishing || c.w.over {
+			return
+		}
+		c.step()
+		c.later()
+	})
+}
+
+func (c *protocolClient) step() {
+	k := &c.w.k
+	switch {
+	case c.s.Over():
+		c.begin()
+	case c.r.chance(k.CloseSession) && !c.closed:
+		c.close()
+	case c.r.chance(k.SlowRead):
+		c.w.count.add(faultSlowRead)
+		c.deaf = c.w.clock.now + c.r.spread(second)
+		c.w.clock.after(c.deaf-c.w.clock.now, c.readable)
+	case c.r.chance(20) && c.last > 0:
+		id := protocol.WatcherID(c.r.between(1, int64(c.last)))
+		c.s.Unwatch(id, c.nowMs())
+		delete(c.watchers, id)
+	default:
+		for n := c.r.between(1, k.Burst); n > 0; n-- {
+			for _, q := range c.gen.next(&c.auth) {
+				c.submit(q)
+			}
+		}
+	}
+	c.act()
+}
+
+func (c *protocolClient) close() {
+	c.tag++
+	c.answered[c.tag] = false
+	c.open++
+	c.closed = true
+	c.s.Close(c.tag, c.nowMs())
+}
+
+// submit gives a request to the session.
+func (c *protocolClient) submit(q asked) {
+	if c.closed || q.op == wire.OpPing {
+		return
+	}
+	c.tag++
+	var err error
+	if q.op == wire.OpAuth {
+		r := wire.NewReader(q.body)
+		var auth wire.AuthRequest
+		auth.Decode(&r)
+		err = c.s.AddAuth(c.tag, auth.Scheme, auth.Auth, c.nowMs())
+	} else {
+		c.last++
+		c.watchers[c.last] = true
+		err = c.s.Submit(protocol.Request{Tag: c.tag, Op: q.op, Body: q.body, Watcher: c.last},
+			c.nowMs())
+	}
+	switch {
+	case err == nil:
+		c.answered[c.tag] = false
+		c.open++
+	case errors.Is(err, protocol.ErrFull), errors.Is(err, protocol.ErrOver),
+		errors.Is(err, protocol.ErrMalformed), errors.Is(err, protocol.ErrTooLarge):
+	default:
+		c.w.violate("client", fmt.Sprintf("%v: %v", c, err))
+	}
+}
+
+// act does what the session wants done: effects in their order, then bytes.
+func (c *protocolClient) act() {
+	for {
+		e, ok := c.s.Next()
+		if !ok {
+			break
+		}
+		c.effect(e)
+	}
+	if c.s.HasOutput() {
+		c.out = append(c.out, c.s.Output(nil)...)
+		c.pump()
+	}
+	if at, ok := c.s.Deadline(); ok && (c.timer == 0 || at < c.timer) {
+		c.timer = at
+		c.w.clock.after(at*millisecond-c.w.clock.now, func() { c.tick(at) })
+	}
+	c.proceed()
+}
+
+func (c *protocolClient) tick(at int64) {
+	if c.timer != at || c.w.over {
+		return
+	}
+	c.timer = 0
+	c.s.Tick(c.nowMs())
+	c.act()
+}
+
+func (c *protocolClient) effect(e protocol.Effect) {
+	switch e := e.(type) {
+	case protocol.Dial:
+		c.dial(e.Conn)
+	case protocol.HangUp:
+		c.hangUp(e.Conn)
+	case protocol.StateChange:
+		if e.State == wire.StateExpired && c.tap != nil {
+			l := c.tap.line(linearizability.KindEnd)
+			l.Text = linearizability.EndExpired
+			c.w.history.Add(l)
+		}
+	case protocol.Reply:
+		if done, known := c.answered[e.Tag]; !known || done {
+			c.w.violate("client", fmt.Sprintf("%v: request %d is answered twice, or was never asked",
+				c, e.Tag))
+		}
+		c.answered[e.Tag] = true
+		c.open--
+	case protocol.Event:
+		for _, id := range e.Watchers {
+			if !c.watchers[id] {
+				c.w.violate("client", fmt.Sprintf("%v: watcher %d is told %v, and watches nothing",
+					c, id, e))
+			}
+		}
+	}
+}
+
+// dial connects; there is never a second Dial before the Lost of the first.
+func (c *protocolClient) dial(conn protocol.ConnID) {
+	c.conn, c.end, c.tap, c.out, c.part, c.begun = conn, nil, nil, nil, 0, false
+	s := c.s
+	c.w.dial(c.ip, func(e *end) {
+		if c.s != s || c.conn != conn {
+			e.close(linearizability.CauseClient)
+			return
+		}
+		c.end, c.tap = e, &tap{w: c.w, client: c.id, conn: e.link.id, link: e.link}
+		e.readable, e.writable = c.readable, c.pump
+		e.gone = func(cause string) { c.lost(s, conn, cause) }
+		s.Opened(conn, c.nowMs())
+		c.act()
+	}, func() { c.lost(s, conn, linearizability.CauseNetwork) })
+}
+
+// hangUp closes the connection and reports it as lost.
+func (c *protocolClient) hangUp(conn protocol.ConnID) {
+	if c.conn != conn {
+		return
+	}
+	s := c.s
+	if c.end != nil {
+		c.end.close(linearizability.CauseClient)
+		c.end.over = true
+	}
+	c.w.clock.after(0, func() { c.lost(s, conn, linearizability.CauseClient) })
+}
+
+func (c *protocolClient) lost(s *protocol.Session, conn protocol.ConnID, cause string) {
+	if c.s != s || c.conn != conn || conn == 0 {
+		return
+	}
+	if c.tap != nil {
+		c.tap.gone(cause)
+	}
+	c.conn, c.end, c.out, c.part, c.begun = 0, nil, nil, 0, false
+	s.Lost(conn, c.nowMs(), c.r.Uint32())
+	c.act()
+}
+
+// pump writes whole frames as long as there is room, and notes each when its first byte goes.
+func (c *protocolClient) pump() {
+	for len(c.out) > 0 && c.end != nil {
+		n, err := wire.FrameLength(c.out, 1<<30)
+		if err != nil || n == 0 || n > len(c.out) {
+			c.w.violate("client", "the output does not consist of frames")
+			return
+		}
+		if !c.begun {
+			c.tap.sent(append([]byte(nil), c.out[:n]...), false)
+			c.begun = true
+		}
+		c.part += c.end.write(c.out[c.part:n])
+		if c.part < n {
+			return
+		}
+		c.out, c.part, c.begun = c.out[n:], 0, false
+	}
+}
+
+// readable feeds what has arrived, in pieces.
+func (c *protocolClient) readable() {
+	now := c.w.clock.now
+	for c.end != nil && now >= c.deaf {
+		e := c.end
+		b := e.read(int(c.r.between(1, 4096)))
+		if len(b) == 0 {
+			if e.finished() {
+				e.end(e.in.ended)
+			}
+			return
+		}
+		c.tap.received(b, c.saw)
+		c.s.Feed(c.conn, b, c.nowMs())
+		c.act()
+	}
+}
+
+// saw learns from a frame what the generator and the history want to know.
+func (c *protocolClient) saw(a *arrival) {
+	if a.result == nil {
+		return
+	}
+	c.gen.learn(a)
+	if a.op == wire.OpCloseSession && a.result.Err == linearizability.CodeOk {
+		l := c.tap.line(linearizability.KindEnd)
+		l.Text = linearizability.EndClosed
+		c.w.history.Add(l)
+	}
+}
+
+// finish reads everything back and closes.
+func (c *protocolClient) finish() {
+	c.finishing, c.deaf = true, 0
+	if c.s.Over() {
+		c.begin()
+	}
+	c.readable()
+	c.proceed()
+}
+
+// proceed goes on with finishing once all is answered.
+func (c *protocolClient) proceed() {
+	if !c.finishing || c.finished || c.w.over {
+		return
+	}
+	if c.s.Over() {
+		if c.open != 0 {
+			c.w.violate("client", fmt.Sprintf("%v: %d requests are never answered", c, c.open))
+		}
+		if c.reading > 0 {
+			c.finished = true
+			return
+		}
+		c.w.clock.after(10*millisecond, func() {
+			if c.s.Over() && !c.finished {
+				c.begin()
+			}
+		})
+		return
+	}
+	if c.s.State() != wire.StateSyncConnected || c.s.Outstanding() > 0 || c.closed {
+		return
+	}
+	c.reading++
+	if c.reading == 1 {
+		c.submit(c.gen.sync("/"))
+		for _, q := range c.gen.everything() {
+			c.submit(q)
+		}
+	} else {
+		c.close()
+	}
+	c.act()
+}
