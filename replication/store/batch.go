@@ -98,9 +98,15 @@ func appendPosition(b []byte, p Position) []byte {
 	return binary.AppendUvarint(b, p.Index)
 }
 
-// appendBase encodes the payload of the first record of a segment: what a reader needs to know
-// that begins here because the segments before have been cut.
+// logVersion is the format of the records of a segment. A release that writes another one begins
+// a new segment, whose base says so.
+const logVersion = 1
+
+// appendBase encodes the payload of the first record of a segment: the version, and what a reader
+// needs to know that begins here because the segments before have been cut. Where the version
+// stands does not change with it.
 func appendBase(b []byte, id DiskID, hs hardState, last Position) []byte {
+	b = binary.AppendUvarint(b, logVersion)
 	b = append(b, id[:]...)
 	b = appendHardState(b, hs)
 	return appendPosition(b, last)
@@ -108,6 +114,9 @@ func appendBase(b []byte, id DiskID, hs hardState, last Position) []byte {
 
 func decodeBase(b []byte) (id DiskID, hs hardState, last Position, err error) {
 	d := decoder{b: b}
+	if v := d.uvarint(); v != logVersion && !d.bad {
+		return id, hs, last, &VersionError{Found: v, Known: logVersion}
+	}
 	copy(id[:], d.take(len(id)))
 	hs, last = d.hardState(), d.position()
 	return id, hs, last, d.end()

@@ -129,6 +129,11 @@ func openStates(fs vfs.FS, dir string, o Options, d *doom) (*states, error) {
 
 // judge tells damage from errors.
 func (s *states) judge(op string, err error) error {
+	var version *VersionError
+	if errors.As(err, &version) {
+		version.File = s.dir
+		return version
+	}
 	if pebble.IsCorruptionError(err) || errors.Is(err, errFormat) || oserror.IsNotExist(err) {
 		return &CorruptError{File: s.dir, What: "checkpoint", Err: err}
 	}

@@ -51,6 +51,14 @@ func crashMemory(ops []op, effect int, fate Fate) (ended bool, err error) {
 run:
 	for _, o := range ops {
 		next = done.after(o)
+		if o.restart {
+			mem = mem.Restart()
+			if _, err := mem.Open(testOptions()); err != nil {
+				return false, err
+			}
+			done = next
+			continue
+		}
 		for p := o.plan(mem); !p.Done(); effect-- {
 			if effect == 0 {
 				ended = false
@@ -232,7 +240,14 @@ func film(ops []op) ([]shot, []model, error) {
 		cam.mu.Lock()
 		begun++
 		cam.mu.Unlock()
-		if err := o.run(disk); err != nil {
+		if o.restart {
+			if err := disk.release(); err != nil {
+				return nil, nil, err
+			}
+			if disk, _, err = Open(cam, testOptions()); err != nil {
+				return nil, nil, err
+			}
+		} else if err := o.run(disk); err != nil {
 			return nil, nil, fmt.Errorf("%v: %w", o, err)
 		}
 		cam.mu.Lock()
@@ -240,12 +255,6 @@ func film(ops []op) ([]shot, []model, error) {
 		cam.mu.Unlock()
 	}
 	cam.shoot("the end")
-	if err := disk.release(); err != nil {
-		return nil, nil, err
-	}
-	if disk, _, err = Open(cam, testOptions()); err != nil { // a crash while it is opened
-		return nil, nil, err
-	}
 	cam.mu.Lock()
 	cam.tag = nil
 	cam.mu.Unlock()

@@ -77,8 +77,9 @@ type Batch struct {
 	Entries []*raftpb.Entry
 }
 
-// Add appends a later step to b, as if both were written one after the other. Entries that the
-// later step replaces leave b. The slice of b grows; those of the arguments are only read.
+// Add appends a later step to b, as if both were written one after the other: entries that the
+// later step replaces leave b. The first step is added to the zero Batch, which then has a slice
+// of its own; those of the steps are only read.
 func (b *Batch) Add(next Batch) {
 	if next.HardState != nil {
 		b.HardState = next.HardState

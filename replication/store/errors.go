@@ -73,6 +73,18 @@ func (e *ZooKeeperDataError) Error() string {
 // Unwrap makes a ZooKeeperDataError an ErrZooKeeperData.
 func (e *ZooKeeperDataError) Unwrap() error { return ErrZooKeeperData }
 
+// VersionError refuses what a later release wrote: it is whole, and not ours to read.
+type VersionError struct {
+	File         string
+	Found, Known uint64
+}
+
+// Error names the file, both versions, and what to do.
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("open %s: it has format %d, this release knows up to %d; "+
+		"start the release that wrote it, or a later one", e.File, e.Found, e.Known)
+}
+
 // IdentityError refuses directories that do not belong together.
 type IdentityError struct {
 	DataDir, LogDir string

@@ -130,6 +130,9 @@ func failMemory(ops []op, fault Fault, fate Fate) error {
 	mem.Inject(fault)
 	var done, next model
 	for _, o := range ops {
+		if o.restart {
+			continue // a new process has no faults planted
+		}
 		next = done.after(o)
 		if err := o.run(mem); err != nil {
 			var failed *FailedError

@@ -112,13 +112,16 @@ func (d dirs) checkEmpty() error {
 }
 
 // The disk file is text, for people: one line with the version, one with the id.
-const diskFormat = "vivarium disk 1\n%s\n"
+const (
+	diskVersion = 1
+	diskFormat  = "vivarium disk %d\n%s\n"
+)
 
 func (d dirs) writeID(dir string, id DiskID) error {
 	if err := makeDir(d.fs, dir); err != nil {
 		return err
 	}
-	return writeFile(d.fs, dir, diskFile, fmt.Appendf(nil, diskFormat, id))
+	return writeFile(d.fs, dir, diskFile, fmt.Appendf(nil, diskFormat, diskVersion, id))
 }
 
 func (d dirs) readID(dir string) (id DiskID, ok bool, err error) {
@@ -128,25 +131,37 @@ func (d dirs) readID(dir string) (id DiskID, ok bool, err error) {
 		return id, false, err
 	}
 	var digits []byte
-	if n, _ := fmt.Sscanf(string(text), strings.Replace(diskFormat, "%s", "%x", 1),
-		&digits); n != 1 || copy(id[:], digits) != len(id) ||
-		string(text) != fmt.Sprintf(diskFormat, id) {
-		return id, false, &CorruptError{File: path, What: "not a disk id"}
+	var version uint64
+	// What was scanned is printed again: scanning alone lets too much pass.
+	n, _ := fmt.Sscanf(string(text), strings.Replace(diskFormat, "%s", "%x", 1), &version, &digits)
+	switch {
+	case n == 2 && copy(id[:], digits) == len(id) &&
+		string(text) == fmt.Sprintf(diskFormat, diskVersion, id):
+		return id, true, nil
+	case n >= 1 && version > diskVersion:
+		return id, false, &VersionError{File: path, Found: version, Known: diskVersion}
 	}
-	return id, true, nil
+	return id, false, &CorruptError{File: path, What: "not a disk id"}
 }
+
+// asideFile says that the disk is being set aside. Open goes on with it after a crash.
+const asideFile = "aside"
 
 // SetAside renames our directories under DataDir and LogDir, so that the next Open finds them
 // empty and nothing is thrown away. It returns the new names. The disk must be closed.
 func SetAside(fs vfs.FS, o Options) ([]string, error) {
-	o = o.withDefaults()
-	d := newDirs(fs, o)
-	places := []string{d.log, d.data} // a crash in between leaves "log directory is empty"
-	if d.shared() {
-		places = places[1:]
+	d := newDirs(newPrivateFS(fs), o.withDefaults())
+	there, err := exists(fs, d.ourData())
+	if err != nil {
+		return nil, fmt.Errorf("set aside %s: %w", d.data, err)
+	}
+	if there {
+		if err := writeFile(d.fs, d.ourData(), asideFile, nil); err != nil {
+			return nil, err
+		}
 	}
 	var names []string
-	for _, dir := range places {
+	for _, dir := range []string{d.log, d.data} { // the one with the note last
 		name, err := d.setAside(dir)
 		if err != nil {
 			return names, err
@@ -156,6 +171,20 @@ func SetAside(fs vfs.FS, o Options) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// finishAside does the rest if a crash interrupted SetAside.
+func finishAside(fs vfs.FS, o Options) error {
+	d := newDirs(fs, o)
+	there, err := exists(fs, fs.PathJoin(d.ourData(), asideFile))
+	if err != nil {
+		return fmt.Errorf("open %s: %w", d.data, err)
+	}
+	if !there {
+		return nil
+	}
+	_, err = SetAside(fs, o)
+	return err
 }
 
 func (d dirs) setAside(dir string) (string, error) {

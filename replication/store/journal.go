@@ -97,8 +97,7 @@ func (j *journal) syncData() error {
 // full says whether a record of size bytes belongs into the next segment. A record larger than a
 // segment gets one of its own, which is then larger.
 func (j *journal) full(size int64) bool {
-	base := recordSize(len(DiskID{}))
-	return j.file == nil || j.at > 2*base && j.at+size > j.limit
+	return j.file == nil || j.tail > 0 && j.at+size > j.limit
 }
 
 // rotate begins the next segment. Its base is synced before the first batch is written behind it:

@@ -17,31 +17,35 @@ const (
 	markSlots = 2
 	markBlock = 4096
 	markSize  = 56
-	markMagic = 0x564c4d31 // "VLM1"
+	markMagic = 0x564c4d4b // "VLMK"
+	// markVersion is the format of a slot; where it stands does not change with it.
+	markVersion = 1
 )
 
-// appendMark encodes a slot: CRC-32C over disk id and the rest, magic, count, and the mark.
+// appendMark encodes a slot: CRC-32C over disk id and the rest, magic, count, version, the mark.
 func appendMark(b []byte, id DiskID, count uint64, m Mark) []byte {
 	at := len(b)
 	le := binary.LittleEndian
 	b = le.AppendUint32(b, 0)
 	b = le.AppendUint32(b, markMagic)
-	for _, v := range []uint64{count, m.Term, m.Vote, m.Acked.Term, m.Acked.Index, 0} {
+	for _, v := range []uint64{count, markVersion, m.Term, m.Vote, m.Acked.Term,
+		m.Acked.Index} {
 		b = le.AppendUint64(b, v)
 	}
 	le.PutUint32(b[at:], crc32.Update(crc32.Checksum(id[:], castagnoli), castagnoli, b[at+4:]))
 	return b
 }
 
-func decodeMark(b []byte, id DiskID) (count uint64, m Mark, ok bool) {
+// decodeMark reads a slot; ok is false if it is damaged.
+func decodeMark(b []byte, id DiskID) (count, version uint64, m Mark, ok bool) {
 	le := binary.LittleEndian
 	sum := crc32.Update(crc32.Checksum(id[:], castagnoli), castagnoli, b[4:markSize])
 	if le.Uint32(b) != sum || le.Uint32(b[4:]) != markMagic {
-		return 0, m, false
+		return 0, 0, m, false
 	}
-	m.Term, m.Vote = le.Uint64(b[16:]), le.Uint64(b[24:])
-	m.Acked = Position{Term: le.Uint64(b[32:]), Index: le.Uint64(b[40:])}
-	return le.Uint64(b[8:]), m, true
+	m.Term, m.Vote = le.Uint64(b[24:]), le.Uint64(b[32:])
+	m.Acked = Position{Term: le.Uint64(b[40:]), Index: le.Uint64(b[48:])}
+	return le.Uint64(b[8:]), le.Uint64(b[16:]), m, true
 }
 
 // marker writes the mark file.
@@ -83,13 +87,16 @@ func openMark(fs vfs.FS, dir string, id DiskID) (*marker, Mark, []Damage, error)
 	valid := 0
 	for slot := range markSlots {
 		at := slot * markBlock
-		count, m, ok := uint64(0), Mark{}, false
+		count, version, m, ok := uint64(0), uint64(0), Mark{}, false
 		if len(data) >= at+markSize {
-			count, m, ok = decodeMark(data[at:], id)
+			count, version, m, ok = decodeMark(data[at:], id)
 		}
 		if !ok {
 			damage = append(damage, Damage{File: k.path, Offset: int64(at), What: "torn slot"})
 			continue
+		}
+		if version != markVersion {
+			return nil, Mark{}, nil, &VersionError{File: k.path, Found: version, Known: markVersion}
 		}
 		if valid++; valid == 1 || count > k.count {
 			best, k.count = m, count

@@ -33,8 +33,8 @@ func appendMeta(b []byte, m Meta) []byte {
 func decodeMeta(b []byte) (Meta, error) {
 	d := decoder{b: b}
 	var m Meta
-	if d.byte() != metaVersion {
-		return m, errFormat
+	if v := d.byte(); v != metaVersion && !d.bad {
+		return m, &VersionError{Found: uint64(v), Known: metaVersion}
 	}
 	m.Position = d.position()
 	m.Generation = d.uvarint()

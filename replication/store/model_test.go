@@ -31,6 +31,7 @@ type op struct {
 	stage      []Record
 	cut        uint64
 	markMs     int64
+	restart    bool // of the process; run by the test's driver
 }
 
 func (o op) String() string { return o.name }
@@ -69,6 +70,8 @@ func (o op) plan(m *Memory) *Plan {
 // after returns the model with o done.
 func (m model) after(o op) model {
 	switch {
+	case o.restart:
+		m.hs.commit, m.staged = max(m.commit, m.at.Index), nil
 	case o.batch != nil:
 		return m.afterAppend(*o.batch)
 	case o.checkpoint != nil:
@@ -187,7 +190,7 @@ func (g *opDrawer) number(name string, from, to uint64) uint64 {
 
 func (g *opDrawer) draw() {
 	kinds := []string{"append", "append", "append", "replace", "vote", "commit", "checkpoint",
-		"install", "cut", "mark", "stage"}
+		"install", "cut", "mark", "stage", "restart"}
 	switch rapid.SampledFrom(kinds).Draw(g.t, "kind") {
 	case "append":
 		g.append(g.m.last.Index + 1)
@@ -214,6 +217,8 @@ func (g *opDrawer) draw() {
 	case "mark":
 		g.ms += int64(g.number("ms", 0, 100))
 		g.add(op{name: "mark", markMs: g.ms})
+	case "restart":
+		g.add(op{name: "restart", restart: true})
 	case "stage":
 		g.add(op{name: "stage", stage: []Record{{Key: []byte("staged"), Value: []byte("x")}}})
 	}

@@ -1,7 +1,10 @@
 package store
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -122,6 +125,80 @@ func TestSetAside(t *testing.T) {
 			}
 		}
 		r.fs = r.fs.CrashClone(vfs.CrashCloneCfg{}) // durable
+	}
+}
+
+// TestCrashWhileSettingAside cuts the power before every effect of SetAside. The next Open finds
+// the disk as it was, or none; never half of one.
+func TestCrashWhileSettingAside(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		r := crashRig{fs: vfs.NewCrashableMem(), shared: shared}
+		d, _ := mustOpen(t, &r)
+		mustLog(t, d, hardState{1, 1, 0}, newEntries(1, 1, 1, 5))
+		r.restart(t)
+		r.fs = r.fs.CrashClone(vfs.CrashCloneCfg{})
+		cam := &camera{FS: r.fs, mem: r.fs, most: 1000, tag: func() (int, int) { return 0, 0 }}
+		o := testOptions()
+		if shared {
+			o.LogDir = ""
+		}
+		if _, err := SetAside(cam, o); err != nil {
+			t.Fatal(err)
+		}
+		cam.shoot("the end")
+		for _, s := range cam.shots {
+			for name, image := range map[string]*vfs.MemFS{"synced": s.synced, "all": s.all} {
+				d, rec, err := Open(image, o)
+				if err != nil {
+					t.Errorf("%s image before %q: Open() = %v", name, s.before, err)
+					continue
+				}
+				if rec.Founded != (len(rec.Entries) == 0) {
+					t.Errorf("%s image before %q: %+v", name, s.before, rec)
+				}
+				if err := d.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+}
+
+// TestLaterVersion: what a later release wrote is neither damage nor an empty disk.
+func TestLaterVersion(t *testing.T) {
+	for name, harm := range map[string]func(fs *vfs.MemFS){
+		"disk id": func(fs *vfs.MemFS) {
+			text := contents(fs, "/data/vivarium/disk")
+			replace(fs, "/data/vivarium/disk", bytes.Replace(text, []byte("disk 1"),
+				[]byte("disk 12"), 1))
+		},
+		"mark": func(fs *vfs.MemFS) {
+			b := appendMark(nil, testID, 99, Mark{Term: 7})
+			b[16]++
+			sum := crc32.Update(newChain(testID).seed, castagnoli, b[4:])
+			binary.LittleEndian.PutUint32(b, sum)
+			overwrite(fs, "/data/vivarium/mark", 0, b)
+		},
+		"segment": func(fs *vfs.MemFS) {
+			name := "/log/vivarium/log-0000000000000001"
+			b := contents(fs, name)
+			b = b[:recordSize(int(parseHeader(b).length))]
+			b[recordHeader]++
+			sum := crc32.Update(newChain(testID).seed, castagnoli, b[4:])
+			binary.LittleEndian.PutUint32(b, sum)
+			overwrite(fs, name, 0, b)
+		},
+	} {
+		r := crashRig{fs: vfs.NewCrashableMem()}
+		d, _ := mustOpen(t, &r)
+		mustLog(t, d, hardState{1, 1, 0}, newEntries(1, 1, 1, 5))
+		r.restart(t)
+		harm(r.fs)
+		_, _, err := r.open(testOptions())
+		var version *VersionError
+		if !errors.As(err, &version) || version.File == "" || errors.Is(err, ErrDiskLost) {
+			t.Errorf("%s of a later release: Open() = %v, want a VersionError", name, err)
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ func rigs(t *testing.T) map[string]rig {
 	return map[string]rig{
 		"memory":    &memoryRig{mem: NewMemory()},
 		"crashable": &crashRig{fs: vfs.NewCrashableMem()},
+		"shared":    &crashRig{fs: vfs.NewCrashableMem(), shared: true},
 		"default":   &defaultRig{dir: t.TempDir()},
 	}
 }
@@ -42,11 +43,15 @@ func (r *memoryRig) restart(*testing.T)  { r.mem = r.mem.Restart() }
 func (r *memoryRig) powerCut(*testing.T) { r.mem = r.mem.Crash() }
 
 type crashRig struct {
-	fs   *vfs.MemFS
-	disk *Store
+	fs     *vfs.MemFS
+	disk   *Store
+	shared bool // log and data lie in one directory
 }
 
 func (r *crashRig) open(o Options) (Disk, *Recovered, error) {
+	if r.shared {
+		o.LogDir = ""
+	}
 	s, rec, err := Open(r.fs, o)
 	r.disk = s
 	return s, rec, err
@@ -61,7 +66,7 @@ func (r *crashRig) restart(t *testing.T) {
 
 func (r *crashRig) powerCut(t *testing.T) {
 	next := r.fs.CrashClone(vfs.CrashCloneCfg{})
-	if err := r.disk.Close(); err != nil {
+	if err := r.disk.release(); err != nil {
 		t.Fatalf("Close() = %v", err)
 	}
 	r.fs = next

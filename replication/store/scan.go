@@ -32,7 +32,7 @@ func (j *journal) scan(number uint64) (*scanner, error) {
 		return nil, fmt.Errorf("stat segment: %w", err)
 	}
 	in := bufio.NewReaderSize(io.NewSectionReader(file, 0, info.Size()),
-		int(min(256<<10, info.Size())))
+		int(min(256<<10, max(recordHeader, info.Size()))))
 	return &scanner{name: name, file: file, size: info.Size(), in: in}, nil
 }
 
@@ -170,6 +170,11 @@ func (j *journal) readSegment(r *replay, i int) (blank bool, err error) {
 		return true, nil
 	}
 	if err := j.readBase(r, h, payload, i == 0); err != nil {
+		var version *VersionError
+		if errors.As(err, &version) {
+			version.File = s.name
+			return false, version
+		}
 		return false, &CorruptError{File: s.name, What: "base of the segment", Err: err}
 	}
 	for at := int64(0); ok; {

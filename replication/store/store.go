@@ -63,6 +63,9 @@ func Open(fs vfs.FS, o Options) (*Store, *Recovered, error) {
 	}
 	o = o.withDefaults()
 	fs = newPrivateFS(fs)
+	if err := finishAside(fs, o); err != nil {
+		return nil, nil, err
+	}
 	s := &Store{opts: o, dirs: newDirs(fs, o), doom: newDoom()}
 	rec, err := s.open(o.DiskID)
 	if err != nil {
