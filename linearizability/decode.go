@@ -105,7 +105,7 @@ func (l *Line) check() error {
 		return l.checkCommit(lacks)
 	}
 	switch l.Kind {
-	case KindConnect, KindConnected, KindCall, KindReturn, KindEvent, KindDisconnect:
+	case KindConnect, KindConnected, KindCall, KindReturn, KindEvent, KindDisconnect, KindHeard:
 		if l.Conn == 0 {
 			return lacks("conn")
 		}

@@ -56,7 +56,8 @@ type connection struct {
 	connected   point // line nil: never answered
 	gone        point // line nil: still open
 	calls       []*call
-	stream      []item // what arrived
+	stream      []item  // what arrived
+	heard       []int64 // when bytes of it reached its server
 	waiting     []*call
 	gen         *generation
 	// ambiguous says that several attaches may have been this connection's.
@@ -171,6 +172,12 @@ func (x *index) place(p point) {
 	switch l := p.line; l.Kind {
 	case KindConnect:
 		x.placeConnect(p)
+	case KindHeard:
+		// Bytes may be on their way when the client has long gone, so this is not held against
+		// the connection's end.
+		if c := x.conns[l.Conn]; c != nil {
+			c.heard = append(c.heard, l.At)
+		}
 	case KindConnected, KindCall, KindReturn, KindEvent, KindDisconnect:
 		c := x.conns[l.Conn]
 		if c == nil {

@@ -97,6 +97,11 @@ func TestSessionsJudge(t *testing.T) {
 			i := s.at(1, commitKind(CommitExpire))
 			s.insert(i, Line{At: s.h.Lines[i].At, Kind: KindLeader, Server: 1, Index: 1})
 		}},
+		{"expired while it was heard", JudgeSessions, playSessions, func(s *spoiler) {
+			gone := s.at(1, func(l *Line) bool { return l.Kind == KindDisconnect && l.Conn == 3 })
+			s.insert(gone, Line{At: s.h.Lines[gone].At - testTimeoutMs*500, Kind: KindHeard,
+				Conn: 3})
+		}},
 		{"expired by a server that hung", JudgeSessions, playSessions, func(s *spoiler) {
 			i := s.at(1, commitKind(CommitExpire))
 			s.insert(i, Line{At: s.h.Lines[i].At, Kind: KindResume, Server: 1})

@@ -185,6 +185,10 @@ const (
 	// KindDisconnect: the connection is gone, as the client sees it. Conn and Text: CauseClient,
 	// CauseServer or CauseNetwork.
 	KindDisconnect
+	// KindHeard: bytes of a connection have reached its server's host, whether or not the server
+	// reads them. Conn. Such lines are needed only to judge that a client that is not read for
+	// back-pressure is not taken for dead; they may be left out, or be rarer than the bytes.
+	KindHeard
 	// KindEnd: the client knows that its session is over. Client, Session, Text: EndClosed or
 	// EndExpired.
 	KindEnd
@@ -210,7 +214,8 @@ const (
 
 var kindNames = [...]string{
 	KindConnect: "connect", KindConnected: "connected", KindCall: "call", KindReturn: "return",
-	KindEvent: "event", KindDisconnect: "disconnect", KindEnd: "end", KindCommit: "commit",
+	KindEvent: "event", KindDisconnect: "disconnect", KindHeard: "heard",
+	KindEnd: "end", KindCommit: "commit",
 	KindDigest: "digest", KindLeader: "leader", KindCrash: "crash", KindRestart: "restart",
 	KindPause: "pause", KindResume: "resume", KindQuiesce: "quiesce", KindNote: "note",
 }

@@ -1,5 +1,7 @@
 package linearizability
 
+import "sort"
+
 // roSessionBit marks the ids of sessions that live on one read-only server, outside the log.
 const roSessionBit = 1 << 62
 
@@ -120,6 +122,8 @@ func (x *index) judgeEnd(p point) {
 //     before it was committed or answered. With several members an answer may come from one that is
 //     cut off from the leader, which then rightly knows nothing of it: of answers, only those to
 //     syncs count then;
+//   - with one member, bytes of its connection that have reached the server's host, read or not: a
+//     connection that is not read for back-pressure counts as alive;
 //   - the session's creation or last attach gives it a whole time-out, and so does the election of
 //     the leader that decides its end: the one whose term the commit carries.
 //
@@ -170,15 +174,30 @@ func (s *lifetime) signs(x *index, from, until point) []sign {
 			out = append(out, heard)
 		}
 	}
+	if x.h.Header.Members > 1 {
+		return out
+	}
+	for _, c := range x.order {
+		for _, at := range c.heard {
+			if c.session == s.id && at > from.line.At && at < until.line.At {
+				out = append(out, sign{at, at})
+			}
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].after < out[j].after })
 	return out
 }
 
 // silence is the longest time that may have passed without a sign of life.
 func (x *index) silence(from point, signs []sign, until point) int64 {
+	signs = append(signs, sign{until.line.At, until.line.At})
+	// A silence that ends with one sign must end before all later ones as well.
+	for i := len(signs) - 2; i >= 0; i-- {
+		signs[i].before = min(signs[i].before, signs[i+1].before)
+	}
 	longest, since := int64(0), from.line.At
-	for _, s := range append(signs, sign{until.line.At, until.line.At}) {
-		before := min(s.before, until.line.At)
-		longest = max(longest, before-since-x.paused(since, before))
+	for _, s := range signs {
+		longest = max(longest, s.before-since-x.paused(since, s.before))
 		since = max(since, s.after)
 	}
 	return longest
