@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
 	"github.com/vivariumdb/vivarium/wire"
@@ -174,11 +175,16 @@ func parseIP(s string) (netip.Addr, bool) {
 	return netip.AddrFrom4(b), true
 }
 
+// maxExpandedACL bounds the bytes of the identities that "auth" stands for in one list. Each
+// server has to hold what comes of it, and a short request may name many.
+const maxExpandedACL = 1 << 20
+
 // resolveACL judges the list of a create or setACL and replaces what depends on the caller:
 // duplicates collapse, "auth" becomes every authenticated identity of the session. The result
 // is valid until the next call.
 func (s *State) resolveACL(list []wire.ACL, ids []wire.ID, flags Flags) ([]wire.ACL, bool) {
 	out := s.work.acl[:0]
+	expanded := 0
 	for i, a := range list {
 		switch {
 		case duplicate(list, i):
@@ -187,21 +193,35 @@ func (s *State) resolveACL(list []wire.ACL, ids []wire.ID, flags Flags) ([]wire.
 		case a.ID.Scheme == "auth":
 			before := len(out)
 			for _, id := range ids {
-				if authenticated(id.Scheme) {
+				if authenticated(id.Scheme) && expanded <= maxExpandedACL {
 					out = append(out, wire.ACL{Perms: a.Perms, ID: id})
+					expanded += idSize(id)
 				}
 			}
-			if len(out) == before {
+			if len(out) == before || expanded > maxExpandedACL {
 				return nil, false
 			}
 		case !validACLID(a.ID, flags):
 			return nil, false
 		default:
+			a.ID.ID = asUTF8(a.ID.ID)
 			out = append(out, a)
 		}
 	}
 	s.work.acl = out
 	return out, len(out) > 0
+}
+
+// idSize is about what an identity takes in a list.
+func idSize(id wire.ID) int { return 16 + len(id.Scheme) + len(id.ID) }
+
+// asUTF8 reads s as ZooKeeper does, which takes each byte that is no UTF-8 for U+FFFD. Clients
+// that decode strictly would fail on such an id of somebody else's.
+func asUTF8(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
 }
 
 // duplicate says whether list[i] stood in the list before. Long lists are only looked through

@@ -9,8 +9,12 @@ import (
 	"github.com/vivariumdb/vivarium/wire"
 )
 
-// maxIdentities bounds what a session may gather by auth packets.
-const maxIdentities = 1024
+// What a session may gather by auth packets: so many identities, of so many bytes. They are
+// copied and hashed at each change.
+const (
+	maxIdentities    = 1024
+	maxIdentityBytes = 64 << 10
+)
 
 // createSession gives a client a session. Its id is the zxid of its creation.
 func (s *State) createSession(c *Command, out *Outcome) {
@@ -68,7 +72,11 @@ func (s *State) auth(c *Command, out *Outcome) {
 		return
 	}
 	ids := cloneIDs(ss.identities, c.Identities)
-	if len(ids) > maxIdentities {
+	size := 0
+	for _, id := range ids {
+		size += idSize(id)
+	}
+	if len(ids) > maxIdentities || size > maxIdentityBytes {
 		out.Err = wire.CodeAuthFailed
 		return
 	}

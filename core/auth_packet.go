@@ -49,10 +49,10 @@ func DigestID(algorithm, credentials string) string {
 func (s *Settings) authenticate(c *Conn, q *wire.AuthRequest) ([]wire.ID, bool) {
 	switch q.Scheme {
 	case "digest":
-		if s.DigestDisabled {
+		if s.DigestDisabled || q.Auth == nil {
 			return nil, false
 		}
-		id := DigestID(s.DigestAlgorithm, string(q.Auth))
+		id := DigestID(s.DigestAlgorithm, asUTF8(string(q.Auth)))
 		ids := []wire.ID{{Scheme: "digest", ID: id}}
 		if s.SuperDigest != "" && id == s.SuperDigest {
 			ids = []wire.ID{{Scheme: "super"}, ids[0]}

@@ -119,6 +119,7 @@ type Conn struct {
 	held          int // items of itemHeld
 	syncs         int // items of itemSync
 	confirmed     int // of those, how many are confirmed
+	overtaken     int // syncs that were answered before they were confirmed
 	readAfterSync bool
 	inflight      int  // items of itemWrite
 	throttled     bool // apply has to make room first
@@ -411,7 +412,7 @@ func (c *Conn) request(l *Local, frame []byte, now int64) int {
 		l.Inbox.touched = append(l.Inbox.touched, c.session)
 	}
 	body := frame[8:]
-	if isWrite(q.Op) && l.full(c, len(frame)) {
+	if (isWrite(q.Op) || q.Op == wire.OpAuth) && l.full(c, len(frame)) {
 		return 0
 	}
 	if c.granted > 0 {
@@ -430,6 +431,8 @@ func (c *Conn) request(l *Local, frame []byte, now int64) int {
 		}
 	case q.Op == wire.OpAuth:
 		c.takeAuth(l, q, body, now)
+	case q.Op == wire.OpSASL:
+		c.takeSASL(l, q, body, now)
 	case isWrite(q.Op):
 		c.takeWrite(l, q, body, now)
 	default:
@@ -552,6 +555,22 @@ func (c *Conn) giveAuth(l *Local, xid int32, body []byte) {
 	c.inflight++
 }
 
+// takeSASL answers as a ZooKeeper that has no SASL: with a null token, upon which the client
+// goes on without.
+func (c *Conn) takeSASL(l *Local, q wire.RequestHeader, body []byte, now int64) {
+	var request wire.SASLRequest
+	in := wire.NewReader(body)
+	if request.Decode(&in); in.Err() != nil || request.Token == nil {
+		c.over(CauseBadFrame)
+		return
+	}
+	reply, at := wire.BeginFrame(nil)
+	header, answer := wire.ReplyHeader{Xid: q.Xid}, wire.SASLResponse{}
+	reply = wire.EndFrame(answer.AppendTo(header.AppendTo(reply)), at)
+	c.enqueue(item{kind: itemReply, op: q.Op, xid: q.Xid, at: now}, reply)
+	c.advance(l)
+}
+
 // refuse answers with an error in its turn and ends the connection after it.
 func (c *Conn) refuse(l *Local, q wire.RequestHeader, now int64, zxid Zxid,
 	code wire.ErrorCode, cause Cause) {
@@ -581,6 +600,7 @@ func (c *Conn) pop() item {
 	c.head++
 	if c.head == len(c.queue) {
 		// The memory of a burst is not kept for a connection that has become idle.
+		c.stash = c.stash[:0]
 		if cap(c.stash) > 16<<10 {
 			c.stash = nil
 		}
@@ -644,7 +664,11 @@ func (c *Conn) advance(l *Local) {
 
 // answerSync echoes the path that the client sent, a null one as well.
 func (c *Conn) answerSync(l *Local, it item) {
-	c.confirmed--
+	if c.confirmed > 0 {
+		c.confirmed--
+	} else {
+		c.overtaken++
+	}
 	c.syncs--
 	if c.syncs == 0 {
 		c.readAfterSync = false
@@ -662,10 +686,11 @@ func (c *Conn) answerSync(l *Local, it item) {
 	c.ended(it.at, l.now)
 }
 
-// answer runs a read or a ping.
+// answer runs a read or a ping. ZooKeeper answers a ping with its own xid, whatever the
+// client's was.
 func (c *Conn) answer(l *Local, xid int32, op wire.OpCode, body []byte) {
 	if op == wire.OpPing {
-		c.reply(l, xid, l.State.LastZxid(), wire.CodeOk, nil)
+		c.reply(l, wire.XidPing, l.State.LastZxid(), wire.CodeOk, nil)
 		return
 	}
 	c.read(l, xid, op, body)

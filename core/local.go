@@ -456,6 +456,11 @@ func (l *Local) answer(c *Conn, out *Outcome) {
 	}
 	c.inflight--
 	c.throttled = false
+	// What was committed when a sync was asked stands in the log before any write that was
+	// given to the stream behind it: now all of that is applied, confirmed or not.
+	for c.queue[c.head].kind == itemSync {
+		c.answerSync(l, c.queue[c.head])
+	}
 	it := c.pop()
 	invariant.Check(it.kind == itemWrite, "an outcome met a request that waits for none")
 	if out.Skipped {
@@ -507,6 +512,10 @@ func (l *Local) attached(c *Conn, out *Outcome) {
 // SyncConfirmed answers the oldest unconfirmed sync of c: everything that was committed when
 // it was asked is applied. The caller holds S exclusively.
 func (l *Local) SyncConfirmed(c *Conn, now int64) {
+	if c.phase != phaseOver && c.overtaken > 0 {
+		c.overtaken--
+		return
+	}
 	if c.phase == phaseOver || c.confirmed == c.syncs {
 		return
 	}

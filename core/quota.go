@@ -41,9 +41,19 @@ func parseQuota(dst []quotaValue, text []byte) []quotaValue {
 		if err != nil {
 			n = -1
 		}
-		dst = setQuota(dst, key, n)
+		if len(dst) < maxQuotaKeys || knownQuotaKey(key) {
+			dst = setQuota(dst, key, n)
+		}
 	}
 	return dst
+}
+
+// maxQuotaKeys bounds the keys without a meaning that are kept of a quota's text: all of them
+// are read at each write below it.
+const maxQuotaKeys = 64
+
+func knownQuotaKey(key string) bool {
+	return key == "count" || key == "bytes" || key == "countHardLimit" || key == "byteHardLimit"
 }
 
 func setQuota(q []quotaValue, key string, value int64) []quotaValue {

@@ -100,19 +100,19 @@ func (r *reader) run(op wire.OpCode, body []byte) wire.ErrorCode {
 	switch op {
 	case wire.OpExists, wire.OpGetData, wire.OpGetChildren, wire.OpGetChildren2:
 		var q wire.PathWatchRequest
-		if q.Decode(&in); in.Err() != nil {
+		if q.Decode(&in); in.Err() != nil || nullFirst(body) {
 			return wire.CodeMarshallingError
 		}
 		return r.pathWatch(op, &q)
 	case wire.OpGetACL:
 		var q wire.PathRequest
-		if q.Decode(&in); in.Err() != nil {
+		if q.Decode(&in); in.Err() != nil || nullFirst(body) {
 			return wire.CodeMarshallingError
 		}
 		return r.getACL(q.Path)
 	case wire.OpGetAllChildrenNumber:
 		var q wire.PathRequest
-		if q.Decode(&in); in.Err() != nil {
+		if q.Decode(&in); in.Err() != nil || nullFirst(body) {
 			return wire.CodeMarshallingError
 		}
 		return r.allChildrenNumber(q.Path)
@@ -133,6 +133,13 @@ func (r *reader) run(op wire.OpCode, body []byte) wire.ErrorCode {
 	}
 	invariant.Check(false, "an opcode that is no read was run as one")
 	return wire.CodeUnimplemented
+}
+
+// nullFirst says whether a body begins with a null string. An empty path names the root, a null
+// one nothing.
+func nullFirst(body []byte) bool {
+	r := wire.NewReader(body)
+	return r.Int() == -1
 }
 
 func (r *reader) pathWatch(op wire.OpCode, q *wire.PathWatchRequest) wire.ErrorCode {
@@ -255,7 +262,8 @@ func (r *reader) ephemerals(prefix string) wire.ErrorCode {
 	for _, n := range r.c.state.appendEphemerals(nil) {
 		paths = append(paths, n.path())
 	}
-	if trimmed := strings.TrimSpace(prefix); trimmed != "" && trimmed != "/" {
+	trimmed := strings.TrimFunc(prefix, func(r rune) bool { return r <= ' ' }) // as Java trims
+	if trimmed != "" && trimmed != "/" {
 		paths = slices.DeleteFunc(paths, func(p string) bool {
 			return !strings.HasPrefix(p, prefix)
 		})
@@ -363,7 +371,7 @@ func (c *Conn) setWatches(l *Local, xid int32, op wire.OpCode, body []byte) {
 	} else {
 		q.Decode(&in)
 	}
-	if in.Err() != nil {
+	if in.Err() != nil || q.Data == nil || q.Exist == nil || q.Child == nil {
 		c.reply(l, xid, l.State.LastZxid(), wire.CodeMarshallingError, nil)
 		return
 	}
