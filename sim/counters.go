@@ -43,6 +43,8 @@ const (
 	faultCrashOpen
 	faultCrashInDisk
 	faultPowerLost
+	faultForeign
+	faultTruncated
 	faultTornTail
 	faultStop
 	faultPause
@@ -100,6 +102,8 @@ var counterNames = [counterCount]string{
 	faultCrashOpen:     "fault: crash while starting",
 	faultCrashInDisk:   "fault: crash within a disk's operation",
 	faultPowerLost:     "fault: power lost",
+	faultForeign:       "fault: foreign entries in the log",
+	faultTruncated:     "fault: suffix of the log replaced",
 	faultTornTail:      "fault: unsynced writes partly kept",
 	faultStop:          "fault: orderly restart",
 	faultPause:         "fault: process paused",

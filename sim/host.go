@@ -26,10 +26,12 @@ type host struct {
 	up       bool
 	crashAt  int64 // the boundary of the world's count at which it crashes; 0: none
 	paused   bool
+	pausedAt int64    // when the last pause ended
 	held     []func() // what a paused process has to do
 	stopping bool
 
 	member *replication.Member
+	led    bool // it has been leader
 	turn   replication.Turn
 	work   replication.Work
 	ticked int64 // monotonic milliseconds at the last tick that was counted
@@ -160,54 +162,63 @@ func (h *host) planCrash() {
 	}
 }
 
+// options are those with which the disk is opened.
+func (h *host) options() store.Options {
+	return store.Options{DataDir: "/data", LogDir: "/log", DiskID: h.life.id()}
+}
+
 func (h *host) open() {
 	w := h.w
 	h.boundary(faultCrashOpen)
 	w.trace.add(w.clock.now, traceHost, h.id, []byte("start"))
-	rec, err := h.disk.open(store.Options{DataDir: "/data", LogDir: "/log", DiskID: h.life.id()})
-	if err != nil {
-		w.violate("recovery", fmt.Sprintf("the disk cannot be opened again: %v", err))
-		w.stop()
-		return
-	}
-	h.boundary(faultCrashOpen)
-	if rec.Checkpoint.Index == 0 {
-		if !rec.Empty {
-			w.violate("recovery", "the disk is not empty and holds no checkpoint")
-		}
-		if err := store.FoundWith(h.disk.disk(), 1, w.founding()); err != nil {
-			w.violate("recovery", fmt.Sprintf("found: %v", err))
-		}
+	rec, err := h.disk.open(h.options())
+	if err == nil {
 		h.boundary(faultCrashOpen)
-		// What was founded is read back like anything else.
-		h.disk.crash(h.life, false, &w.count)
-		if rec, err = h.disk.open(store.Options{DataDir: "/data", LogDir: "/log",
-			DiskID: h.life.id()}); err != nil {
-			w.violate("recovery", fmt.Sprintf("the founded disk cannot be opened: %v", err))
-			w.stop()
-			return
-		}
-	} else {
-		w.count.add(countRestarts)
-		w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindRestart,
-			Server: h.id})
+		rec, err = h.prepare(rec)
 	}
-	loaded, err := store.LoadMember(h.disk.disk(), rec)
+	var loaded replication.Recovered
+	if err == nil && !w.over {
+		h.boundary(faultCrashOpen)
+		loaded, err = store.LoadMember(h.disk.disk(), rec)
+	}
+	if err == nil && !w.over {
+		w.shadow.loaded(&loaded)
+		h.led = false
+		h.member, err = replication.New(w.memberConfig(h.life.id()), loaded)
+	}
 	if err != nil {
 		w.violate("recovery", err.Error())
-		w.stop()
-		return
 	}
-	w.shadow.loaded(&loaded)
-	h.member, err = replication.New(w.memberConfig(h.life.id()), loaded)
-	if err != nil {
-		w.violate("recovery", err.Error())
-		w.stop()
+	if w.over {
 		return
 	}
 	h.ticked, h.swept = h.mono(), h.mono()
 	h.tick()
 	h.wake()
+}
+
+// prepare founds an empty disk. What was founded, or put into the log, is read back like anything
+// else.
+func (h *host) prepare(rec *store.Recovered) (*store.Recovered, error) {
+	w := h.w
+	switch {
+	case rec.Checkpoint.Index == 0 && !rec.Empty:
+		return nil, errors.New("the disk is not empty and holds no checkpoint")
+	case rec.Checkpoint.Index == 0:
+		if err := store.FoundWith(h.disk.disk(), 1, w.founding()); err != nil {
+			return nil, err
+		}
+	default:
+		w.count.add(countRestarts)
+		w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindRestart,
+			Server: h.id})
+		if !h.intrude(rec) {
+			return rec, nil
+		}
+	}
+	h.boundary(faultCrashOpen)
+	h.disk.crash(h.life, false, &w.count)
+	return h.disk.open(h.options())
 }
 
 // tick counts the ticks that went by and does what is done at each.
@@ -465,7 +476,7 @@ func (h *host) quiet() bool {
 
 // resume lets a paused process go on with what it had to do meanwhile.
 func (h *host) resume() {
-	h.paused = false
+	h.paused, h.pausedAt = false, h.w.clock.now
 	h.w.history.Add(linearizability.Line{At: h.w.clock.now, Kind: linearizability.KindResume,
 		Server: h.id})
 	h.w.trace.add(h.w.clock.now, traceHost, h.id, []byte("resume"))

@@ -57,6 +57,7 @@ type Knobs struct {
 	// Faults of the process and its clock; mean times between them, 0: none.
 	CrashBoundaries int64 // boundaries passed
 	LosePower       int64 // per mille of crashes that take the whole host down
+	Foreign         int64 // per mille of starts that find entries of others in the log
 	StopMs          int64 // orderly restarts
 	DownMs          int64 // mean time that the process is down
 	PauseMs         int64 // between pauses
@@ -178,6 +179,7 @@ func (k *Knobs) drawHost(r rng, some drawSome, log drawLog) {
 	k.SlowSync = some(200, 1, 20)
 	k.CrashBoundaries = some(600, 50, 8000)
 	k.LosePower = r.between(0, 1000)
+	k.Foreign = some(400, 100, 1000)
 	k.StopMs = some(200, 1000, 10000)
 	k.DownMs = log(1, 3000)
 	k.PauseMs, k.PauseLengthMs = some(300, 500, 10000), log(10, 5000)

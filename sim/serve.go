@@ -1,10 +1,12 @@
 package sim
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/linearizability"
+	"github.com/vivariumdb/vivarium/wire"
 )
 
 // serverConn is the process's side of one connection.
@@ -21,6 +23,7 @@ type serverConn struct {
 	writing bool   // so is a flush
 	closing bool   // to be closed once out is written
 	waiting bool   // the machine would not take more
+	since   int64  // then it began to wait
 }
 
 // accept takes a connection that the machine's kernel has accepted.
@@ -129,14 +132,18 @@ func (sc *serverConn) step(local *core.Local) (more bool) {
 	h, c := sc.h, sc.conn
 	switch need := c.Next(local, sc.in, h.mono()); {
 	case need.Feedable():
+		sync := c.Established() && isSync(sc.in)
 		n := c.Feed(local, sc.in, h.mono())
+		if sync && n > 0 && c.Queued() == 0 && c.Cause() == core.CauseNone {
+			h.w.violate("reads", "a sync is answered before anybody was asked")
+		}
 		sc.scribble(n)
 		return true
 	case need == core.NeedBytes:
 		return sc.read()
 	case need == core.NeedWait:
 		if !sc.waiting {
-			sc.waiting = true
+			sc.waiting, sc.since = true, h.w.clock.now
 			h.w.count.add(countBackPressure)
 		}
 		return false
@@ -151,6 +158,25 @@ func (sc *serverConn) step(local *core.Local) (more bool) {
 	}
 	h.w.violate("driver", "Next asked for something that is not known")
 	return false
+}
+
+// isSync says whether the next frame is a whole sync.
+func isSync(in []byte) bool {
+	return len(in) >= 12 && int(binary.BigEndian.Uint32(in)) <= len(in)-4 &&
+		wire.OpCode(binary.BigEndian.Uint32(in[8:])) == wire.OpSync
+}
+
+// unread says for how long the server has not read an open connection of a session that it has
+// accepted, for reasons of its own.
+func (h *host) unread(session core.SessionID) int64 {
+	for id := core.ConnID(1); id <= h.nextConn; id++ {
+		sc := h.conns[id]
+		if sc != nil && sc.conn.Session() == session && sc.waiting && !sc.end.over &&
+			!sc.end.link.black {
+			return h.w.clock.now - max(sc.since, h.pausedAt)
+		}
+	}
+	return 0
 }
 
 // scribble takes n bytes off the input and spoils them: they are the driver's again, and who

@@ -24,6 +24,9 @@ type shadow struct {
 	first   []int               // by index, where its commands begin in prints
 	out     core.Outcome
 
+	// timeouts are those granted last, in microseconds.
+	timeouts map[core.SessionID]int64
+
 	// The entry that is begun.
 	begun   bool
 	index   uint64
@@ -69,7 +72,8 @@ func printOf(out *core.Outcome) print {
 }
 
 func newShadow(w *World) *shadow {
-	s := &shadow{w: w, state: w.founding(), entries: map[uint64]logEntry{}}
+	s := &shadow{w: w, state: w.founding(), entries: map[uint64]logEntry{},
+		timeouts: map[core.SessionID]int64{}}
 	s.digests = append(s.digests, [16]byte{}, s.state.Digest()) // the founding index is 1
 	s.first = append(s.first, 0, 0)
 	s.other(replication.FoundingIndex, replication.FoundingTerm)
@@ -229,6 +233,7 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 		k.Kind, k.Generation = linearizability.CommitExpire, uint64(c.Generation)
 		if !out.Skipped {
 			w.count.add(countSessionsExpired)
+			s.judgeExpiry(c)
 			l.Result = s.ended()
 		}
 	case core.KindReap:
@@ -246,6 +251,17 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 	w.trace.add(w.clock.now, traceCommit, int64(s.index), w.lineBuf)
 }
 
+// judgeExpiry: a session whose connection the server does not read, for reasons of its own, is
+// alive as long as that connection is.
+func (s *shadow) judgeExpiry(c *core.Command) {
+	w := s.w
+	unread := w.host.unread(c.Session)
+	if timeout := s.timeouts[c.Session]; unread > timeout+timeout/5+200*millisecond {
+		w.violate("sessions", fmt.Sprintf("%v expires, whose connection was not read for %d ms",
+			c.Session, unread/millisecond))
+	}
+}
+
 func (s *shadow) handshakeLine(l *linearizability.Line, c *core.Command) {
 	out, k := &s.out, l.Commit
 	k.TimeoutMs, k.LastZxidSeen = c.TimeoutMs, int64(c.LastZxidSeen)
@@ -257,6 +273,9 @@ func (s *shadow) handshakeLine(l *linearizability.Line, c *core.Command) {
 		code = linearizability.CodeSessionExpired
 	}
 	l.Result = &linearizability.Result{Err: code}
+	if code == linearizability.CodeOk && !out.Skipped {
+		s.timeouts[max(c.Session, out.Session)] = int64(c.TimeoutMs) * millisecond
+	}
 	if c.Kind == core.KindAttach {
 		k.Kind = linearizability.CommitAttach
 		if code == linearizability.CodeOk {

@@ -207,12 +207,16 @@ func (w *World) memberConfig(nonce [16]byte) replication.Config {
 	}
 }
 
-// leads writes a line when the member has become leader.
+// leads writes a line when the member has become leader. No two starts lead in one term.
 func (w *World) leads(m *replication.Member) {
-	if !m.Leading() || m.Term() == w.term {
+	if !m.Leading() || m.Term() == w.term && w.host.led {
 		return
 	}
-	w.term = m.Term()
+	if m.Term() <= w.term {
+		w.violate("term", fmt.Sprintf("a process leads in term %d, one before it led in term %d",
+			m.Term(), w.term))
+	}
+	w.term, w.host.led = m.Term(), true
 	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindLeader, Server: 1,
 		Index: w.term})
 }
