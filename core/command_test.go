@@ -1,0 +1,163 @@
+package core
+
+import (
+	"testing"
+
+	"github.com/vivariumdb/vivarium/wire"
+)
+
+func TestDecodeEntry(t *testing.T) {
+	ids := []wire.ID{{Scheme: "ip", ID: "10.0.0.1"}, {Scheme: "digest", ID: "u:x"}}
+	hash, nonce := [32]byte{1, 2}, [16]byte{3, 4}
+	stream := Origin{RaftID: 7, Registration: 99}
+	flags := Flags{SkipACL: true, ExtendedTypes: true, SASL: true}
+	long := make([]byte, 300)
+
+	e := AppendEntryHeader(nil, 1234)
+	e = AppendBatchHeader(e, Origin{RaftID: 7}, 0, 1)
+	e = AppendHello(e, 7, nonce, 55)
+	e = AppendBatchHeader(e, stream, 3, 4)
+	e = AppendCreateSession(e, CreateSession{TimeoutMs: 4000, PasswordHash: hash, LastZxidSeen: 5,
+		Identities: ids})
+	e = AppendAttach(e, Attach{Session: 1 << 40, PasswordHash: hash, TimeoutMs: 1,
+		LastZxidSeen: -1, Identities: nil})
+	e = AppendRequest(e, 1<<40, 2, flags, -8, wire.OpSetData, long)
+	e = AppendAuth(e, 1<<40, 2, -4, ids)
+	e = AppendHousekeepingHeader(e, 12, 2)
+	e = AppendExpire(e, 1<<40, 3)
+	e = AppendReap(e, "/a", 77, 500)
+	want := Entry{StampMs: 1234, Batches: []Batch{
+		{Origin: Origin{RaftID: 7}, Commands: []Command{
+			{Kind: KindHello, RaftID: 7, Nonce: nonce, Replaces: 55}}},
+		{Origin: stream, FirstSeq: 3, Commands: []Command{
+			{Kind: KindCreateSession, TimeoutMs: 4000, PasswordHash: hash, LastZxidSeen: 5,
+				Identities: ids},
+			{Kind: KindAttach, Session: 1 << 40, PasswordHash: hash, TimeoutMs: 1, LastZxidSeen: -1},
+			{Kind: KindRequest, Session: 1 << 40, Generation: 2, Flags: flags, Xid: -8,
+				Op: wire.OpSetData, Body: long},
+			{Kind: KindAuth, Session: 1 << 40, Generation: 2, Xid: -4, Identities: ids}}},
+		{Term: 12, Commands: []Command{
+			{Kind: KindExpire, Session: 1 << 40, Generation: 3},
+			{Kind: KindReap, Path: "/a", Czxid: 77, NeverUsedMs: 500}}},
+	}}
+	got, err := DecodeEntry(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if empty, err := DecodeEntry(nil); err != nil || len(empty.Batches) != 0 {
+		t.Errorf("DecodeEntry(nil) = %+v, %v", empty, err)
+	}
+}
+
+func TestFlagsSurviveTheirBits(t *testing.T) {
+	for bits := range byte(64) {
+		if got := flagsOf(bits).bits(); got != bits {
+			t.Errorf("flagsOf(%d).bits() = %d", bits, got)
+		}
+	}
+}
+
+func TestStrings(t *testing.T) {
+	for _, test := range []struct {
+		v    interface{ String() string }
+		want string
+	}{
+		{SessionID(255), "0xff"}, {Zxid(1<<32 | 1), "0x100000001"}, {RaftID(3), "0x3"},
+		{Registration(16), "0x10"}, {Generation(2), "0x2"},
+		{KindReap, "reap"}, {CommandKind(99), "CommandKind(99)"},
+		{ReasonGap, "gap"}, {ReasonNone, ""}, {Reason(99), "Reason(99)"},
+		{AttachOK, "ok"}, {AttachExpired, "expired"}, {AttachFuture, "future"},
+		{AttachResult(9), "AttachResult(9)"},
+	} {
+		if got := test.v.String(); got != test.want {
+			t.Errorf("%T.String() = %q, want %q", test.v, got, test.want)
+		}
+	}
+}
+
+// FuzzBegin applies arbitrary entries: those that Begin takes are applied to their end, the
+// digest is that of what is there, and DecodeEntry takes exactly the same ones.
+func FuzzBegin(f *testing.F) {
+	m := newMachine(f)
+	c := m.connect(wire.ID{Scheme: "digest", ID: "u:x"})
+	start := m.seq + 1
+	request := func(op wire.OpCode, r record) {
+		e := AppendBatchHeader(AppendEntryHeader(nil, 5), m.origin, start, 1)
+		f.Add(AppendRequest(e, c.id, c.generation, m.flags, 1, op, r.AppendTo(nil)))
+	}
+	request(wire.OpCreate, &wire.CreateRequest{Path: "/a", ACL: wire.OpenACL(), Flags: 3})
+	request(wire.OpCreateTTL, &wire.CreateTTLRequest{Path: "/a", ACL: wire.OpenACL(), Flags: 5,
+		TTLMs: 5})
+	request(wire.OpDelete, &wire.DeleteRequest{Path: "/base", Version: -1})
+	request(wire.OpSetData, &wire.SetDataRequest{Path: "/base", Data: []byte("x"), Version: 0})
+	request(wire.OpSetACL, &wire.SetACLRequest{Path: "/base", ACL: wire.OpenACL(), Version: -1})
+	request(wire.OpDeleteContainer, &wire.PathRequest{Path: "/base"})
+	request(wire.OpReconfig, &wire.ReconfigRequest{})
+	request(wire.OpCloseSession, nothing{})
+	request(wire.OpMulti, &wire.MultiRequest{Ops: []wire.MultiOp{
+		{Op: wire.OpCreate, Create: wire.CreateTTLRequest{Path: "/m", ACL: wire.OpenACL()}},
+		{Op: wire.OpCheck, Check: wire.CheckRequest{Path: "/m"}},
+		{Op: wire.OpDelete, Delete: wire.DeleteRequest{Path: "/missing"}}}})
+	e := AppendHousekeepingHeader(AppendEntryHeader(nil, 5), 0, 2)
+	f.Add(AppendReap(AppendExpire(e, c.id, c.generation), "/base", 5, 1))
+	e = AppendBatchHeader(AppendEntryHeader(nil, 5), m.origin, start, 2)
+	e = AppendCreateSession(e, CreateSession{TimeoutMs: 5, Identities: []wire.ID{{Scheme: "ip"}}})
+	f.Add(AppendAttach(e, Attach{Session: c.id, PasswordHash: c.password}))
+	f.Add(AppendHello(AppendBatchHeader(AppendEntryHeader(nil, 5), Origin{RaftID: 1}, 0, 1), 1,
+		[16]byte{}, 1))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m := newMachine(t)
+		c := m.connect(wire.ID{Scheme: "digest", ID: "u:x"})
+		m.seq = start - 1
+		_, decodes := DecodeEntry(data)
+		err := m.s.Begin(m.index+1, 0, data)
+		if (err == nil) != (decodes == nil) {
+			t.Fatalf("Begin: %v, DecodeEntry: %v", err, decodes)
+		}
+		if err != nil {
+			return
+		}
+		var out Outcome
+		for m.s.Next(m.origin, &out) {
+			if out.Skipped && (out.Zxid != 0 || len(out.Changes) > 0 || out.Own) {
+				t.Fatalf("skipped with effects: %+v", out)
+			}
+		}
+		m.checkDigest()
+		d := newStore()
+		d.checkpoint(m.s)
+		if _, err := d.load(); err != nil {
+			t.Fatal(err)
+		}
+		_ = c
+	})
+}
+
+// FuzzLoader gives arbitrary records to a Loader, which must not panic.
+func FuzzLoader(f *testing.F) {
+	m := newMachine(f)
+	c := m.connect()
+	must(f, c.create("/a", "x", 0))
+	d := newStore()
+	d.checkpoint(m.s)
+	keys := d.keys()
+	f.Add(uint8(len(keys)), []byte(keys[0]), d.records[keys[0]], d.header)
+	f.Add(uint8(2), []byte("\x03"), d.records[keys[len(keys)-1]], d.header)
+	f.Fuzz(func(t *testing.T, whole uint8, key, value, header []byte) {
+		l := NewLoader()
+		for i, k := range keys {
+			if i == int(whole) {
+				if l.Add(key, value) != nil {
+					return
+				}
+			}
+			if l.Add([]byte(k), d.records[k]) != nil {
+				return
+			}
+		}
+		_, _ = l.Finish(header)
+	})
+}
