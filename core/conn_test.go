@@ -504,3 +504,17 @@ func TestTooManyConnections(t *testing.T) {
 		t.Errorf("third: %v", got)
 	}
 }
+
+// Tried on 3.9.4: the reads of a multiRead arm no watch, whatever their flags say.
+func TestMultiReadArmsNoWatch(t *testing.T) {
+	d := newDesk(t, Settings{})
+	c := d.client()
+	d.create(c, 1, "/a", 0)
+	d.commit()
+	d.send(c, 2, wire.OpMultiRead, &wire.MultiRequest{Ops: []wire.MultiOp{
+		{Op: wire.OpGetData, Read: wire.PathWatchRequest{Path: "/a", Watch: true}},
+		{Op: wire.OpGetChildren, Read: wire.PathWatchRequest{Path: "/a", Watch: true}}}})
+	d.set(c, 3, "/a", "1")
+	d.commit()
+	d.want(c, "replies", "1 0\n2 0\n3 0\n")
+}

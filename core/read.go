@@ -38,8 +38,8 @@ func touchesWatches(op wire.OpCode, body []byte) bool {
 	switch op {
 	case wire.OpExists, wire.OpGetData, wire.OpGetChildren, wire.OpGetChildren2:
 		return len(body) > 0 && body[len(body)-1] != 0 || readPathWatch(body).Watch
-	case wire.OpCheckWatches, wire.OpRemoveWatches, wire.OpMultiRead, wire.OpSetWatches,
-		wire.OpSetWatches2, wire.OpAddWatch:
+	case wire.OpCheckWatches, wire.OpRemoveWatches, wire.OpSetWatches, wire.OpSetWatches2,
+		wire.OpAddWatch:
 		return true
 	}
 	return false
@@ -326,8 +326,9 @@ func (r *reader) whoAmI() wire.ErrorCode {
 	return wire.CodeOk
 }
 
-// multiRead answers each read on its own: a failing one does not touch the others. It stops
-// when the answer is too long to be sent: a short request may ask for very much.
+// multiRead answers each read on its own: a failing one does not touch the others. It arms no
+// watch, whatever the flags say (tried on 3.9.4). It stops when the answer is too long to be
+// sent: a short request may ask for very much.
 func (r *reader) multiRead(in *wire.Reader) wire.ErrorCode {
 	var q wire.MultiRequest
 	if q.Decode(in); in.Err() != nil {
@@ -346,7 +347,8 @@ func (r *reader) multiRead(in *wire.Reader) wire.ErrorCode {
 		head := wire.MultiHeader{Op: q.Ops[i].Op}
 		at := len(r.b)
 		r.b = head.AppendTo(r.b)
-		if code := r.pathWatch(q.Ops[i].Op, &q.Ops[i].Read); code != wire.CodeOk {
+		read := wire.PathWatchRequest{Path: q.Ops[i].Read.Path}
+		if code := r.pathWatch(q.Ops[i].Op, &read); code != wire.CodeOk {
 			head = wire.MultiHeader{Op: wire.OpError, Err: code}
 			r.b = head.AppendTo(r.b[:at])
 			failed := wire.ErrorResponse{Err: code}

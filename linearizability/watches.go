@@ -280,12 +280,6 @@ func (w *watcher) answer(it item) {
 	switch req.Op {
 	case OpGetData, OpExists, OpGetChildren, OpGetChildren2:
 		w.armRead(req, res)
-	case OpMultiRead:
-		for i := range res.Parts {
-			if i < len(req.Ops) {
-				w.armRead(&req.Ops[i], &res.Parts[i])
-			}
-		}
 	case OpAddWatch:
 		if res.Err == CodeOk && req.Mode == modePersistent {
 			w.data[req.Path] |= watchPersistent
