@@ -199,8 +199,7 @@ func TestStoreCrashes(t *testing.T) {
 	})
 }
 
-func crashStoreEverywhere(ops []op) error { return crashStore(ops, 0, 1) }
-
+// crashStore looks at every period-th effect, from phase on.
 func crashStore(ops []op, phase, period int) error {
 	shots, models, err := film(ops)
 	if err != nil {
