@@ -662,13 +662,27 @@ func (c *Conn) advance(l *Local) {
 	}
 }
 
+// overtake answers what stands before the first write in the queue, which has been applied.
+// What was committed when a sync was asked stands in the log before any write that was given
+// to the stream behind it: now all of that is applied, whether that was confirmed or not.
+func (c *Conn) overtake(l *Local) {
+	syncs := 0
+	for _, it := range c.queue[c.head:] {
+		if it.kind == itemWrite {
+			break
+		}
+		if it.kind == itemSync {
+			syncs++
+		}
+	}
+	c.overtaken += syncs - c.confirmed
+	c.confirmed = syncs
+	c.advance(l)
+}
+
 // answerSync echoes the path that the client sent, a null one as well.
 func (c *Conn) answerSync(l *Local, it item) {
-	if c.confirmed > 0 {
-		c.confirmed--
-	} else {
-		c.overtaken++
-	}
+	c.confirmed--
 	c.syncs--
 	if c.syncs == 0 {
 		c.readAfterSync = false

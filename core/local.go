@@ -456,10 +456,8 @@ func (l *Local) answer(c *Conn, out *Outcome) {
 	}
 	c.inflight--
 	c.throttled = false
-	// What was committed when a sync was asked stands in the log before any write that was
-	// given to the stream behind it: now all of that is applied, confirmed or not.
-	for c.queue[c.head].kind == itemSync {
-		c.answerSync(l, c.queue[c.head])
+	if c.queue[c.head].kind == itemSync {
+		c.overtake(l)
 	}
 	it := c.pop()
 	invariant.Check(it.kind == itemWrite, "an outcome met a request that waits for none")
