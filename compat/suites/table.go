@@ -60,13 +60,21 @@ func row(w *tabwriter.Writer, t Comparison, name string, cell func(*Column) stri
 	fmt.Fprintln(w)
 }
 
+// maxLines limits a section: where everything fails, the first few say as much as all of them, and
+// report.json has the rest.
+const maxLines = 60
+
 // section writes a list under a title, nothing if it is empty.
 func section(b *strings.Builder, title string, lines []string) {
 	if len(lines) == 0 {
 		return
 	}
 	fmt.Fprintf(b, "\n%s (%d)\n", title, len(lines))
-	for _, line := range lines {
+	for i, line := range lines {
+		if i == maxLines {
+			fmt.Fprintf(b, "    ... and %d more, see report.json\n", len(lines)-i)
+			break
+		}
 		fmt.Fprintf(b, "    %s\n", line)
 	}
 }
