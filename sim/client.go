@@ -341,7 +341,7 @@ func (conn *rawConn) connected(a *wire.ConnectResponse) {
 		q := wire.AuthRequest{Scheme: "digest", Auth: auth}
 		conn.request(wire.OpAuth, q.AppendTo(nil))
 	}
-	if !c.manual && c.r.chance(c.w.k.SetWatches) || c.finishing {
+	if c.manual || c.finishing || c.r.chance(c.w.k.SetWatches) {
 		conn.rearm()
 	}
 	for _, do := range c.backlog {

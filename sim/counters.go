@@ -43,6 +43,7 @@ const (
 	faultCrashOpen
 	faultCrashInDisk
 	faultPowerLost
+	faultDisk
 	faultForeign
 	faultTruncated
 	faultTornTail
@@ -102,6 +103,7 @@ var counterNames = [counterCount]string{
 	faultCrashOpen:     "fault: crash while starting",
 	faultCrashInDisk:   "fault: crash within a disk's operation",
 	faultPowerLost:     "fault: power lost",
+	faultDisk:          "fault: error of the disk",
 	faultForeign:       "fault: foreign entries in the log",
 	faultTruncated:     "fault: suffix of the log replaced",
 	faultTornTail:      "fault: unsynced writes partly kept",

@@ -24,7 +24,9 @@ type host struct {
 	epoch int // counts starts; what an earlier process had to do does not happen any more
 
 	up       bool
-	crashAt  int64 // the boundary of the world's count at which it crashes; 0: none
+	crashAt  int64  // the boundary of the world's count at which it crashes; 0: none
+	crashOn  string // for scenarios: the kind of boundary at which it crashes,
+	crashIn  int    // the how manieth of these from now on
 	paused   bool
 	pausedAt int64    // when the last pause ended
 	held     []func() // what a paused process has to do
@@ -60,6 +62,7 @@ func newHost(w *World) *host {
 	if w.k.RealStore != 0 {
 		h.disk = newReal()
 	}
+	h.disk.keep(w.k.KeepUnsynced)
 	return h
 }
 
@@ -107,6 +110,12 @@ func (h *host) run(do func()) {
 // boundary stands before and after each effect of the process: here it may crash.
 func (h *host) boundary(kind counter) {
 	h.w.count.add(countBoundaries)
+	if h.crashIn > 0 && kind.String() == h.crashOn {
+		if h.crashIn--; h.crashIn == 0 {
+			h.w.count.add(kind)
+			panic(crashed{})
+		}
+	}
 	if h.crashAt == 0 || h.w.count[countBoundaries] < h.crashAt {
 		return
 	}
@@ -191,6 +200,10 @@ func (h *host) open() {
 	}
 	if w.over {
 		return
+	}
+	if !w.calm && h.life.chance(w.k.DiskErrors) {
+		h.disk.inject(store.Fault{Effect: pick(h.life, failing), After: h.life.IntN(30),
+			Err: errInjected})
 	}
 	h.ticked, h.swept = h.mono(), h.mono()
 	h.tick()
@@ -341,11 +354,18 @@ func (h *host) operate(op operation, kind counter, delay func() int64, done func
 
 // failed stops the process after an error of the disk, which is final.
 func (h *host) failed(err error) {
-	if !errors.Is(err, errInjected) {
+	if errors.Is(err, errInjected) {
+		h.w.count.add(faultDisk)
+	} else {
 		h.w.violate("disk", err.Error())
 	}
 	panic(crashed{})
 }
+
+// failing are the effects that may fail.
+var failing = []store.Effect{store.EffectLogWrite, store.EffectLogSync, store.EffectMarkWrite,
+	store.EffectMarkSync, store.EffectCheckpointWrite, store.EffectCheckpointFlush,
+	store.EffectCut}
 
 var errInjected = errors.New("injected error")
 

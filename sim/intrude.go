@@ -52,11 +52,18 @@ func (h *host) foreignEntry(term uint64) []byte {
 	stream := state.Stream(1)
 	own := stream.Origin
 	data := core.AppendEntryHeader(nil, state.Clock()+r.between(-1000, 10))
+	if own.Registration < 2 {
+		return h.foreignBatch(data, core.Origin{RaftID: 7, Registration: 3}, 1)
+	}
 	old := core.Registration(r.between(1, int64(own.Registration)-1))
 	switch r.IntN(6) {
 	case 0: // of an earlier start of this member
 		own.Registration = old
-		return h.foreignBatch(data, own, uint64(r.between(1, 50)))
+		seq := stream.Seq + 1 // as if it went on where the stream of today stands
+		if r.chance(300) {
+			seq = uint64(r.between(1, 50))
+		}
+		return h.foreignBatch(data, own, seq)
 	case 1: // behind a gap
 		return h.foreignBatch(data, own, stream.Seq+1+uint64(r.between(100, 200)))
 	case 2: // once more
@@ -123,7 +130,7 @@ func (h *host) truncate(rec *store.Recovered, last, term uint64) {
 		return
 	}
 	if end := again.Checkpoint.Index + uint64(len(again.Entries)); end != index {
-		w.violate("durability", fmt.Sprintf("the log was cut off behind %d, and ends at %d when it "+
-			"is opened again", index, end))
+		w.violate("durability", fmt.Sprintf("the log was cut off behind %d, "+
+			"and ends at %d when it is opened again", index, end))
 	}
 }

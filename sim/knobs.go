@@ -57,7 +57,9 @@ type Knobs struct {
 	// Faults of the process and its clock; mean times between them, 0: none.
 	CrashBoundaries int64 // boundaries passed
 	LosePower       int64 // per mille of crashes that take the whole host down
+	KeepUnsynced    int64 // per mille of unsynced writes that survive it, whole or torn
 	Foreign         int64 // per mille of starts that find entries of others in the log
+	DiskErrors      int64 // per mille of starts that end in an error of the disk
 	StopMs          int64 // orderly restarts
 	DownMs          int64 // mean time that the process is down
 	PauseMs         int64 // between pauses
@@ -155,7 +157,7 @@ func (k *Knobs) drawMember(r rng, some drawSome, log drawLog) {
 	k.IdleTicks = r.between(5, 200)
 	k.ContainerCheckMs = log(100, 10000)
 	k.ContainerNeverUsedMs = some(300, 100, 4000)
-	k.SoftUnsent = some(400, 1, 4000)
+	k.SoftUnsent = some(500, 1, 1000)
 	k.HardUnsent = some(200, 4000, 40000)
 	k.MaxOutstanding = some(300, 1, 40)
 	k.MaxOutstandingBytes = some(200, 100, 4000)
@@ -179,7 +181,9 @@ func (k *Knobs) drawHost(r rng, some drawSome, log drawLog) {
 	k.SlowSync = some(200, 1, 20)
 	k.CrashBoundaries = some(600, 50, 8000)
 	k.LosePower = r.between(0, 1000)
+	k.KeepUnsynced = some(700, 100, 1000)
 	k.Foreign = some(400, 100, 1000)
+	k.DiskErrors = some(200, 100, 500)
 	k.StopMs = some(200, 1000, 10000)
 	k.DownMs = log(1, 3000)
 	k.PauseMs, k.PauseLengthMs = some(300, 500, 10000), log(10, 5000)
@@ -203,7 +207,7 @@ func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {
 	k.DoubleConnect = some(400, 1, 40)
 	k.Abandon = some(400, 1, 20)
 	k.Silence = some(400, 1, 20)
-	k.SlowRead = some(400, 1, 40)
+	k.SlowRead = some(500, 1, 60)
 	k.CloseSession = some(500, 1, 20)
 	k.WrongPassword, k.FutureZxid = some(300, 1, 100), some(300, 1, 100)
 	k.BadRequest, k.UnknownOp = some(300, 1, 20), some(300, 1, 10)

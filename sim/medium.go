@@ -27,17 +27,26 @@ type medium interface {
 	mark(nowMs int64) operation
 	checkpoint(c store.Checkpoint) operation
 	cut(index uint64) operation
+	// inject lets an effect fail that is yet to come.
+	inject(f store.Fault)
 	// crash ends the process that has opened the disk. With power the whole host goes down, and
 	// what was not synced is lost, or not, as r will have it.
 	crash(r rng, power bool, count *counters)
+	// keep says how many of a thousand writes that were not synced survive when power is lost.
+	keep(perMille int64)
 }
 
 // strict is the medium of most worlds: the store's own strict disk in memory.
-type strict struct{ mem *store.Memory }
+type strict struct {
+	mem  *store.Memory
+	kept int64
+}
 
 var _ medium = (*strict)(nil)
 
-func newStrict() *strict { return &strict{store.NewMemory()} }
+func newStrict() *strict { return &strict{mem: store.NewMemory()} }
+
+func (s *strict) keep(perMille int64) { s.kept = perMille }
 
 func (s *strict) open(o store.Options) (*store.Recovered, error) { return s.mem.Open(o) }
 func (s *strict) disk() store.Disk                               { return s.mem }
@@ -47,6 +56,8 @@ func (s *strict) cut(index uint64) operation                     { return s.mem.
 
 func (s *strict) checkpoint(c store.Checkpoint) operation { return s.mem.PlanCheckpoint(c) }
 
+func (s *strict) inject(f store.Fault) { s.mem.Inject(f) }
+
 func (s *strict) crash(r rng, power bool, count *counters) {
 	if !power {
 		s.mem = s.mem.Restart()
@@ -55,8 +66,8 @@ func (s *strict) crash(r rng, power bool, count *counters) {
 	count.add(faultPowerLost)
 	fates := make([]store.Fate, len(s.mem.Pending()))
 	for i := range fates {
-		fates[i] = pick(r, []store.Fate{store.Lost, store.Lost, store.Torn, store.Kept})
-		if fates[i] != store.Lost {
+		if r.chance(s.kept) {
+			fates[i] = pick(r, []store.Fate{store.Torn, store.Kept})
 			count.add(faultTornTail)
 		}
 	}
@@ -68,11 +79,14 @@ func (s *strict) crash(r rng, power bool, count *counters) {
 type real struct {
 	fs    *vfs.MemFS
 	store *store.Store
+	kept  int64
 }
 
 var _ medium = (*real)(nil)
 
 func newReal() *real { return &real{fs: vfs.NewCrashableMem()} }
+
+func (s *real) keep(perMille int64) { s.kept = perMille }
 
 func (s *real) open(o store.Options) (*store.Recovered, error) {
 	o.SegmentSize = 16 << 10
@@ -85,6 +99,9 @@ func (s *real) open(o store.Options) (*store.Recovered, error) {
 }
 
 func (s *real) disk() store.Disk { return s.store }
+
+// inject does nothing: what an error does to the real store is the matter of its own tests.
+func (s *real) inject(store.Fault) {}
 
 func (s *real) append(b store.Batch) operation {
 	return &whole{f: func() error { return s.store.Append(b) }}
@@ -115,7 +132,7 @@ func (s *real) crash(r rng, power bool, count *counters) {
 	switch {
 	case !power:
 		s.fs = all
-	case r.chance(500):
+	case !r.chance(s.kept):
 		count.add(faultPowerLost)
 		s.fs = synced
 	default:

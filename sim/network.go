@@ -123,6 +123,15 @@ func (e *end) breaks(cause string, delay int64) {
 	e.link.net.clock.after(delay, func() { e.end(cause) })
 }
 
+// refused learns that the other side has closed and took nothing of what was written since.
+func (e *end) refused() {
+	cause := e.in.ended
+	if cause == "" {
+		cause = linearizability.CauseNetwork
+	}
+	e.breaks(cause, e.in.delay)
+}
+
 func (e *end) end(cause string) {
 	if e.over {
 		return
@@ -165,7 +174,11 @@ func (e *end) segment(b []byte) {
 	to.last = max(to.last, at)
 	n.clock.after(to.last-n.clock.now, func() {
 		to.flying -= len(b)
-		if e.link.black || e.peer.over || to.ended != "" {
+		if e.link.black || to.ended != "" {
+			return
+		}
+		if e.peer.over {
+			e.refused() // nobody is there to take it
 			return
 		}
 		to.buffered = append(to.buffered, b...)
@@ -202,10 +215,18 @@ func (e *end) close(cause string) {
 	}
 	e.fin = true
 	e.over = true
+	// Who closes with bytes unread resets the connection: the other side may lose what it has not
+	// read, and what it writes goes nowhere.
+	rude := len(e.in.buffered)+e.in.flying > 0 &&
+		(e == &e.link.client || e.link.net.r.chance(500))
 	to := &e.peer.in
 	to.last = max(to.last, e.link.net.clock.now+to.delay)
 	e.link.net.clock.after(to.last-e.link.net.clock.now, func() {
 		if e.link.black && cause != linearizability.CauseNetwork {
+			return
+		}
+		if rude {
+			e.peer.breaks(cause, 0)
 			return
 		}
 		to.ended = cause

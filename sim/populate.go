@@ -18,6 +18,3 @@ func (w *World) populate() {
 	}
 	w.planGarbage()
 }
-
-// Stage is what a scenario has to play on.
-type Stage struct{ w *World }

@@ -196,8 +196,8 @@ func (c *protocolClient) effect(e protocol.Effect) {
 		}
 	case protocol.Reply:
 		if done, known := c.answered[e.Tag]; !known || done {
-			c.w.violate("client", fmt.Sprintf("%v: request %d is answered twice, or was never asked",
-				c, e.Tag))
+			c.w.violate("client", fmt.Sprintf("%v: request %d is answered twice, "+
+				"or was never asked", c, e.Tag))
 		}
 		c.answered[e.Tag] = true
 		c.open--

@@ -324,8 +324,8 @@ func (s *shadow) ended() *linearizability.Result {
 func (s *shadow) compare(source string, member *core.State) {
 	index := member.Index()
 	if index >= uint64(len(s.digests)) {
-		s.w.violate("shadow", fmt.Sprintf("the %s state is at index %d, only %d was applied", source,
-			index, len(s.digests)-1))
+		s.w.violate("shadow", fmt.Sprintf("the %s state is at index %d, only %d was applied",
+			source, index, len(s.digests)-1))
 		return
 	}
 	if have, want := member.Digest(), s.digests[index]; have != want {

@@ -28,7 +28,8 @@ func newMutants(s streams) *cobra.Command {
 				return fmt.Errorf("find own binary: %w", err)
 			}
 			h := hunt{s: s, most: most, from: from, only: only, pool: pool{binary: binary,
-				env: []string{"GOMAXPROCS=1"}, size: runtime.NumCPU(), limit: time.Minute}}
+				env: []string{"GOMAXPROCS=1", "GOGC=400"}, size: runtime.NumCPU(),
+				limit: time.Minute}}
 			return h.run()
 		}}
 	c.Flags().Uint64Var(&most, "max", 400, "give up after so many worlds")

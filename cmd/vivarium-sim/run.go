@@ -55,8 +55,8 @@ func newRun(s streams) *cobra.Command {
 func replay(t task) string {
 	text := fmt.Sprintf("go run -tags checked ./cmd/vivarium-sim run -seed %d", t.Seed)
 	if t.Mutant != "" {
-		text = fmt.Sprintf("go run -tags mutants,checked ./cmd/vivarium-sim run -seed %d -mutant %s",
-			t.Seed, t.Mutant)
+		text = fmt.Sprintf("go run -tags mutants,checked ./cmd/vivarium-sim run "+
+			"-seed %d -mutant %s", t.Seed, t.Mutant)
 	}
 	for _, s := range t.Set {
 		text += " -set " + s
@@ -162,7 +162,7 @@ func sweep(s streams, f *runFlags) error {
 	_, _ = fmt.Fprintf(s.out, "seeds %d to %d in %d processes\n", f.from, f.from+f.seeds-1,
 		f.workers)
 	sum := summary{start: time.Now(), want: f.seeds}
-	p := pool{binary: binary, env: []string{"GOMAXPROCS=1"}, size: f.workers,
+	p := pool{binary: binary, env: []string{"GOMAXPROCS=1", "GOGC=400"}, size: f.workers,
 		limit: 2 * time.Minute}
 	given := uint64(0)
 	p.work(func() (task, bool) {
@@ -252,8 +252,8 @@ func (m *summary) report(w io.Writer, workers int) {
 	}
 	_, _ = fmt.Fprintf(w, "\nfaults\n%s\n\n", strings.Join(kinds, "\n"))
 	n := len(m.verdicts)
-	_, _ = fmt.Fprintf(w, "%d worlds in %v with %d processes: %.0f per CPU-hour, %.0f times real "+
-		"time\n", n, took.Round(time.Second), workers,
+	_, _ = fmt.Fprintf(w, "%d worlds in %v with %d processes: %.0f per CPU-hour, "+
+		"%.0f times as fast as real time\n", n, took.Round(time.Second), workers,
 		float64(n)/(float64(nanos)/1e9)*3600, float64(virtual)/1e6/(float64(nanos)/1e9))
 	if len(m.failed) == 0 {
 		_, _ = fmt.Fprintln(w, "no violation")

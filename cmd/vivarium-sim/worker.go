@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +34,7 @@ type verdict struct {
 	Violations []finding
 	Counts     []int64 // in the order of sim.CounterNames
 	Judged     [6]int  // commits, writes, reads, events, sessions, unjudged
-	Nanos      int64
+	Nanos      int64   // of processor time
 }
 
 type finding struct {
@@ -85,10 +86,10 @@ func (t *task) run() (*verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	start := time.Now()
+	start := cpuTime()
 	r := sim.Run(sim.Options{Seed: t.Seed, Knobs: k})
 	v := &verdict{Seed: t.Seed, Trace: r.Trace, Virtual: r.Virtual,
-		Nanos: time.Since(start).Nanoseconds(),
+		Nanos: (cpuTime() - start).Nanoseconds(),
 		Judged: [6]int{r.Judged.Commits, r.Judged.Writes, r.Judged.Reads, r.Judged.Events,
 			r.Judged.Sessions, r.Judged.Unjudged}}
 	for _, c := range r.Counts {
@@ -98,6 +99,15 @@ func (t *task) run() (*verdict, error) {
 		v.Violations = append(v.Violations, finding{f.Judge, f.Text, f.Lines})
 	}
 	return v, nil
+}
+
+// cpuTime is the processor time that this process has used.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // pool is a number of worker processes.
