@@ -228,7 +228,7 @@ func asUTF8(s string) string {
 // in part: a duplicate changes nothing of what a list means, and nobody may make apply
 // compare 80,000 entries with each other.
 func duplicate(list []wire.ACL, i int) bool {
-	const most = 256
+	const most = 64
 	for _, a := range list[:min(i, most)] {
 		if a == list[i] {
 			return true

@@ -13,7 +13,8 @@ func TestAllowed(t *testing.T) {
 	one := func(perms wire.Perm, scheme, name string) []wire.ACL {
 		return list(wire.ACL{Perms: perms, ID: id(scheme, name)})
 	}
-	me := []wire.ID{id("ip", "10.1.2.3"), id("digest", "u:x"), id("x509", "CN=a"), id("sasl", "bob")}
+	me := []wire.ID{id("ip", "10.1.2.3"), id("digest", "u:x"), id("x509", "CN=a"),
+		id("sasl", "bob")}
 	for _, test := range []struct {
 		acl  []wire.ACL
 		ids  []wire.ID
@@ -48,7 +49,8 @@ func TestAllowed(t *testing.T) {
 	} {
 		l := newACLList(1, string(wire.AppendACLs(nil, test.acl)))
 		if got := allowed(l, test.ids, test.perm); got != test.want {
-			t.Errorf("allowed(%v, %v, %v) = %v, want %v", test.acl, test.ids, test.perm, got, test.want)
+			t.Errorf("allowed(%v, %v, %v) = %v, want %v", test.acl, test.ids, test.perm, got,
+				test.want)
 		}
 	}
 	if !allowed(nil, nil, wire.PermAll) {
@@ -70,8 +72,8 @@ func TestValidACLID(t *testing.T) {
 		{"ip", "1.2.3.256", false}, {"ip", "", false}, {"ip", "a.b.c.d", false},
 		{"ip", "1.02.+3.4", true}, {"ip", "::1", true}, {"ip", "::1/128", true},
 		{"ip", "::1/129", false}, {"ip", "fe80::1%eth0", false}, {"ip", "::ffff:1.2.3.4", false},
-		{"world", "bob", false}, {"auth", "", false}, {"super", "x", false}, {"x509", "CN=a", false},
-		{"sasl", "bob", false}, {"", "", false},
+		{"world", "bob", false}, {"auth", "", false}, {"super", "x", false},
+		{"x509", "CN=a", false}, {"sasl", "bob", false}, {"", "", false},
 	} {
 		if got := validACLID(wire.ID{Scheme: test.scheme, ID: test.id}, Flags{}); got != test.want {
 			t.Errorf("validACLID(%s:%q) = %v, want %v", test.scheme, test.id, got, test.want)
@@ -113,7 +115,8 @@ func TestResolveACL(t *testing.T) {
 func TestHugeACL(t *testing.T) {
 	var list []wire.ACL
 	for i := range 60000 {
-		list = append(list, wire.ACL{Perms: 1, ID: wire.ID{Scheme: "digest", ID: fmt.Sprint(i, ":x")}})
+		id := wire.ID{Scheme: "digest", ID: fmt.Sprint(i, ":x")}
+		list = append(list, wire.ACL{Perms: 1, ID: id})
 	}
 	m := newMachine(t)
 	must(t, m.connect().do(wire.OpCreate, &wire.CreateRequest{Path: "/a", ACL: list}))
@@ -128,12 +131,12 @@ func TestACLTable(t *testing.T) {
 	c := m.connect()
 	create := func(path, user string) *aclList {
 		t.Helper()
-		must(t, c.do(wire.OpCreate, &wire.CreateRequest{Path: path,
-			ACL: append(wire.OpenACL(), wire.ACL{Perms: 1, ID: wire.ID{Scheme: "digest", ID: user}})}))
+		acl := append(wire.OpenACL(), wire.ACL{Perms: 1, ID: wire.ID{Scheme: "digest", ID: user}})
+		must(t, c.do(wire.OpCreate, &wire.CreateRequest{Path: path, ACL: acl}))
 		return m.s.lookup(path).acl
 	}
 	start := m.s.ACLCount()
-	x, y, x2 := create("/x", "x:"+"1"), create("/y", "y:1"), create("/x2", "x:1")
+	x, y, x2 := create("/x", "x:1"), create("/y", "y:1"), create("/x2", "x:1")
 	if x != x2 || x == y || x.id+1 != y.id || x.refs != 2 || m.s.ACLCount() != start+2 {
 		t.Errorf("lists %+v %+v %+v of %d", x, y, x2, m.s.ACLCount())
 	}

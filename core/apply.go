@@ -194,10 +194,20 @@ func (s *State) finish() {
 	s.index = s.cursor.index
 	s.cursor = cursor{}
 	s.work.trim()
+	if invariant.Enabled && s.index%128 == 0 {
+		invariant.Check(s.Digest() == s.digestFromScratch(), "the digest is not that of the State")
+	}
 }
 
-// trim lets go of what one huge command has made grow.
+// trim lets go of the entry's memory, and of what one huge command has made grow.
 func (w *workspace) trim() {
+	clear(w.command.Identities)
+	clear(w.op.Create.ACL)
+	clear(w.setACL.ACL)
+	clear(w.acl)
+	w.command = Command{Identities: w.command.Identities[:0]}
+	w.op = wire.MultiOp{Create: wire.CreateTTLRequest{ACL: w.op.Create.ACL[:0]}}
+	w.setACL = wire.SetACLRequest{ACL: w.setACL.ACL[:0]}
 	const most = 64 << 10
 	if cap(w.body) > most {
 		w.body = nil

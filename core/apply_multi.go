@@ -57,6 +57,7 @@ func (s *State) multi(w *write, in *wire.Reader, out *Outcome) wire.ErrorCode {
 		}
 		s.replyErrors(w, len(q.Ops), failed, code)
 	}
+	clear(q.Ops)
 	clear(s.work.undo)
 	s.work.undo = s.work.undo[:0]
 	if w.reply {

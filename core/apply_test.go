@@ -200,7 +200,8 @@ func TestFlags(t *testing.T) {
 		m, _, stranger, _ := garden(t)
 		m.flags = test.flags
 		if out := stranger.do(test.op, test.r); out.Err != test.want {
-			t.Errorf("%v %+v with %+v: %v, want %v", test.op, test.r, test.flags, out.Err, test.want)
+			t.Errorf("%v %+v with %+v: %v, want %v", test.op, test.r, test.flags, out.Err,
+				test.want)
 		}
 	}
 }
@@ -216,10 +217,12 @@ func TestEvents(t *testing.T) {
 		{c.set("/a", "x", -1), []string{"NodeDataChanged /a"}},
 		{c.delete("/a/b0000000000", -1), []string{"NodeDeleted /a/b0000000000",
 			"NodeChildrenChanged /a"}},
-		{c.do(wire.OpSetACL, &wire.SetACLRequest{Path: "/a", ACL: wire.OpenACL(), Version: -1}), nil},
+		{c.do(wire.OpSetACL, &wire.SetACLRequest{Path: "/a", ACL: wire.OpenACL(), Version: -1}),
+			nil},
 		{c.multi(wire.MultiOp{Op: wire.OpSetData, SetData: wire.SetDataRequest{Path: "/a",
 			Version: -1}}, wire.MultiOp{Op: wire.OpDelete, Delete: wire.DeleteRequest{Path: "/a",
-			Version: -1}}), []string{"NodeDataChanged /a", "NodeDeleted /a", "NodeChildrenChanged /"}},
+			Version: -1}}),
+			[]string{"NodeDataChanged /a", "NodeDeleted /a", "NodeChildrenChanged /"}},
 		{c.close(), []string{"NodeDeleted /ephemeral", "NodeChildrenChanged /"}},
 	} {
 		must(t, test.out)
@@ -228,7 +231,8 @@ func TestEvents(t *testing.T) {
 		}
 		for _, change := range test.out.Changes {
 			if change.Zxid != test.out.Zxid || change.acl == nil {
-				t.Errorf("%v: change %+v, want zxid %v and an ACL", test.out.Op, change, test.out.Zxid)
+				t.Errorf("%v: change %+v, want zxid %v and an ACL", test.out.Op, change,
+					test.out.Zxid)
 			}
 		}
 	}
@@ -373,21 +377,26 @@ func TestMulti(t *testing.T) {
 		errors []wire.ErrorCode // of a multi that fails
 	}{
 		{"nothing", nil, ok, nil},
-		{"later see earlier", []wire.MultiOp{op(wire.OpCreate, "/a", 0), op(wire.OpCreate2, "/a/b", 0),
+		{"later see earlier", []wire.MultiOp{
+			op(wire.OpCreate, "/a", 0), op(wire.OpCreate2, "/a/b", 0),
 			op(wire.OpCheck, "/a/b", 0), op(wire.OpSetData, "/a/b", 0), op(wire.OpCheck, "/a/b", 1),
 			op(wire.OpDelete, "/a/b", 1), op(wire.OpDelete, "/a", 0)}, ok, nil},
-		{"the middle fails", []wire.MultiOp{op(wire.OpCreate, "/a", 0), op(wire.OpDelete, "/plain/kid", 0),
-			op(wire.OpSetData, "/plain", 2), op(wire.OpCheck, "/plain", 0), op(wire.OpCreate, "/b", 0),
+		{"the middle fails", []wire.MultiOp{
+			op(wire.OpCreate, "/a", 0), op(wire.OpDelete, "/plain/kid", 0),
+			op(wire.OpSetData, "/plain", 2), op(wire.OpCheck, "/plain", 0),
+			op(wire.OpCreate, "/b", 0),
 			op(wire.OpDelete, "/none", 0)}, ok,
 			[]wire.ErrorCode{ok, ok, ok, wire.CodeBadVersion, rest, rest}},
-		{"the first fails", []wire.MultiOp{op(wire.OpDelete, "/", 0), op(wire.OpCreate, "/a", 0)}, ok,
+		{"the first fails", []wire.MultiOp{
+			op(wire.OpDelete, "/", 0), op(wire.OpCreate, "/a", 0)}, ok,
 			[]wire.ErrorCode{wire.CodeBadArguments, rest}},
 		{"the last fails", []wire.MultiOp{op(wire.OpDelete, "/ephemeral", 0),
 			op(wire.OpCheck, "/ephemeral", 0)}, ok, []wire.ErrorCode{ok, wire.CodeNoNode}},
-		{"a TTL by its flag", []wire.MultiOp{flagged(op(wire.OpCreateTTL, "/a", 0), wire.FlagTTL)}, ok,
-			nil},
+		{"a TTL by its flag", []wire.MultiOp{
+			flagged(op(wire.OpCreateTTL, "/a", 0), wire.FlagTTL)}, ok, nil},
 		{"createTTL without its flag", []wire.MultiOp{op(wire.OpCreateTTL, "/a", 0)}, ok, nil},
-		{"createTTL of an unknown flag", []wire.MultiOp{flagged(op(wire.OpCreateTTL, "/a", 0), 9)}, ok,
+		{"createTTL of an unknown flag", []wire.MultiOp{
+			flagged(op(wire.OpCreateTTL, "/a", 0), 9)}, ok,
 			[]wire.ErrorCode{wire.CodeBadArguments}},
 		{"an unknown flag", []wire.MultiOp{flagged(op(wire.OpCreate, "/a", 0), 9)},
 			wire.CodeMarshallingError, nil},

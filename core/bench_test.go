@@ -50,7 +50,8 @@ func BenchmarkApplySetData1KiB(b *testing.B) {
 		bodies[i] = q.AppendTo(nil)
 	}
 	entries(b, m, func(dst []byte, i int) []byte {
-		return AppendRequest(dst, c.id, c.generation, m.flags, int32(i), wire.OpSetData, bodies[i%1000])
+		return AppendRequest(dst, c.id, c.generation, m.flags, int32(i), wire.OpSetData,
+			bodies[i%1000])
 	})
 }
 
@@ -63,7 +64,8 @@ func BenchmarkApplyCreate(b *testing.B) {
 	entries(b, m, func(dst []byte, i int) []byte {
 		q := wire.CreateRequest{Path: fmt.Sprintf("/dir-%d/node-%d", i%100, i), ACL: wire.OpenACL(),
 			Data: []byte("0123456789abcdef0123456789abcdef")}
-		return AppendRequest(dst, c.id, c.generation, m.flags, int32(i), wire.OpCreate, q.AppendTo(nil))
+		return AppendRequest(dst, c.id, c.generation, m.flags, int32(i), wire.OpCreate,
+			q.AppendTo(nil))
 	})
 }
 

@@ -32,7 +32,8 @@ func TestDecodeEntry(t *testing.T) {
 		{Origin: stream, FirstSeq: 3, Commands: []Command{
 			{Kind: KindCreateSession, TimeoutMs: 4000, PasswordHash: hash, LastZxidSeen: 5,
 				Identities: ids},
-			{Kind: KindAttach, Session: 1 << 40, PasswordHash: hash, TimeoutMs: 1, LastZxidSeen: -1},
+			{Kind: KindAttach, Session: 1 << 40, PasswordHash: hash, TimeoutMs: 1,
+				LastZxidSeen: -1},
 			{Kind: KindRequest, Session: 1 << 40, Generation: 2, Flags: flags, Xid: -8,
 				Op: wire.OpSetData, Body: long},
 			{Kind: KindAuth, Session: 1 << 40, Generation: 2, Xid: -4, Identities: ids}}},

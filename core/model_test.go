@@ -30,7 +30,6 @@ type mnode struct {
 	version, made, aversion int32
 	session, ttl            int64
 	container               bool
-	children                int // only filled by stat
 }
 
 type msession struct {
@@ -56,10 +55,11 @@ func newModel() *model {
 	all := wire.OpenACL()
 	return &model{
 		nodes: map[string]mnode{
-			"/":                 {data: []byte{}, acl: all},
-			"/zookeeper":        {data: []byte{}, acl: all},
-			"/zookeeper/quota":  {data: []byte{}, acl: all},
-			"/zookeeper/config": {data: []byte{}, acl: []wire.ACL{{Perms: 1, ID: worldAnyone}}, aversion: -1},
+			"/":                {data: []byte{}, acl: all},
+			"/zookeeper":       {data: []byte{}, acl: all},
+			"/zookeeper/quota": {data: []byte{}, acl: all},
+			"/zookeeper/config": {data: []byte{}, aversion: -1,
+				acl: []wire.ACL{{Perms: wire.PermRead, ID: worldAnyone}}},
 		},
 		sessions: map[int64]msession{},
 		streams:  map[RaftID]mstream{},
@@ -115,7 +115,8 @@ func (m *model) stat(path string) string {
 	kids := int32(m.children(path))
 	return fmt.Sprint(wire.Stat{Czxid: n.czxid, Mzxid: n.mzxid, Ctime: n.ctime, Mtime: n.mtime,
 		Version: n.version, Cversion: 2*n.made - kids, Aversion: n.aversion,
-		EphemeralOwner: n.session, DataLength: int32(len(n.data)), NumChildren: kids, Pzxid: n.pzxid})
+		EphemeralOwner: n.session, DataLength: int32(len(n.data)), NumChildren: kids,
+		Pzxid: n.pzxid})
 }
 
 func (m *model) may(ids []wire.ID, acl []wire.ACL, perm wire.Perm) bool {
@@ -435,12 +436,13 @@ func (m *model) dump() string {
 	fmt.Fprintf(&b, "zxid %#x clock %d\n", m.zxid, m.clock)
 	for _, p := range slices.Sorted(maps.Keys(m.nodes)) {
 		n := m.nodes[p]
-		fmt.Fprintf(&b, "%s %q null=%v %v %s ttl=%d container=%v\n", p, n.data, n.data == nil, n.acl,
-			m.stat(p), n.ttl, n.container)
+		fmt.Fprintf(&b, "%s %q null=%v %v %s ttl=%d container=%v\n", p, n.data,
+			n.data == nil, n.acl, m.stat(p), n.ttl, n.container)
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.sessions)) {
 		ss := m.sessions[id]
-		fmt.Fprintf(&b, "session %#x generation %d owner %d %v\n", id, ss.generation, ss.owner, ss.ids)
+		fmt.Fprintf(&b, "session %#x generation %d owner %d %v\n", id,
+			ss.generation, ss.owner, ss.ids)
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.streams)) {
 		st := m.streams[id]
@@ -458,8 +460,9 @@ func dumpState(s *State) string {
 		if kindOf(n.owner) == ownerTTL {
 			ttl = n.ttl()
 		}
-		lines = append(lines, fmt.Sprintf("%s %q null=%v %v %s ttl=%d container=%v\n", n.path(), n.data,
-			n.data == nil, n.acl.acls, fmt.Sprint(n.stat()), ttl, kindOf(n.owner) == ownerContainer))
+		lines = append(lines, fmt.Sprintf("%s %q null=%v %v %s ttl=%d container=%v\n",
+			n.path(), n.data, n.data == nil, n.acl.acls, fmt.Sprint(n.stat()), ttl,
+			kindOf(n.owner) == ownerContainer))
 		for _, c := range n.children {
 			walk(c)
 		}
@@ -476,8 +479,8 @@ func dumpState(s *State) string {
 		b.WriteString(l)
 	}
 	for _, ss := range s.AppendSessions(nil) {
-		fmt.Fprintf(&b, "session %#x generation %d owner %d %v\n", int64(ss.ID), uint64(ss.Generation),
-			uint64(ss.Owner), ss.Identities)
+		fmt.Fprintf(&b, "session %#x generation %d owner %d %v\n", int64(ss.ID),
+			uint64(ss.Generation), uint64(ss.Owner), ss.Identities)
 	}
 	for _, st := range s.AppendStreams(nil) {
 		fmt.Fprintf(&b, "stream %d registration %d seq %d\n", uint64(st.Origin.RaftID),

@@ -93,7 +93,8 @@ func TestQuotaLimits(t *testing.T) {
 		{"count=3,bytes=13", wire.CodeOk, wire.CodeOk, false},
 		{"count=-1,bytes=-1=;countHardLimit=2", wire.CodeQuotaExceeded, wire.CodeOk, true},
 		{"count=-1,bytes=-1=;countHardLimit=3", wire.CodeOk, wire.CodeOk, false},
-		{"count=-1,bytes=-1=;byteHardLimit=12", wire.CodeQuotaExceeded, wire.CodeQuotaExceeded, true},
+		{"count=-1,bytes=-1=;byteHardLimit=12", wire.CodeQuotaExceeded,
+			wire.CodeQuotaExceeded, true},
 		{"count=1,bytes=1=;byteHardLimit=13;countHardLimit=3", wire.CodeOk, wire.CodeOk, false},
 		{"count=-1,bytes=-1=;countHardLimit=0;byteHardLimit=0", wire.CodeQuotaExceeded,
 			wire.CodeQuotaExceeded, true},
@@ -117,8 +118,8 @@ func TestQuotaLimits(t *testing.T) {
 					want = wire.CodeOk
 				}
 				if out.Err != want {
-					t.Errorf("%s, enforce %v, grow %v: %v, want %v", test.limits, enforce, grow, out.Err,
-						want)
+					t.Errorf("%s, enforce %v, grow %v: %v, want %v", test.limits, enforce, grow,
+						out.Err, want)
 				}
 				if grow {
 					continue
@@ -167,7 +168,8 @@ func TestQuotaAfterMulti(t *testing.T) {
 		last wire.MultiOp
 		want string
 	}{
-		{wire.MultiOp{Op: wire.OpCheck, Check: wire.CheckRequest{Path: "/none"}}, "count=1,bytes=0"},
+		{wire.MultiOp{Op: wire.OpCheck, Check: wire.CheckRequest{Path: "/none"}},
+			"count=1,bytes=0"},
 		{wire.MultiOp{Op: wire.OpSetData, SetData: wire.SetDataRequest{Path: "/q", Version: -1,
 			Data: []byte("12")}}, "count=2,bytes=5"},
 	} {

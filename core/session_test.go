@@ -95,7 +95,8 @@ func TestFencing(t *testing.T) {
 	c.attach()
 	want := func(what string, out Outcome, reason Reason) {
 		t.Helper()
-		if !out.Skipped || out.Reason != reason || out.Own || out.Zxid != 0 || len(out.Changes) > 0 {
+		if !out.Skipped || out.Reason != reason || out.Own || out.Zxid != 0 ||
+			len(out.Changes) > 0 {
 			t.Errorf("%s: %+v, want it skipped as %v", what, out, reason)
 		}
 	}
@@ -105,7 +106,8 @@ func TestFencing(t *testing.T) {
 		nil)), ReasonGeneration)
 	want("an expiry of the connection before", m.housekeep(0, AppendExpire(nil, old.id,
 		old.generation)), ReasonGeneration)
-	want("a request through another member", m.entry(createAs(m, second, 1, c, "/a"))[0], ReasonOwner)
+	want("a request through another member", m.entry(createAs(m, second, 1, c, "/a"))[0],
+		ReasonOwner)
 	old.id++
 	want("a request of no session", old.create("/a", "", 0), ReasonSession)
 	want("an expiry of no session", m.housekeep(0, AppendExpire(nil, old.id, 1)), ReasonSession)
@@ -150,8 +152,9 @@ func TestCloseDeletesEphemerals(t *testing.T) {
 		if d := diff(want, events(out)); d != "" {
 			t.Errorf("%s: %s", how, d)
 		}
-		if out.Zxid != before+1 || m.s.LastZxid() != before+1 || m.stat("/").Pzxid != int64(out.Zxid) {
-			t.Errorf("%s: zxid %v after %v, pzxid of / %#x", how, out.Zxid, before, m.stat("/").Pzxid)
+		pzxid := Zxid(m.stat("/").Pzxid)
+		if out.Zxid != before+1 || m.s.LastZxid() != before+1 || pzxid != out.Zxid {
+			t.Errorf("%s: zxid %v after %v, pzxid of / %v", how, out.Zxid, before, pzxid)
 		}
 		ended := []Fact{{Kind: FactSessionEnded, Session: c.id, Generation: 1}}
 		if d := diff(ended, out.Facts); d != "" {

@@ -60,9 +60,9 @@ func TestHelloReplacesTheCurrentRegistration(t *testing.T) {
 		if len(out.Facts) != 1 || out.Facts[0] != want {
 			t.Errorf("facts %+v, want %+v", out.Facts, want)
 		}
-		if got := m.s.Stream(test.id); got.Origin.Registration != want.Registration || got.Seq != 0 ||
-			got.Nonce != want.Nonce {
-			t.Errorf("Stream(%d) = %+v, want %+v", test.id, got, want)
+		at := StreamInfo{Origin: Origin{test.id, want.Registration}, Nonce: want.Nonce}
+		if got := m.s.Stream(test.id); got != at {
+			t.Errorf("Stream(%d) = %+v, want %+v", test.id, got, at)
 		}
 	}
 }
@@ -170,8 +170,8 @@ func TestBeginRefuses(t *testing.T) {
 		"another version":                append([]byte{2}, good[1:]...),
 		"only a version":                 {1},
 		"bad batch":                      append(AppendEntryHeader(nil, 1), 1),
-		"no commands":                    AppendBatchHeader(AppendEntryHeader(nil, 1), m.origin, 1, 0),
-		"too many":                       AppendBatchHeader(AppendEntryHeader(nil, 1), m.origin, 1, 1<<40),
+		"no commands":                    AppendBatchHeader(m.header(), m.origin, 1, 0),
+		"too many":                       AppendBatchHeader(m.header(), m.origin, 1, 1<<40),
 		"seq 0":                          createAs(m, m.origin, 0, c, "/a"),
 		"a request without registration": createAs(m, Origin{RaftID: 1}, 1, c, "/a"),
 		"a hello in a stream": AppendHello(AppendBatchHeader(AppendEntryHeader(nil, 1), m.origin,
@@ -180,7 +180,7 @@ func TestBeginRefuses(t *testing.T) {
 			Origin{RaftID: 2}, 0, 1), 1, [16]byte{}, 0),
 		"an expire in a stream": AppendExpire(AppendBatchHeader(AppendEntryHeader(nil, 1), m.origin,
 			1, 1), 1, 1),
-		"an unknown kind": append(AppendBatchHeader(AppendEntryHeader(nil, 1), m.origin, 1, 1), 1, 99),
+		"an unknown kind": append(AppendBatchHeader(m.header(), m.origin, 1, 1), 1, 99),
 	}
 	for n := range len(good) {
 		whole, err := DecodeEntry(good[:n])
