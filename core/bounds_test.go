@@ -106,6 +106,45 @@ func TestAllTogetherHoldABoundedAmount(t *testing.T) {
 	}
 }
 
+// TestLongFramesDoNotWaitForEachOther: who was granted memory for a part of a frame keeps it
+// until the whole frame is there. If all did and all waited for more, none would ever get it.
+func TestLongFramesDoNotWaitForEachOther(t *testing.T) {
+	d := newDesk(t, Settings{MaxInputBytes: 1000 << 10})
+	long := frame(1, wire.OpSetData,
+		&wire.SetDataRequest{Path: "/", Data: make([]byte, 900<<10), Version: -1})
+	came := make(map[*Conn]int)
+	var conns []*Conn
+	for range 7 {
+		c := d.client()
+		conns = append(conns, c)
+		d.feed(c, long[:70<<10])
+		came[c] = 70 << 10
+	}
+	most := 0
+	for range 100 {
+		for _, c := range conns {
+			if came[c] < 0 {
+				continue
+			}
+			if left := d.feed(c, long[:came[c]]); len(left) == 0 {
+				came[c] = -1
+			} else if c.Next(d.l, long[:came[c]], d.now) == NeedBytes {
+				came[c] = c.Want()
+			}
+			most = max(most, d.l.granted)
+		}
+		d.l.Sweep(d.now)
+	}
+	for i, c := range conns {
+		if came[c] >= 0 {
+			t.Errorf("connection %d has had %d bytes of its frame taken in, and waits", i, came[c])
+		}
+	}
+	if most > 1000<<10+len(long) || d.l.granted != 0 {
+		t.Errorf("%d bytes were granted at a time, %d are left", most, d.l.granted)
+	}
+}
+
 // TestMultiReadStopsAtTheLongestReply: a request of some kilobytes may ask for gigabytes.
 func TestMultiReadStopsAtTheLongestReply(t *testing.T) {
 	d := newDesk(t, Settings{})

@@ -76,6 +76,7 @@ type Local struct {
 	waiting  []*Conn // S exclusive, or S shared and B: not read, but alive
 	starved  []*Conn // likewise: throttled until there is room
 	granted  int     // likewise: bytes promised for long frames
+	beyond   *Conn   // likewise: who was promised more than there is
 	held     int     // likewise: what connections hold that hold much
 	draining bool    // S: nothing more is taken
 
@@ -194,12 +195,17 @@ func (l *Local) full(c *Conn, n int) bool {
 	return true
 }
 
-// grant sets memory aside for a frame of n bytes, or lets c wait for it.
+// grant sets memory aside for a frame of n bytes, or lets c wait for it. Who has been granted
+// some holds it until the frame is whole: they would all wait for each other if not one of
+// them at a time were granted what it needs beyond the bound.
 func (l *Local) grant(c *Conn, n int) {
 	if l.granted > 0 && l.granted-c.granted+n > l.Settings.MaxInputBytes {
-		l.starved = append(l.starved, c)
-		c.throttled = true
-		return
+		if c.granted == 0 || l.beyond != nil && l.beyond != c {
+			l.starved = append(l.starved, c)
+			c.throttled = true
+			return
+		}
+		l.beyond = c
 	}
 	l.granted += n - c.granted
 	c.granted = n
@@ -208,6 +214,9 @@ func (l *Local) grant(c *Conn, n int) {
 func (l *Local) release(c *Conn) {
 	l.granted -= c.granted
 	c.granted = 0
+	if l.beyond == c {
+		l.beyond = nil
+	}
 }
 
 // weigh brings up to date what c counts for in held. The caller holds S exclusively or B.
