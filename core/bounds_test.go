@@ -79,7 +79,7 @@ func TestAllTogetherHoldABoundedAmount(t *testing.T) {
 		total += c.Unsent()
 	}
 	if d.l.held > 500<<10+20*110<<10 || total > 500<<10+20*110<<10 {
-		t.Errorf("%d bytes held, %d counted: more than the bound and one reply each", total, d.l.held)
+		t.Errorf("%d bytes held, %d counted: over the bound and a reply each", d.l.held, total)
 	}
 	if last := readers[19]; last.Next(d.l, get, d.now) != NeedWait {
 		t.Error("who holds much is read beyond the bound")

@@ -439,33 +439,34 @@ func TestBoundsStopTheReadingOfOne(t *testing.T) {
 			t.Error("not read again after its output left")
 		}
 	})
-	t.Run("long frames", func(t *testing.T) {
-		d := newDesk(t, Settings{MaxInputBytes: 300 << 10})
-		long := frame(1, wire.OpSetData,
-			&wire.SetDataRequest{Path: "/", Data: make([]byte, 250<<10)})
-		a, b := d.client(), d.client()
-		// What is announced costs nothing; memory follows what comes.
-		for _, came := range []int{4, 100, 60 << 10} {
-			d.feed(a, long[:came])
-			if need := a.Next(d.l, long[:came], d.now); need != NeedBytes || a.Want() != 64<<10 {
-				t.Errorf("with %d bytes: %v, want up to %d", came, need, a.Want())
-			}
+}
+
+func TestLongFramesShareABound(t *testing.T) {
+	d := newDesk(t, Settings{MaxInputBytes: 300 << 10})
+	long := frame(1, wire.OpSetData,
+		&wire.SetDataRequest{Path: "/", Data: make([]byte, 250<<10)})
+	a, b := d.client(), d.client()
+	// What is announced costs nothing; memory follows what comes.
+	for _, came := range []int{4, 100, 60 << 10} {
+		d.feed(a, long[:came])
+		if need := a.Next(d.l, long[:came], d.now); need != NeedBytes || a.Want() != 64<<10 {
+			t.Errorf("with %d bytes: %v, want up to %d", came, need, a.Want())
 		}
-		d.feed(a, long[:200<<10])
-		if a.Next(d.l, long[:200<<10], d.now) != NeedBytes || a.Want() != len(long) {
-			t.Error("the first long frame is not received")
-		}
-		d.feed(b, long[:100<<10])
-		if b.Next(d.l, long[:100<<10], d.now) != NeedWait {
-			t.Error("the second long frame is received beyond the bound")
-		}
-		d.feed(a, long)
-		d.l.Sweep(d.now)
-		d.feed(b, long[:100<<10])
-		if b.Next(d.l, long[:100<<10], d.now) != NeedBytes {
-			t.Error("the second long frame still waits when there is room")
-		}
-	})
+	}
+	d.feed(a, long[:200<<10])
+	if a.Next(d.l, long[:200<<10], d.now) != NeedBytes || a.Want() != len(long) {
+		t.Error("the first long frame is not received")
+	}
+	d.feed(b, long[:100<<10])
+	if b.Next(d.l, long[:100<<10], d.now) != NeedWait {
+		t.Error("the second long frame is received beyond the bound")
+	}
+	d.feed(a, long)
+	d.l.Sweep(d.now)
+	d.feed(b, long[:100<<10])
+	if b.Next(d.l, long[:100<<10], d.now) != NeedBytes {
+		t.Error("the second long frame still waits when there is room")
+	}
 }
 
 func TestHandshakeTimeout(t *testing.T) {

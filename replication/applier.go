@@ -73,9 +73,8 @@ type applier struct {
 	term  uint64 // of the last entry applied
 
 	queue   []ApplyItem
-	entry   int  // entries of the first item that are done
-	begun   bool // the entry at that place is begun
-	data    []byte
+	entry   int        // entries of the first item that are done
+	begun   bool       // the entry at that place is begun
 	decoded core.Entry // of that entry, for Record
 	place   [2]int     // batch and command in decoded
 
