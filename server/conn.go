@@ -176,6 +176,7 @@ func (c *connection) finish(err error) {
 	s.member.Local.Closed(c.conn)
 	s.state.Unlock()
 	c.dropInput()
+	c.logEnd(err)
 	if err == nil && c.out.fault() == nil {
 		if s.lingering.Add(1) <= maxLingering {
 			c.linger()
@@ -183,7 +184,6 @@ func (c *connection) finish(err error) {
 		s.lingering.Add(-1)
 	}
 	c.nc.Close()
-	c.logEnd(err)
 }
 
 // linger ends our side and reads what the client still sends, up to a bound, until it ends

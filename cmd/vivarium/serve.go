@@ -56,7 +56,7 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 		}
 	}
 	if err != nil {
-		return usageError{fmt.Errorf("configuration refused:\n%w", err)}
+		return usageError{err}
 	}
 	if f.check {
 		fmt.Fprintln(cmd.OutOrStdout(), "configuration is valid")

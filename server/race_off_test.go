@@ -1,0 +1,6 @@
+//go:build !race
+
+package server_test
+
+// raceFlag builds the command like the test.
+var raceFlag []string
