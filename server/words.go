@@ -181,9 +181,9 @@ func (s *Server) wordConns(asking *connection) []fourletter.Conn {
 		if name, ok := fourletter.LastOp(stats.LastOp); ok {
 			one.LastOp = name
 		}
-		if conn.Owner() != asking {
+		if c := conn.Owner().(*connection); c != asking {
 			one.Interest = fourletter.InterestRead
-			if conn.Unsent() > 0 {
+			if c.out.pending() {
 				one.Interest |= fourletter.InterestWrite
 			}
 		}
