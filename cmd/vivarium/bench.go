@@ -1,0 +1,106 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/vivariumdb/vivarium/client/load"
+)
+
+type benchFlags struct {
+	options load.Options
+	output  string
+}
+
+func newBench() *cobra.Command {
+	var f benchFlags
+	var names []string
+	for _, w := range load.Workloads() {
+		names = append(names, string(w))
+	}
+	cmd := &cobra.Command{
+		Use:   "bench [workload ...]",
+		Short: "Put a service under load and measure it",
+		Long: "Put a service that speaks ZooKeeper's protocol under load and measure it.\n\n" +
+			"Workloads: " + strings.Join(names, ", ") + "; read is the default.\n\n" +
+			"Without --rate each connection keeps --pipeline requests in flight. With it, so many\n" +
+			"requests a second are due at equal intervals, and latencies count from when they were\n" +
+			"due. --pid names server processes on this machine, whose CPU and memory are read.\n" +
+			"The znodes lie below one of a random name, which is removed in the end.",
+		Example: "  vivarium bench read write --server 127.0.0.1:2181 --pid $(pgrep -f QuorumPeerMain)\n" +
+			"  vivarium bench read --connections 128 --pipeline 1\n" +
+			"  vivarium bench mixed --rate 5000 -o json",
+		ValidArgs: names,
+		RunE:      func(cmd *cobra.Command, args []string) error { return bench(cmd, args, f) },
+	}
+	o, flags := &f.options, cmd.Flags()
+	flags.StringSliceVarP(&o.Servers, "server", "s", nil,
+		"`host:port` of the servers (default 127.0.0.1:2181)")
+	flags.IntVarP(&o.Connections, "connections", "c", 16, "connections, each with a session")
+	flags.IntVarP(&o.Pipeline, "pipeline", "p", 16, "requests in flight on each connection")
+	flags.Float64VarP(&o.Rate, "rate", "r", 0, "operations a second in all, as an open loop")
+	flags.IntVarP(&o.Nodes, "nodes", "n", 10_000, "znodes to read and write, or children to list")
+	flags.IntVar(&o.ValueBytes, "value", 1024, "bytes of a value")
+	flags.IntVar(&o.WritePercent, "writes", 10, "per cent of writes in mixed")
+	flags.IntVar(&o.MultiOps, "ops", 4, "operations in a multi")
+	flags.IntVar(&o.Count, "count", 0, "end create after so many, not by time")
+	flags.DurationVar(&o.Warmup, "warmup", time.Second, "time before anything is counted")
+	flags.DurationVarP(&o.Duration, "duration", "d", 5*time.Second, "time that is counted")
+	flags.DurationVar(&o.SessionTimeout, "timeout", 30*time.Second, "session time-out to ask for")
+	flags.IntSliceVar(&o.Pids, "pid", nil, "process `ids` of the servers, if they run here")
+	flags.BoolVar(&o.Keep, "keep", false, "leave the znodes behind")
+	flags.StringVarP(&f.output, "output", "o", "text", "text or json (one object a line)")
+	return cmd
+}
+
+func bench(cmd *cobra.Command, args []string, f benchFlags) error {
+	if f.output != "text" && f.output != "json" {
+		return usageError{fmt.Errorf("--output %q: text or json is allowed", f.output)}
+	}
+	if len(args) == 0 {
+		args = []string{string(load.Read)}
+	}
+	var runs []load.Options
+	for _, workload := range args {
+		o := f.options
+		o.Workload = load.Workload(workload)
+		if err := o.Validate(); err != nil {
+			return usageError{err}
+		}
+		runs = append(runs, o)
+	}
+	var results []*load.Result
+	for _, o := range runs {
+		r, err := load.Run(cmd.Context(), o)
+		if err != nil {
+			return fmt.Errorf("bench %s: %w", o.Workload, err)
+		}
+		results = append(results, r)
+		if f.output == "json" {
+			if err := json.NewEncoder(cmd.OutOrStdout()).Encode(r); err != nil {
+				return err
+			}
+		}
+	}
+	if f.output == "text" {
+		return writeBench(cmd.OutOrStdout(), results)
+	}
+	return nil
+}
+
+// writeBench writes the table and what people should not overlook.
+func writeBench(w io.Writer, results []*load.Result) error {
+	if err := load.Table(w, results); err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(results, func(r *load.Result) bool { return r.Errors > 0 }); i >= 0 {
+		fmt.Fprintf(w, "\nThe first error of %s was %s.\n", results[i].Workload,
+			results[i].FirstError)
+	}
+	return nil
+}
