@@ -74,15 +74,7 @@ func zooCfg(t testing.TB, dir string, lines ...string) string {
 func spawn(t testing.TB, cfg string, args ...string) *child {
 	t.Helper()
 	c := launch(t, nil, append([]string{"serve", "-o", "json", "--config", cfg}, args...)...)
-	line, err := c.log.wait(said("serving"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr, err := net.ResolveTCPAddr("tcp", fmt.Sprint(line["address"]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.addr = addr
+	c.addr = address(t, c)
 	return c
 }
 

@@ -45,7 +45,7 @@ func TestKill(t *testing.T) {
 			&ephemeral{path: fmt.Sprintf("/ephemeral-%d", i)})
 	}
 	load.workers = append(load.workers, &register{path: "/long", pad: 200 << 10})
-	early := 0
+	early, saves := 0, 0
 	for round := range *kills {
 		for random.IntN(4) == 0 {
 			// A start that is killed before it is done must do no harm either.
@@ -61,13 +61,14 @@ func TestKill(t *testing.T) {
 			t.Fatalf("after %d kills: %v", round, err)
 		}
 		load.round(t, c, 1+random.Int64N(1<<uint(4+random.IntN(10))))
+		saves += len(c.log.all(said("state saved")))
 	}
 	c := spawn(t, cfg)
 	if err := load.check(t, c); err != nil {
 		t.Fatalf("after %d kills: %v", *kills, err)
 	}
-	t.Logf("%d kills under load and %d while starting: all of %d acknowledged writes are there",
-		*kills, early, load.acked.Load())
+	t.Logf("%d kills under load and %d while starting, %d checkpoints between them: all of %d "+
+		"acknowledged writes are there", *kills, early, saves, load.acked.Load())
 }
 
 // killLoad is the clients, and what they were told.
