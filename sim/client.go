@@ -162,6 +162,12 @@ func (c *rawClient) burst() {
 	if c.old != nil && !c.old.over && c.r.chance(500) {
 		conn = c.old // the connection that the session has been taken from
 	}
+	if c.r.chance(c.w.k.ShortFrame) {
+		c.w.count.add(faultShortFrame)
+		n := c.r.IntN(8)
+		conn.send(append([]byte{0, 0, 0, byte(n)}, make([]byte, n)...))
+		return
+	}
 	for n := c.r.between(1, c.w.k.Burst); n > 0 && !conn.closing; n-- {
 		if int64(conn.waiting) >= c.w.k.Pipeline {
 			return

@@ -68,6 +68,8 @@ const (
 	faultFutureZxid
 	faultBadRequest
 	faultUnknownOp
+	faultShortFrame
+	faultBigData
 	faultRandomWatches
 	faultGarbageBytes
 	faultGarbageLength
@@ -126,6 +128,7 @@ var counterNames = [counterCount]string{
 	faultSlowRead:      "fault: client does not read",
 	faultWrongPassword: "fault: wrong password", faultFutureZxid: "fault: zxid from the future",
 	faultBadRequest: "fault: damaged request", faultUnknownOp: "fault: unknown opcode",
+	faultShortFrame: "fault: frame without a header", faultBigData: "fault: big data",
 	faultRandomWatches: "fault: arbitrary setWatches", faultGarbageBytes: "fault: random bytes",
 	faultGarbageLength:    "fault: huge or negative length",
 	faultGarbageHalf:      "fault: half a frame",

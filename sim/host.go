@@ -512,21 +512,42 @@ func (h *host) stopOrderly() {
 	h.stopping = true
 	h.w.trace.add(h.w.clock.now, traceHost, h.id, []byte("stop"))
 	h.run(func() {
-		h.member.Local.CloseAll(core.CauseServerStopping)
-		h.tend(h.member.Local.TakeTouched(nil))
-		h.turn.Checkpoint = true
-		h.wake()
-		h.drain(200)
+		h.member.Local.Drain()
+		h.drain(100)
 	})
 }
 
-// drain waits until the process has nothing more to do.
+// drain waits until every request that was taken is answered, and then has the State saved.
 func (h *host) drain(patience int) {
 	h.after(20*millisecond, func() {
-		if patience > 0 && (!h.quiet() || len(h.conns) > 0) {
+		if patience > 0 && !h.answered() {
 			h.drain(patience - 1)
 			return
 		}
+		h.turn.Checkpoint = true
+		h.wake()
+		h.leave(100)
+	})
+}
+
+// answered says whether all replies are on their way to the clients.
+func (h *host) answered() bool {
+	for _, sc := range h.conns { //order-free: all or none
+		if len(sc.out) > 0 || sc.conn.HasOutput() {
+			return false
+		}
+	}
+	return h.member.Local.Answered()
+}
+
+// leave waits until the process has nothing more to do, and ends it.
+func (h *host) leave(patience int) {
+	h.after(20*millisecond, func() {
+		if patience > 0 && !h.quiet() {
+			h.leave(patience - 1)
+			return
+		}
+		h.member.Local.CloseAll(core.CauseServerStopping)
 		h.boundary(faultCrashOpen)
 		if err := h.disk.disk().Close(); err != nil {
 			h.failed(err)

@@ -31,6 +31,9 @@ type Knobs struct {
 	MaxOutstandingBytes  int64
 	MaxQueued            int64
 	MaxQueuedBytes       int64
+	MaxInputBytes        int64
+	MaxHeldBytes         int64
+	MaxConnections       int64
 	MaxBuffer            int64
 	HandshakeMs          int64
 	EnforceQuota         int64
@@ -90,12 +93,14 @@ type Knobs struct {
 	WrongPassword   int64 // of connects
 	FutureZxid      int64 // of connects
 	BadRequest      int64 // of requests: damaged bodies
+	ShortFrame      int64 // of bursts: a frame that holds no header
 	UnknownOp       int64 // of requests
 	RandomWatches   int64 // of setWatches: arbitrary lists
 	SetWatches      int64 // of reconnects: set the watches again
 	Roots           int64 // how many paths there are at the top
 	Names           int64 // and below each
 	DataBytes       int64
+	BigData         int64 // per mille of data: some hundred kilobytes
 	ManyConnections int64 // most connections per address, 0: no limit
 
 	// What the clients ask for, as weights.
@@ -163,6 +168,8 @@ func (k *Knobs) drawMember(r rng, some drawSome, log drawLog) {
 	k.MaxOutstandingBytes = some(200, 100, 4000)
 	k.MaxQueued = some(300, 1, 20)
 	k.MaxQueuedBytes = some(200, 1, 2000)
+	k.MaxInputBytes, k.MaxHeldBytes = some(300, 1, 1<<20), some(300, 1, 1<<18)
+	k.MaxConnections = some(100, 12, 40)
 	k.MaxBuffer = some(200, 500, 4000)
 	k.HandshakeMs = r.between(500, 10000)
 	k.EnforceQuota = some(600, 1, 1)
@@ -211,10 +218,15 @@ func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {
 	k.CloseSession = some(500, 1, 20)
 	k.WrongPassword, k.FutureZxid = some(300, 1, 100), some(300, 1, 100)
 	k.BadRequest, k.UnknownOp = some(300, 1, 20), some(300, 1, 10)
+	k.ShortFrame = some(200, 1, 10)
 	k.RandomWatches, k.SetWatches = some(300, 1, 300), r.between(500, 1000)
 	k.Roots, k.Names = r.between(1, 4), r.between(1, 4)
 	k.DataBytes = log(1, 2000)
-	k.ManyConnections = some(100, 10, 30)
+	k.BigData = some(60, 1, 40)
+	k.ManyConnections = some(200, 4, 10)
+	if r.chance(15) {
+		k.Burst, k.Pipeline = r.between(100, 500), 4000 // queues that never run empty
+	}
 	for _, w := range []*int64{&k.WeightRegister, &k.WeightTree, &k.WeightSequence,
 		&k.WeightEphemeral, &k.WeightMulti, &k.WeightWatch, &k.WeightPersistent, &k.WeightACL,
 		&k.WeightQuota, &k.WeightTTL, &k.WeightRead, &k.WeightOdd, &k.WeightWRW} {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 
 	"github.com/vivariumdb/vivarium/core"
@@ -66,6 +67,9 @@ func (h *host) accept(e *end, ip netip.Addr) {
 func (h *host) tend(touched []*core.Conn) {
 	for _, c := range touched {
 		if sc := h.conns[c.ID()]; sc != nil {
+			if h.pace.chance(700) && h.member.Local.Resume(c) {
+				h.wake()
+			}
 			sc.waiting = false
 			sc.flush()
 			sc.feed()
@@ -149,6 +153,7 @@ func (sc *serverConn) step(local *core.Local) (more bool) {
 		return false
 	case need == core.NeedWord:
 		h.w.count.add(countWords)
+		h.look(sc)
 		sc.out = append(sc.out, "imok"...)
 		sc.closing = true
 		return false
@@ -177,6 +182,57 @@ func (h *host) unread(session core.SessionID) int64 {
 		}
 	}
 	return 0
+}
+
+// look reads what four-letter words show, and holds it against what is known here.
+func (h *host) look(sc *serverConn) {
+	local := h.member.Local
+	local.WordReceived(sc.conn)
+	local.WordAnswered(sc.conn)
+	bad := func(what string, have, want int) {
+		h.w.violate("words", fmt.Sprintf("%s is %d, want %d", what, have, want))
+	}
+	if n := local.ConnCount(); n != len(h.conns) {
+		bad("the number of connections", n, len(h.conns))
+	}
+	queued := 0
+	for _, c := range local.Conns() {
+		stats := c.Stats()
+		queued += c.Queued()
+		if stats.Sent < 0 || stats.Received < 0 || c.OpenedMs() > h.mono() {
+			bad("a counter of "+c.ID().String(), -1, 0)
+		}
+	}
+	if n := local.Outstanding(); n > queued && local.ConnCount() > 0 && n > 10000 {
+		bad("the number of outstanding requests", n, queued)
+	}
+	conns, paths, watches := local.Watches.Counts()
+	rows, seen := local.Watches.Rows(), 0
+	for _, row := range rows {
+		seen += len(row.Sessions)
+	}
+	if len(rows) != paths {
+		bad("the number of paths watched", paths, len(rows))
+	}
+	if seen != watches {
+		bad("the number of watches", watches, seen)
+	}
+	if conns > len(h.conns) {
+		bad("the number of connections that watch", conns, len(h.conns))
+	}
+	writes, reads := local.Waited()
+	if writes.Quantile(0.99) < 0 || reads.Quantile(0.5) < 0 {
+		bad("a latency", -1, 0)
+	}
+	if t := local.Totals(); t.Received < 0 || t.Sent < 0 {
+		bad("a total", -1, 0)
+	}
+	switch h.pace.IntN(4) {
+	case 0:
+		local.ResetTotals()
+	case 1:
+		local.ResetConnStats()
+	}
 }
 
 // scribble takes n bytes off the input and spoils them: they are the driver's again, and who

@@ -104,6 +104,10 @@ func (g *generator) data() []byte {
 	case 1:
 		return []byte{}
 	}
+	if g.r.chance(g.w.k.BigData) {
+		g.w.count.add(faultBigData)
+		return make([]byte, g.r.between(60_000, 150_000))
+	}
 	g.counter++
 	data := fmt.Appendf(nil, "%s#%d", g.ip, g.counter)
 	if n := g.r.Int64N(g.w.k.DataBytes + 1); n > int64(len(data)) && g.r.chance(300) {
@@ -234,10 +238,16 @@ func (g *generator) multi(*session) []asked {
 			op.Op = pick(g.r, []wire.OpCode{wire.OpCreate, wire.OpCreate2})
 			op.Create = wire.CreateTTLRequest{Path: path, Data: g.data(), ACL: wire.OpenACL(),
 				Flags: int32(g.r.IntN(5))}
+			if g.r.chance(30) {
+				op.Create.Flags, op.Create.ACL = int32(g.r.IntN(9)-1), nil
+			}
 		case 3:
 			op.Op = wire.OpCreateTTL
 			op.Create = wire.CreateTTLRequest{Path: path, ACL: wire.OpenACL(),
 				Flags: wire.FlagTTL, TTLMs: g.r.between(1, 2000)}
+			if g.r.chance(100) {
+				op.Create.Flags = int32(g.r.IntN(9) - 1)
+			}
 		case 4:
 			op.Op = wire.OpDelete
 			op.Delete = wire.DeleteRequest{Path: path, Version: g.expected(path)}
@@ -302,6 +312,9 @@ func (g *generator) acl(s *session) []asked {
 			bad := wire.AuthRequest{Scheme: pick(g.r, []string{"world", "x", ""}), Auth: auth}
 			return []asked{ask(wire.OpAuth, &bad)}
 		}
+		if g.r.chance(50) {
+			return []asked{ask(wire.OpAuth, &wire.AuthRequest{Scheme: "ip", Auth: auth})}
+		}
 		if len(s.auths) < 3 {
 			s.auths = append(s.auths, auth)
 		}
@@ -317,6 +330,9 @@ func (g *generator) acl(s *session) []asked {
 		Version: pick(g.r, []int32{-1, -1, -1, 0, 1})})}
 }
 
+var oddAddresses = []string{"10.0.0.0/8", "10.0.0.1/99", "300.1.1.1", "fd00::/8", "1.2.3", "",
+	"10.0.0.1/", "a.b.c.d", "10.0.0.1/-1"}
+
 func (g *generator) anyACL() []wire.ACL {
 	perms := pick(g.r, []wire.Perm{wire.PermAll, wire.PermRead, wire.PermRead | wire.PermWrite,
 		wire.PermAll &^ wire.PermRead, wire.PermAdmin, wire.PermCreate | wire.PermDelete, 0})
@@ -326,6 +342,7 @@ func (g *generator) anyACL() []wire.ACL {
 			{Scheme: "digest", ID: core.DigestID("", users[0])},
 			{Scheme: "digest", ID: core.DigestID("", users[1])},
 			{Scheme: "ip", ID: g.ip.String()}, {Scheme: "ip", ID: "10.0.0.0/30"},
+			{Scheme: "ip", ID: pick(g.r, oddAddresses)},
 			{Scheme: "digest", ID: "nocolon"}, {Scheme: "world", ID: "bob"}, {Scheme: "odd"}})
 		list = append(list, wire.ACL{Perms: perms, ID: id})
 	}
@@ -335,6 +352,10 @@ func (g *generator) anyACL() []wire.ACL {
 	return list
 }
 
+// oddQuotas are texts of limits that are not quite what they should be.
+var oddQuotas = []string{"", ",", "count=3", "count=2;bytes=50", "bytes=", "count=x,bytes=7",
+	"countHardLimit=3;other=9;more=1", "=5", "count=1=2,bytes=4", "byteHardLimit=20"}
+
 // quota sets limits, removes them, and looks at the counts.
 func (g *generator) quota(*session) []asked {
 	root := g.parent()
@@ -342,6 +363,9 @@ func (g *generator) quota(*session) []asked {
 	limits, stats := at+"/zookeeper_limits", at+"/zookeeper_stats"
 	text := fmt.Appendf(nil, "count=%d,bytes=%d=;byteHardLimit=%d;countHardLimit=%d",
 		g.r.between(-1, 4), g.r.between(-1, 100), g.r.between(-1, 300), g.r.between(-1, 8))
+	if g.r.chance(200) {
+		text = []byte(pick(g.r, oddQuotas))
+	}
 	create := func(path string, data []byte) asked {
 		return ask(wire.OpCreate, &wire.CreateRequest{Path: path, Data: data, ACL: wire.OpenACL()})
 	}
@@ -410,11 +434,22 @@ var oddPaths = []string{"", "/", "r0", "/r0/", "//r0", "/r0/.", "/r0/../r1", "/r
 // odd asks for what must be refused, on purpose.
 func (g *generator) odd(*session) []asked {
 	path := pick(g.r, oddPaths)
-	switch g.r.IntN(8) {
+	switch g.r.IntN(11) {
 	case 0:
 		return []asked{g.remove(path)}
 	case 1:
 		return []asked{g.set(path)}
+	case 8:
+		return []asked{ask(wire.OpDeleteContainer, &wire.PathRequest{
+			Path: pick(g.r, []string{path, g.path()})})}
+	case 9:
+		return []asked{ask(wire.OpCreateTTL, &wire.CreateTTLRequest{Path: path,
+			ACL: wire.OpenACL(), Flags: int32(g.r.IntN(9) - 1), TTLMs: 5})}
+	case 10:
+		if g.r.chance(100) {
+			return []asked{ask(wire.OpSASL, &wire.SASLRequest{Token: []byte("token")})}
+		}
+		return []asked{g.watcher(path)}
 	case 2:
 		return []asked{g.readOf(pick(g.r, pathReads), path, g.r.chance(300))}
 	case 3:

@@ -201,7 +201,9 @@ func (w *World) memberConfig(nonce [16]byte) replication.Config {
 			MaxOutstanding:  int(k.MaxOutstanding), MaxQueued: int(k.MaxQueued),
 			MaxOutstandingBytes: int(k.MaxOutstandingBytes),
 			MaxQueuedBytes:      int(k.MaxQueuedBytes),
-			SoftUnsent:          int(k.SoftUnsent), HardUnsent: int(k.HardUnsent),
+			MaxInputBytes:       int(k.MaxInputBytes), MaxHeldBytes: int(k.MaxHeldBytes),
+			MaxConnections: int(k.MaxConnections),
+			SoftUnsent:     int(k.SoftUnsent), HardUnsent: int(k.HardUnsent),
 			HandshakeMs: k.HandshakeMs, MaxConnectionsPerIP: int(k.ManyConnections),
 		},
 	}
