@@ -25,11 +25,33 @@ func makeDirectories(fsys vfs.FS, c *config.Config) error {
 					"forbids to make it: make it, or mend the path", dir.key, dir.path)
 			}
 		}
-		if err := fsys.MkdirAll(dir.path, 0o700); err != nil {
+		if err := makeDirectory(fsys, dir.path); err != nil {
 			return fmt.Errorf("make %s: %w", dir.key, err)
 		}
 	}
 	return nil
+}
+
+// makeDirectory makes dir with what is missing above it, durably: a power failure must not
+// take away the directory that everything acknowledged lies in.
+func makeDirectory(fsys vfs.FS, dir string) error {
+	if _, err := fsys.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := fsys.PathDir(dir)
+	if parent != dir {
+		if err := makeDirectory(fsys, parent); err != nil {
+			return err
+		}
+	}
+	if err := fsys.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := fsys.OpenDir(parent)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // lockFile is the name of the lock in dataDir and dataLogDir.

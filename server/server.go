@@ -36,6 +36,9 @@ type Options struct {
 	// Member overrides what a member does by default: its zero fields are filled in, and what
 	// Config decides is taken from there.
 	Member replication.Config
+	// Store overrides the sizes of what lies on disk; directories, disk id and whether to sync
+	// are decided by Config.
+	Store store.Options
 }
 
 // Version names a build.
@@ -142,8 +145,10 @@ func (s *Server) open(o Options) error {
 	}
 	var id store.DiskID
 	rand.Read(id[:])
-	disk, recovered, err := store.Open(s.fs, store.Options{DataDir: c.DataDir,
-		LogDir: c.DataLogDir, DiskID: id, UnsafeNoSync: c.NoSync, Logf: s.storeLog})
+	options := o.Store
+	options.DataDir, options.LogDir, options.DiskID = c.DataDir, c.DataLogDir, id
+	options.UnsafeNoSync, options.Logf = c.NoSync, s.storeLog
+	disk, recovered, err := store.Open(s.fs, options)
 	if err != nil {
 		s.lock.release(errors.Is(err, store.ErrZooKeeperData))
 		return err
