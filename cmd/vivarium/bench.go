@@ -28,11 +28,12 @@ func newBench() *cobra.Command {
 		Short: "Put a service under load and measure it",
 		Long: "Put a service that speaks ZooKeeper's protocol under load and measure it.\n\n" +
 			"Workloads: " + strings.Join(names, ", ") + "; read is the default.\n\n" +
-			"Without --rate each connection keeps --pipeline requests in flight. With it, so many\n" +
-			"requests a second are due at equal intervals, and latencies count from when they were\n" +
-			"due. --pid names server processes on this machine, whose CPU and memory are read.\n" +
-			"The znodes lie below one of a random name, which is removed in the end.",
-		Example: "  vivarium bench read write --server 127.0.0.1:2181 --pid $(pgrep -f QuorumPeerMain)\n" +
+			"Without --rate each connection keeps --pipeline requests in flight. With it,\n" +
+			"so many requests a second are due at equal intervals, and latencies count\n" +
+			"from when they were due. --pid names server processes on this machine, whose\n" +
+			"CPU and memory are read. The znodes lie below one of a random name, which is\n" +
+			"removed in the end.",
+		Example: "  vivarium bench read write --server 127.0.0.1:2181 --pid 4711\n" +
 			"  vivarium bench read --connections 128 --pipeline 1\n" +
 			"  vivarium bench mixed --rate 5000 -o json",
 		ValidArgs: names,
