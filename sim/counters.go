@@ -44,6 +44,7 @@ const (
 	faultCrashInDisk
 	faultPowerLost
 	faultDisk
+	faultRot
 	faultForeign
 	faultTruncated
 	faultTornTail
@@ -106,6 +107,7 @@ var counterNames = [counterCount]string{
 	faultCrashInDisk:   "fault: crash within a disk's operation",
 	faultPowerLost:     "fault: power lost",
 	faultDisk:          "fault: error of the disk",
+	faultRot:           "fault: durable data damaged",
 	faultForeign:       "fault: foreign entries in the log",
 	faultTruncated:     "fault: suffix of the log replaced",
 	faultTornTail:      "fault: unsynced writes partly kept",

@@ -530,6 +530,21 @@ func (h *host) drain(patience int) {
 	})
 }
 
+// rot damages the disk of a process that has stopped in good order, which must not be passed over
+// when it is opened again.
+func (h *host) rot() {
+	h.must(h.disk.disk().Close())
+	h.disk.crash(h.life, false, &h.w.count)
+	what := h.disk.rot(h.life)
+	if what == "" {
+		return
+	}
+	h.w.count.add(faultRot)
+	if _, err := h.disk.open(h.options()); !errors.Is(err, store.ErrDiskLost) {
+		h.w.violate("durability", fmt.Sprintf("damage to %s is passed over: %v", what, err))
+	}
+}
+
 // answered says whether all replies are on their way to the clients.
 func (h *host) answered() bool {
 	for _, sc := range h.conns { //order-free: all or none

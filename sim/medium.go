@@ -32,6 +32,8 @@ type medium interface {
 	// crash ends the process that has opened the disk. With power the whole host goes down, and
 	// what was not synced is lost, or not, as r will have it.
 	crash(r rng, power bool, count *counters)
+	// rot damages what is durable, and says how; "" if it cannot.
+	rot(r rng) string
 	// keep says how many of a thousand writes that were not synced survive when power is lost.
 	keep(perMille int64)
 }
@@ -55,6 +57,22 @@ func (s *strict) mark(nowMs int64) operation                     { return s.mem.
 func (s *strict) cut(index uint64) operation                     { return s.mem.PlanCut(index) }
 
 func (s *strict) checkpoint(c store.Checkpoint) operation { return s.mem.PlanCheckpoint(c) }
+
+func (s *strict) rot(r rng) string {
+	damage := pick(r, []struct {
+		what string
+		rot  store.Rot
+	}{
+		{"a record of the log", store.Rot{Log: true, Record: r.IntN(3)}},
+		{"the last record of the log", store.Rot{Log: true, Record: -1}},
+		{"both slots of the mark", store.Rot{Mark: true, Both: true}},
+		{"a record of the checkpoint", store.Rot{Checkpoint: true}},
+	})
+	if !s.mem.Rot(damage.rot) {
+		return ""
+	}
+	return damage.what
+}
 
 func (s *strict) inject(f store.Fault) { s.mem.Inject(f) }
 
@@ -85,6 +103,9 @@ type real struct {
 var _ medium = (*real)(nil)
 
 func newReal() *real { return &real{fs: vfs.NewCrashableMem()} }
+
+// rot does nothing: what damage does to the real store is the matter of its own tests.
+func (s *real) rot(rng) string { return "" }
 
 func (s *real) keep(perMille int64) { s.kept = perMille }
 

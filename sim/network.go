@@ -70,6 +70,24 @@ func (n *network) link(id int64) *link {
 	return l
 }
 
+// heal ends what is wrong with the links, now that there are no more faults.
+func (n *network) heal() {
+	n.calm = true
+	for _, l := range n.links {
+		if l.black {
+			l.reset()
+			continue
+		}
+		for _, e := range []*end{&l.client, &l.server} {
+			e.in.window = max(e.in.window, 1<<16)
+			if e.peer.blocked && !e.peer.over {
+				e.peer.blocked = false
+				n.clock.after(0, e.peer.writable)
+			}
+		}
+	}
+}
+
 // plan decides what befalls the link.
 func (l *link) plan() {
 	n := l.net

@@ -123,7 +123,6 @@ func (w *World) header() linearizability.Header {
 		SkipACL: w.k.SkipACL != 0,
 		// The host's clock drifts by so much, and a leader rounds to its ticks.
 		DriftPerMille: max(w.k.DriftPerMille, 0) + 1,
-		ExpirySlackMs: 100,
 		AnswerWithin:  answerWithin,
 	}
 }
@@ -308,16 +307,12 @@ func (w *World) repeat(meanMs int64, do func()) {
 
 // quiesce ends the faults.
 func (w *World) quiesce() {
-	w.calm, w.net.calm = true, true
+	w.calm = true
 	w.host.crashAt = 0
 	if w.host.paused {
 		w.host.resume()
 	}
-	for _, l := range w.net.links {
-		if l.black {
-			l.reset()
-		}
-	}
+	w.net.heal()
 	if !w.host.up {
 		w.host.start()
 	}
@@ -391,13 +386,38 @@ func (w *World) restart() {
 	w.host.stopOrderly()
 	w.await("the last restart", patience, func() bool {
 		return w.host.up && !w.host.stopping && w.host.quiet() && w.host.member.Leading()
-	}, w.stop)
+	}, func() {
+		w.host.run(w.host.rot)
+		w.stop()
+	})
+}
+
+// expirySlackMs is by how much a session may be found silent too early: a leader rounds to its
+// ticks, and of each time that it hung it counts a tick as silence.
+func (w *World) expirySlackMs() int64 {
+	const tickMs = 50
+	window := 2 * w.k.MaxTimeoutMs * millisecond
+	var pauses []int64
+	most := 0
+	for i := range w.history.Lines {
+		l := &w.history.Lines[i]
+		if l.Kind != linearizability.KindPause {
+			continue
+		}
+		pauses = append(pauses, l.At)
+		for pauses[0] < l.At-window {
+			pauses = pauses[1:]
+		}
+		most = max(most, len(pauses))
+	}
+	return tickMs * int64(2+most)
 }
 
 // judge has the history judged and says what came of the world.
 func (w *World) judge() *Result {
 	r := &Result{Seed: w.seed, Knobs: w.k, Trace: w.trace.sum(), Counts: w.count.list(),
 		Virtual: w.clock.now, Violations: w.violations, History: &w.history}
+	w.history.Header.ExpirySlackMs = w.expirySlackMs()
 	w.guard(func() { r.Judged = *linearizability.Judge(&w.history) })
 	r.Violations = append(w.violations, r.Judged.Violations...)
 	return r
