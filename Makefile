@@ -7,7 +7,7 @@ RACE      ?= ./server/... ./replication/... ./client/... ./sim/...
 FUZZTIME  ?= 20s
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sim mutants determinism race lint compat fuzz build
+.PHONY: help run test sim mutants determinism race lint compat fuzz oracle oracle-mutants build
 
 help: # print the targets
 	@awk -F ':[^#]*# ' '/^[a-z-]+:.*# /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,12 @@ compat: # run kazoo's and go-zookeeper's own tests here and against ZooKeeper; A
 
 fuzz: # run every fuzz target for FUZZTIME (20s); PKG=./wire only that package's
 	$(GO) run ./fuzz -time $(FUZZTIME) $(PKG)
+
+oracle: # compare REQUESTS (20000) requests with a real ZooKeeper 3.9.4; SEED=7 repeats, ARGS='-case 3'
+	$(GO) run ./fuzz/oracle -requests $(or $(REQUESTS),20000) $(if $(SEED),-seed $(SEED)) $(ARGS)
+
+oracle-mutants: # find each difference planted for the oracle; SEED=7, ARGS for more flags
+	$(GO) run -tags mutants ./fuzz/oracle -mutants $(if $(SEED),-seed $(SEED)) $(ARGS)
 
 build: # build static binaries into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/vivarium ./cmd/vivarium-sim
