@@ -122,14 +122,14 @@ func (s *Session) replied(header wire.ReplyHeader, body []byte) {
 	if !c.internal {
 		s.emit(Reply{Tag: c.tag, Op: c.op, Zxid: header.Zxid, Err: header.Err, Body: body})
 	}
-	s.settle(&c, header, body)
+	s.settle(&c, header)
 	if c.op == wire.OpCloseSession {
 		s.end(wire.StateClosed, wire.CodeSessionExpired, CauseClosed)
 	}
 }
 
 // settle does what a reply means for the watches.
-func (s *Session) settle(c *call, header wire.ReplyHeader, body []byte) {
+func (s *Session) settle(c *call, header wire.ReplyHeader) {
 	if len(c.places) == 0 {
 		return
 	}
@@ -146,29 +146,9 @@ func (s *Session) settle(c *call, header wire.ReplyHeader, body []byte) {
 		if ok {
 			s.removed(c.places, header.Zxid)
 		}
-	case wire.OpMultiRead:
-		if ok {
-			s.settleReads(c, body)
-		}
 	default:
 		if ok {
 			s.watches.add(c.places[0], c.watcher)
-		}
-	}
-}
-
-// settleReads sets the watches of those reads of a multiRead that succeeded.
-func (s *Session) settleReads(c *call, body []byte) {
-	r := wire.NewReader(body)
-	var response wire.MultiResponse
-	response.Decode(&r)
-	if r.Err() != nil || len(response.Results) != len(c.places) {
-		s.hangUp(CauseViolation)
-		return
-	}
-	for i, result := range response.Results {
-		if c.places[i].kind != kindNone && result.Op != wire.OpError {
-			s.watches.add(c.places[i], c.watcher)
 		}
 	}
 }

@@ -247,17 +247,9 @@ func places(op wire.OpCode, body []byte) ([]place, error) {
 		}
 		return all, malformed(op, r.Err())
 	case wire.OpMultiRead:
+		// Its reads set no watch, whatever their flags say: ZooKeeper's server ignores them.
 		var m wire.MultiRequest
 		m.Decode(&r)
-		var all []place
-		for _, sub := range m.Ops {
-			p := place{kindNone, strings.Clone(sub.Read.Path)}
-			if sub.Read.Watch {
-				p.kind = readKind(sub.Op)
-			}
-			all = append(all, p)
-		}
-		return all, malformed(op, r.Err())
 	}
 	return nil, malformed(op, r.Err())
 }
