@@ -38,6 +38,9 @@ lint: # check format, vet, staticcheck and the house rules of internal/tidy
 compat: # run kazoo's and go-zookeeper's own tests here and against ZooKeeper; ARGS='-suite kazoo'
 	$(GO) run ./compat/suites $(ARGS)
 
+bench: # measure beside ZooKeeper and write docs/BENCHMARKS.md; ARGS='-rounds 5 -only read'
+	$(GO) run ./compat/bench $(ARGS)
+
 fuzz: # run every fuzz target for FUZZTIME (20s); PKG=./wire only that package's
 	$(GO) run ./fuzz -time $(FUZZTIME) $(PKG)
 

@@ -16,6 +16,7 @@ type serveFlags struct {
 	check      bool
 	output     string
 	verbose    bool
+	profile    string
 }
 
 func newServe() *cobra.Command {
@@ -40,6 +41,9 @@ func newServe() *cobra.Command {
 	flags.BoolVar(&f.check, "check", false, "judge the configuration and stop")
 	flags.StringVarP(&f.output, "output", "o", "text", "format of the log: text or json")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log four-letter words and the store as well")
+	flags.StringVar(&f.profile, "profile", "", "loopback `address` for the runtime's profiles")
+	// For those who work on the server, not for those who run it.
+	cmd.Flag("profile").Hidden = true
 	return cmd
 }
 
@@ -61,6 +65,11 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 	if f.check {
 		fmt.Fprintln(cmd.OutOrStdout(), "configuration is valid")
 		return nil
+	}
+	if f.profile != "" {
+		if err := serveProfiles(f.profile); err != nil {
+			return err
+		}
 	}
 	s, err := server.New(server.Options{Config: cfg, Logger: logger, Version: buildVersion()})
 	if err != nil {

@@ -38,16 +38,18 @@ var layers = []layer{
 	{dir: "sim", imports: with("wire", "core", "replication", "replication/store",
 		"client", "client/protocol", "linearizability")},
 	{dir: "cmd", imports: with("wire", "core", "replication", "replication/store", "server",
-		"client", "client/protocol", "client/load", "linearizability", "sim")},
+		"client", "client/protocol", "client/load", "linearizability", "sim",
+		"internal/zkdata")},
 	{dir: "fuzz", imports: with("wire", "core", "replication", "replication/store", "server",
 		"client", "client/protocol", "linearizability", "sim", "cmd")},
-	{dir: "compat", imports: with("wire", "client")},
+	{dir: "compat", imports: with("wire", "client", "client/load")},
 	{dir: "docs", imports: with()},
 	{dir: "deploy", imports: with()},
 	{dir: "tla", imports: with("linearizability", "sim")},
 	{dir: "internal/invariant", stdOnly: true},
 	{dir: "internal/mutant", stdOnly: true},
 	{dir: "internal/tidy", imports: with()},
+	{dir: "internal/zkdata", imports: with("wire")},
 }
 
 // topLevel names the directories that may stand at the root.

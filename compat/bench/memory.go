@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// measureMemory fills a fresh server of each kind with a million znodes, waits a minute, starts
+// it again, and opens 10,000 sessions. It prints; the table of rates is another run.
+func (b *bench) measureMemory(ctx context.Context) error {
+	fmt.Println("| | ZooKeeper | Vivarium |\n|---|---|---|")
+	names := []string{"load, znodes/s", "peak of the load, MB", "a minute later, MB",
+		"start, s", "after it, MB", "10,000 idle sessions more, MB"}
+	table := make([][]string, len(names))
+	for _, name := range []string{zooKeeper, vivarium} {
+		values, err := b.memoryOf(ctx, name)
+		if err != nil {
+			return fmt.Errorf("memory of %s: %w", name, err)
+		}
+		for i, v := range values {
+			table[i] = append(table[i], short(v))
+		}
+	}
+	for i, name := range names {
+		fmt.Printf("| %s | %s |\n", name, strings.Join(table[i], " | "))
+	}
+	return nil
+}
+
+func (b *bench) memoryOf(ctx context.Context, name string) (values []float64, err error) {
+	s, err := b.start(ctx, name, true)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { s.stop() }()
+	r, err := b.put(ctx, s, time.Second, "create", "--count", "1000000", "--value", "100", "--keep")
+	if err != nil {
+		return nil, err
+	}
+	values = append(values, r.PerSecond, s.status("VmHWM"))
+	select {
+	case <-time.After(time.Minute):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	values = append(values, s.status("VmRSS"))
+	s.stop()
+	began := time.Now()
+	again, err := b.start(ctx, name, false)
+	if err != nil {
+		return nil, err
+	}
+	s = again
+	values = append(values, time.Since(began).Seconds(), s.status("VmRSS"))
+	before := s.status("VmRSS")
+	r, err = b.put(ctx, s, 2*time.Second, "idle", "-c", "10000")
+	if err != nil {
+		return nil, err
+	}
+	return append(values, float64(r.Server.AfterBytes)/1e6-before), nil
+}
+
+// status reads a line of the process's status, in MB; 0 if there is none.
+func (s *server) status(key string) float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, key+":"); ok {
+			var kib float64
+			fmt.Sscan(rest, &kib)
+			return kib * 1024 / 1e6
+		}
+	}
+	return 0
+}
