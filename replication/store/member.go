@@ -28,7 +28,8 @@ func Found(d Disk, id core.RaftID) error {
 	return FoundWith(d, id, state)
 }
 
-// FoundWith is Found with a State of the caller's, which must stand at the founding index.
+// FoundWith is Found with a State of the caller's, which must stand at the founding index. Its term
+// is where the terms of the log go on from: later writes get larger zxids than those in the State.
 func FoundWith(d Disk, id core.RaftID, state *core.State) error {
 	invariant.Check(state.Index() == replication.FoundingIndex, "founding in the midst of a log")
 	state.Freeze()
@@ -36,7 +37,7 @@ func FoundWith(d Disk, id core.RaftID, state *core.State) error {
 	for !state.Capture(&capture, 1024) {
 		continue
 	}
-	at := Position{Term: replication.FoundingTerm, Index: replication.FoundingIndex}
+	at := Position{Term: state.Term(), Index: replication.FoundingIndex}
 	c := Checkpoint{
 		Meta: Meta{Position: at, ConfState: replication.FoundingConf(id), Digest: state.Digest(),
 			Header: capture.Header},
