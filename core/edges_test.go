@@ -49,6 +49,20 @@ func TestOddReadsAnswerAsZooKeeperDoes(t *testing.T) {
 	}
 }
 
+// TestCountOfTheRoot: by its other name, the root counts itself (tried on 3.9.4).
+func TestCountOfTheRoot(t *testing.T) {
+	d := newDesk(t, Settings{})
+	c := d.client()
+	for path, want := range map[string]int32{"/": 3, "": 4, "/zookeeper": 2} {
+		c.Take(nil)
+		d.send(c, 20, wire.OpGetAllChildrenNumber, &wire.PathRequest{Path: path})
+		r := wire.NewReader(c.Take(nil)[20:])
+		if got := r.Int(); got != want {
+			t.Errorf("getAllChildrenNumber(%q) = %d, want %d", path, got, want)
+		}
+	}
+}
+
 // records are several records, one behind the other.
 type records []body
 

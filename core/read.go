@@ -242,7 +242,11 @@ func (r *reader) allChildrenNumber(path string) wire.ErrorCode {
 	if !r.c.mayRead(r.l, n.acl) {
 		return wire.CodeNoAuth
 	}
-	r.b = wire.AppendInt(r.b, int32(descendants(n)))
+	count := descendants(n)
+	if path == "" {
+		count++ // ZooKeeper counts what begins with "/" then, and so the root (tried on 3.9.4)
+	}
+	r.b = wire.AppendInt(r.b, int32(count))
 	return wire.CodeOk
 }
 

@@ -543,7 +543,8 @@ func (m *model) descendants(path string) int32 {
 	prefix := strings.TrimSuffix(path, "/") + "/"
 	count := int32(0)
 	for p := range m.nodes {
-		if p != "/" && strings.HasPrefix(p, prefix) {
+		// The root is no descendant of "/", but of "" it is, in ZooKeeper.
+		if (p != "/" || path == "") && strings.HasPrefix(p, prefix) {
 			count++
 		}
 	}
