@@ -178,12 +178,7 @@ func (n *node) walk(fn func(*node) error) error {
 // and returns its header: what a Loader takes. It costs the whole tree and leaves no trace; the
 // State must not change meanwhile.
 func (s *State) Dump(fn func(Record) error) (header []byte, err error) {
-	lists := make([]*aclList, 0, len(s.acls.byKey))
-	for _, l := range s.acls.byKey { //order-free: sorted below
-		lists = append(lists, l)
-	}
-	slices.SortFunc(lists, func(a, b *aclList) int { return cmp.Compare(a.id, b.id) })
-	for _, l := range lists {
+	for _, l := range s.sortedACLs() {
 		if err := fn(s.aclRecord(l)); err != nil {
 			return nil, err
 		}
@@ -202,4 +197,22 @@ func (s *State) Dump(fn func(Record) error) (header []byte, err error) {
 	}
 	err = s.root.walk(func(n *node) error { return fn(s.nodeRecord(n)) })
 	return s.appendHeader(nil), err
+}
+
+func (s *State) sortedACLs() []*aclList {
+	lists := make([]*aclList, 0, len(s.acls.byKey))
+	for _, l := range s.acls.byKey { //order-free: sorted below
+		lists = append(lists, l)
+	}
+	slices.SortFunc(lists, func(a, b *aclList) int { return cmp.Compare(a.id, b.id) })
+	return lists
+}
+
+// AppendACLs appends every access control list in use, in the order of their first use. They are
+// not to be written into.
+func (s *State) AppendACLs(dst [][]wire.ACL) [][]wire.ACL {
+	for _, l := range s.sortedACLs() {
+		dst = append(dst, l.wire())
+	}
+	return dst
 }

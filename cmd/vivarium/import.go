@@ -53,6 +53,7 @@ type importSummary struct {
 	Snapshot   string   `json:"snapshot"`
 	Logs       int      `json:"logs"`
 	Txns       int      `json:"transactions"`
+	Repeated   int      `json:"repeated"` // changes that the snapshot held already
 	Zxid       string   `json:"zxid"`
 	Znodes     int      `json:"znodes"`
 	Ephemerals int      `json:"ephemerals"`
@@ -123,7 +124,8 @@ func importData(cmd *cobra.Command, f importFlags) error {
 
 func summarise(state *core.State, r *zkdata.Report) importSummary {
 	s := importSummary{Snapshot: r.Snapshot, Logs: r.Logs, Txns: r.Txns,
-		Zxid: state.LastZxid().String(), Znodes: state.NodeCount() - 1,
+		Repeated: r.Repeated,
+		Zxid:     state.LastZxid().String(), Znodes: state.NodeCount() - 1,
 		Ephemerals: state.EphemeralCount(), Containers: state.ContainerCount(),
 		TTLs: state.TTLCount(), Sessions: state.SessionCount(), ACLs: state.ACLCount(),
 		SameDigest: string(r.Digest), Orphans: r.Orphans, FirstTerm: state.Term(),

@@ -30,6 +30,8 @@ type Report struct {
 	SnapshotZxid int64
 	Logs         int // files
 	Txns         int // replayed
+	// Repeated is how many of their changes were in the snapshot already: it was fuzzy.
+	Repeated int
 	// Damaged are newer snapshots that are not whole. The logs made up for them.
 	Damaged []error
 	// Torn are the ends of logs that a crash left unfinished.
@@ -258,6 +260,7 @@ func (l *loading) finish() error {
 			l.report.Digest = DigestSame
 		}
 	}
+	l.report.Repeated = l.tree.repeated
 	l.report.Orphans = l.tree.endOrphans()
 	if err := l.tree.check(l.src.AcceptGaps); err != nil {
 		return fmt.Errorf("%s and the logs behind it: %w", l.report.Snapshot, err)

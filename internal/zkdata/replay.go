@@ -72,7 +72,8 @@ func key(path string) string {
 func (t *Tree) create(x *Txn, op *Op) {
 	dir, _ := cut(op.Path)
 	parent := t.nodes[dir]
-	if parent == nil || op.Path == "" || op.Path == "/" {
+	if parent == nil || op.Path == "/" {
+		t.repeated++
 		return
 	}
 	acl := t.intern(op.ACL)
@@ -88,6 +89,7 @@ func (t *Tree) create(x *Txn, op *Op) {
 	}
 	if n := t.nodes[op.Path]; n != nil {
 		n.ACL, n.noACL = acl, false
+		t.repeated++
 		return
 	}
 	owner := int64(0)
@@ -110,10 +112,14 @@ func (t *Tree) delete(path string, zxid int64) {
 	dir, _ := cut(path)
 	parent := t.nodes[dir]
 	if parent == nil {
+		t.repeated++
 		return
 	}
 	parent.Stat.Pzxid = max(parent.Stat.Pzxid, zxid)
-	if n := t.nodes[path]; n != nil {
-		t.drop(path, n)
+	n := t.nodes[path]
+	if n == nil {
+		t.repeated++
+		return
 	}
+	t.drop(path, n)
 }

@@ -55,6 +55,7 @@ type Tree struct {
 	owned    map[int64]map[string]struct{}
 	acls     map[string][]wire.ACL // by their encoding
 	key      []byte
+	repeated int // changes that found what the snapshot had already
 }
 
 func newTree() *Tree {

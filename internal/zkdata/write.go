@@ -2,6 +2,7 @@ package zkdata
 
 import (
 	"bufio"
+	"fmt"
 	"hash"
 	"hash/adler32"
 	"io"
@@ -21,6 +22,11 @@ type SnapshotWriter struct {
 	key    []byte
 	digest int64
 	err    error
+}
+
+// SnapshotName is what ZooKeeper calls a snapshot that was taken behind the transaction zxid.
+func SnapshotName(zxid int64, c Compression) string {
+	return fmt.Sprintf("snapshot.%x%s", uint64(zxid), c.extension())
 }
 
 // NewSnapshotWriter begins a snapshot in w with the sessions, and with every ACL that a znode

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vivariumdb/vivarium/client"
+	"github.com/vivariumdb/vivarium/server"
+	"github.com/vivariumdb/vivarium/server/config"
+)
+
+// patience is when a test gives up on something that must happen.
+const patience = 2 * time.Minute
+
+// classpath returns ZooKeeper's jars, or skips the test: they are those that VIVARIUM_ZOOKEEPER
+// names as a class path, or those that `make compat-kit` keeps.
+func classpath(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts real ZooKeepers")
+	}
+	if _, err := exec.LookPath("java"); err != nil {
+		t.Skip("there is no java to start a real ZooKeeper with")
+	}
+	if jars := os.Getenv("VIVARIUM_ZOOKEEPER"); jars != "" {
+		return jars
+	}
+	kept, err := filepath.Abs("../../.cache/compat/zookeeper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if jars, _ := filepath.Glob(filepath.Join(kept, "zookeeper-3.9.*.jar")); len(jars) == 0 {
+		t.Skip("VIVARIUM_ZOOKEEPER does not name the jars of a ZooKeeper 3.9, as in /some/lib/*")
+	}
+	return filepath.Join(kept, "*")
+}
+
+// zooKeeper is a real server.
+type zooKeeper struct {
+	t    *testing.T
+	dir  string // dataDir
+	addr string
+	cmd  *exec.Cmd
+	out  syncBuffer
+}
+
+// syncBuffer is what a process says.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// startZooKeeper starts a real server on dataDir dir.
+func startZooKeeper(t *testing.T, dir, addr string, properties ...string) *zooKeeper {
+	t.Helper()
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "zoo.cfg")
+	text := fmt.Sprintf("tickTime=2000\ndataDir=%s\nclientPort=%s\nclientPortAddress=127.0.0.1\n"+
+		"admin.enableServer=false\nforceSync=no\nmaxSessionTimeout=120000\nmaxClientCnxns=0\n",
+		dir, port)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
+		"-Dzookeeper.extendedTypesEnabled=true", "-Dzookeeper.skipACL=yes",
+		"-Dznode.container.checkIntervalMs=3600000"}, properties...)
+	z := &zooKeeper{t: t, dir: dir, addr: addr}
+	z.cmd = exec.Command("java", append(args, "-cp", classpath(t),
+		"org.apache.zookeeper.server.quorum.QuorumPeerMain", file)...)
+	z.cmd.Stdout, z.cmd.Stderr = &z.out, &z.out
+	if err := z.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		z.kill()
+		if t.Failed() {
+			text := z.out.String()
+			t.Logf("ZooKeeper said:\n%s", text[max(0, len(text)-4000):])
+		}
+	})
+	return z
+}
+
+// kill is kill -9.
+func (z *zooKeeper) kill() {
+	_ = z.cmd.Process.Kill()
+	_ = z.cmd.Wait()
+}
+
+// ours is a Vivarium in this process.
+type ours struct {
+	stop func() error
+}
+
+func startOurs(t *testing.T, dir, addr string) *ours {
+	t.Helper()
+	c := config.Defaults()
+	c.DataDir, c.DataLogDir, c.ClientAddress = dir, dir, addr
+	c.SkipACL, c.NoSync, c.MaxClientConns = true, true, config.Unlimited
+	c.MaxSessionTimeout, c.ContainerCheckInterval = patience, time.Hour
+	s, err := server.New(server.Options{Config: c, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stop := sync.OnceValue(func() error { cancel(); return <-ended })
+	t.Cleanup(func() { _ = stop() })
+	select {
+	case <-s.Serving():
+	case <-time.After(patience):
+		t.Fatal("does not serve")
+	}
+	return &ours{stop: stop}
+}
+
+// freeAddress returns an address that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func dial(t *testing.T, addr string) *client.Client {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	c, err := client.Dial(ctx, client.Options{Servers: addr, SessionTimeout: patience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// znode is what the protocol shows of one.
+type znode struct {
+	Data []byte
+	Null bool
+	Stat client.Stat
+	ACL  []client.ACL
+	Kids []string
+}
+
+// dump reads every znode of a server.
+func dump(t *testing.T, c *client.Client) map[string]znode {
+	t.Helper()
+	all := make(map[string]znode)
+	todo := []string{"/"}
+	for len(todo) > 0 {
+		path := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		data, stat, err := c.Get(t.Context(), path)
+		kids, _, errKids := c.Children(t.Context(), path)
+		acl, _, errACL := c.GetACL(t.Context(), path)
+		if err := errors.Join(err, errKids, errACL); err != nil {
+			t.Fatalf("read %q: %v", path, err)
+		}
+		all[path] = znode{Data: data, Null: data == nil, Stat: stat, ACL: acl, Kids: kids}
+		for _, kid := range kids {
+			if path == "/" {
+				todo = append(todo, "/"+kid)
+			} else {
+				todo = append(todo, path+"/"+kid)
+			}
+		}
+	}
+	return all
+}
