@@ -136,6 +136,8 @@ func (s *State) replyErrors(w *write, count, failed int, code wire.ErrorCode) {
 		switch {
 		case i == failed:
 			e = code
+		case i > failed && mutant.On("oracle-multi-list"):
+			e = code
 		case i > failed && !mutant.On("tree-multi-error-list"):
 			e = wire.CodeRuntimeInconsistency
 		}

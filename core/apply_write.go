@@ -129,6 +129,8 @@ func modeOf(q *wire.CreateTTLRequest, flags Flags) (createMode, wire.ErrorCode) 
 	switch {
 	case mode.ttl && !flags.ExtendedTypes:
 		return mode, wire.CodeUnimplemented
+	case mode.ttl && q.TTLMs == maxTTL && mutant.On("oracle-ttl-bound"):
+		return mode, wire.CodeBadArguments
 	case mode.ttl && (q.TTLMs <= 0 || q.TTLMs > maxTTL), !mode.ttl && q.TTLMs >= 0:
 		return mode, wire.CodeBadArguments
 	}
@@ -195,6 +197,9 @@ func (s *State) sequentialPath(path string, parent *node) string {
 	if mutant.On("tree-sequence-reused-after-delete") {
 		n = int64(len(parent.children))
 	}
+	if mutant.On("oracle-sequence-suffix") {
+		n = int64(parent.cversion())
+	}
 	ws := &s.work
 	at := len(ws.paths)
 	ws.paths = append(ws.paths, path...)
@@ -223,7 +228,9 @@ func (s *State) createNode(w *write, op wire.OpCode, parent *node, path string, 
 	s.insert(parent, n)
 	s.change(parent)
 	parent.created++
-	parent.pzxid = w.zxid
+	if !mutant.On("oracle-pzxid") {
+		parent.pzxid = w.zxid
+	}
 	s.changed(parent)
 	s.replyPath(w, op, path, n)
 	if len(s.quotaRoot.children) > 0 {
@@ -232,6 +239,9 @@ func (s *State) createNode(w *write, op wire.OpCode, parent *node, path string, 
 	}
 	s.event(wire.EventNodeCreated, path, w.zxid, n.acl)
 	s.event(wire.EventNodeChildrenChanged, parentOf(path), w.zxid, parent.acl)
+	if mutant.On("oracle-event-order") {
+		slices.Reverse(s.work.changes[len(s.work.changes)-2:])
+	}
 }
 
 // parentOf returns the parent's path of a good path that is not the root.
@@ -257,6 +267,9 @@ func (s *State) delete(w *write, q *wire.DeleteRequest) wire.ErrorCode {
 	n := s.lookup(q.Path)
 	if n == nil {
 		return wire.CodeNoNode
+	}
+	if mutant.On("oracle-error-precedence") && len(n.children) > 0 {
+		return wire.CodeNotEmpty
 	}
 	if !versionFits(n.version, q.Version) {
 		return wire.CodeBadVersion

@@ -704,7 +704,11 @@ func (c *Conn) answerSync(l *Local, it item) {
 // client's was.
 func (c *Conn) answer(l *Local, xid int32, op wire.OpCode, body []byte) {
 	if op == wire.OpPing {
-		c.reply(l, wire.XidPing, l.State.LastZxid(), wire.CodeOk, nil)
+		zxid := l.State.LastZxid()
+		if mutant.On("oracle-ping-zxid") {
+			zxid = 0
+		}
+		c.reply(l, wire.XidPing, zxid, wire.CodeOk, nil)
 		return
 	}
 	c.read(l, xid, op, body)

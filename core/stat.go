@@ -1,6 +1,9 @@
 package core
 
-import "github.com/vivariumdb/vivarium/wire"
+import (
+	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/wire"
+)
 
 // ownerKind says what an ephemeralOwner, as ZooKeeper stores it, means.
 type ownerKind uint8
@@ -49,7 +52,12 @@ func (n *node) stat() wire.Stat {
 
 // cversion returns the number of changes of the children: for every create there is a delete,
 // except for the children still there.
-func (n *node) cversion() int32 { return 2*n.created - int32(len(n.children)) }
+func (n *node) cversion() int32 {
+	if mutant.On("oracle-cversion") {
+		return n.created
+	}
+	return 2*n.created - int32(len(n.children))
+}
 
 // appendStat appends the 68 bytes of the node's Stat as a client sees it.
 func (s *State) appendStat(b []byte, n *node) []byte {

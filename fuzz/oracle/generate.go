@@ -27,6 +27,7 @@ type generator struct {
 	// comes in, so that a burst may hold one write only.
 	quota  bool
 	wrote  bool // this burst has a write
+	last   bool // and may have no other
 	me     int  // the session that speaks
 	result Case
 }
@@ -250,7 +251,7 @@ func (g *generator) burst() {
 		g.makeQuota()
 		return
 	}
-	g.wrote = false
+	g.wrote, g.last = false, false
 	var requests []Request
 	for range 1 + g.below(8) {
 		requests = append(requests, g.request())
@@ -260,7 +261,7 @@ func (g *generator) burst() {
 
 // request draws one request that may stand anywhere in a burst.
 func (g *generator) request() Request {
-	if write := g.percent(48); write && !(g.quota && g.wrote) {
+	if write := g.percent(48); write && !g.last && !(g.quota && g.wrote) {
 		g.wrote = true
 		return g.write()
 	}

@@ -61,12 +61,15 @@ func decoded(m interface{ Decode(*wire.Reader) }, r *wire.Reader) string {
 func readable(m any) string {
 	switch q := m.(type) {
 	case *wire.CreateRequest:
-		return fmt.Sprintf("%q data %s acl %v flags %d", q.Path, data(q.Data), q.ACL, q.Flags)
+		return fmt.Sprintf("%q data %s acl %s flags %d", q.Path, data(q.Data), acls(q.ACL),
+			q.Flags)
 	case *wire.CreateTTLRequest:
-		return fmt.Sprintf("%q data %s acl %v flags %d ttl %d", q.Path, data(q.Data), q.ACL,
+		return fmt.Sprintf("%q data %s acl %s flags %d ttl %d", q.Path, data(q.Data), acls(q.ACL),
 			q.Flags, q.TTLMs)
 	case *wire.SetDataRequest:
 		return fmt.Sprintf("%q data %s version %d", q.Path, data(q.Data), q.Version)
+	case *wire.SetACLRequest:
+		return fmt.Sprintf("%q acl %s version %d", q.Path, acls(q.ACL), q.Version)
 	case *wire.GetDataResponse:
 		return fmt.Sprintf("data %s %s", data(q.Data), readable(&q.Stat))
 	case *wire.AuthRequest:
@@ -79,7 +82,14 @@ func readable(m any) string {
 			q.Mtime, q.Version, q.Cversion, q.Aversion, q.EphemeralOwner, q.DataLength,
 			q.NumChildren, q.Pzxid)
 	}
-	return strings.TrimPrefix(fmt.Sprintf("%+q", m), "&")
+	return strings.TrimPrefix(fmt.Sprintf("%+v", m), "&")
+}
+
+func acls(list []wire.ACL) string {
+	if list == nil {
+		return "null"
+	}
+	return fmt.Sprint(list)
 }
 
 func data(b []byte) string {

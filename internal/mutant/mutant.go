@@ -1,4 +1,4 @@
-// Package mutant names the known bugs that the simulator must catch.
+// Package mutant names the known bugs that the simulator, or the oracle, must catch.
 //
 // A mutant is a place in the code that asks On(name) and, if told so, does the wrong thing:
 //
@@ -16,7 +16,7 @@ package mutant
 // A Mutant is one known bug.
 type Mutant struct {
 	// Name starts with the list it belongs to: tree, sessions, storage, stream, store, watches
-	// or reads.
+	// or reads, or oracle for what fuzz/oracle must find instead of the simulator.
 	Name string
 	// Text says in one sentence what goes wrong.
 	Text string
@@ -70,6 +70,17 @@ func List() []Mutant {
 		{"reads-order-broken-on-error", "the reply of a failing request overtakes those before it"},
 		{"reads-sync-not-waited", "a read does not wait for the sync sent before it"},
 		{"reads-header-zxid-later", "the header of a read's reply is written after a later change"},
+
+		{"oracle-cversion", "a znode's cversion does not count deleted children"},
+		{"oracle-pzxid", "creating a child leaves its parent's pzxid alone"},
+		{"oracle-error-precedence", "a delete reports NotEmpty before BadVersion"},
+		{"oracle-event-order", "the parent's event of a create comes before the znode's"},
+		{"oracle-acl-mask", "getACL shows the hashes of digests to those without ADMIN"},
+		{"oracle-sequence-suffix", "the sequential suffix counts deletions as well"},
+		{"oracle-multi-list", "the operations behind a failing one of a multi report its error"},
+		{"oracle-setwatches-child", "setWatches judges a child watch by the znode's mzxid"},
+		{"oracle-ttl-bound", "the longest time to live is refused"},
+		{"oracle-ping-zxid", "the answer to a ping names no zxid"},
 	}
 }
 
