@@ -203,6 +203,20 @@ func (c *Conn) Take(spare []byte) []byte {
 	return b
 }
 
+// Lend gives the Conn memory for its output, unless some output is in there already, and returns
+// the memory that is not needed now: what it had, or b. The caller is as for Take.
+func (c *Conn) Lend(b []byte) []byte {
+	if len(c.out) > 0 {
+		return b
+	}
+	had := c.out
+	c.out = b[:0]
+	return had
+}
+
+// Defers says whether apply has reads of this connection to answer.
+func (c *Conn) Defers() bool { return c.head < len(c.queue) && len(c.stash) > 0 }
+
 // Next finds out what Feed would do with the bytes in, and what it needs for that. now is in
 // milliseconds. The caller holds S shared, and passes the same bytes to Feed.
 func (c *Conn) Next(l *Local, in []byte, now int64) Need {

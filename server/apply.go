@@ -53,7 +53,7 @@ func (s *Server) collect(list []*core.Conn, touched []*connection) ([]*connectio
 		resumed = local.Resume(conn) || resumed
 		s.inbox.Unlock()
 		conn.Wrote(c.out.written.Load())
-		c.out.push(conn)
+		c.out.push(conn, nil)
 		if conn.Over() {
 			c.over.Store(true)
 		}

@@ -89,6 +89,7 @@ func (c *connection) feed() core.Need {
 		s.state.RLock()
 		c.conn.Wrote(c.out.written.Load())
 		need := core.NeedNothing
+		had := c.conn.Lend(lend())
 		for n := 0; ; n++ {
 			need = c.conn.Next(local, c.in[c.used:], now)
 			if !need.Feedable() || n == requests || n > 0 && c.conn.Unsent() > replies {
@@ -98,7 +99,7 @@ func (c *connection) feed() core.Need {
 			submitted = submitted || need&core.NeedInbox != 0
 		}
 		notice := c.conn.TakeNotice()
-		c.out.push(c.conn)
+		c.settle(had)
 		s.state.RUnlock()
 		if submitted {
 			s.wakeLoop()
@@ -115,6 +116,23 @@ func (c *connection) feed() core.Need {
 			return need
 		}
 	}
+}
+
+// settle takes the output over and the memory back that was lent for it; had is what the Conn
+// had before. What apply has to answer it answers into lent memory as well. The caller holds S
+// shared.
+func (c *connection) settle(had []byte) {
+	switch defers := c.conn.Defers(); {
+	case defers && cap(had) != lentSize:
+		had = lend()
+	case !defers && giveBack(had):
+		had = nil
+	}
+	if c.conn.HasOutput() {
+		c.out.push(c.conn, had)
+		return
+	}
+	giveBack(c.conn.Lend(had))
 }
 
 // feedOne calls Feed under the locks that it needs. The caller holds S shared.
@@ -203,10 +221,10 @@ func (c *connection) linger() {
 		wait /= 8
 	}
 	c.nc.SetReadDeadline(time.Now().Add(wait))
-	b := readBuffers.Get().(*[]byte)
+	b := readBuffers.Get().(*[readSize]byte)
 	defer readBuffers.Put(b)
 	for total := 0; total < most; {
-		n, err := c.nc.Read(*b)
+		n, err := c.nc.Read(b[:])
 		if err != nil {
 			return
 		}

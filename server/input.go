@@ -15,7 +15,7 @@ const (
 	smallRest = 2 << 10
 )
 
-var readBuffers = sync.Pool{New: func() any { b := make([]byte, readSize); return &b }}
+var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 // read waits for input and reads some.
 func (c *connection) read() error {
@@ -70,7 +70,7 @@ func (c *connection) makeRoom() {
 	case want <= cap(c.in):
 	case want <= readSize:
 		rest := c.in
-		c.in = append((*readBuffers.Get().(*[]byte))[:0], rest...)
+		c.in = append(readBuffers.Get().(*[readSize]byte)[:0], rest...)
 	default:
 		grown := make([]byte, len(c.in), want)
 		copy(grown, c.in)
@@ -95,8 +95,7 @@ func (c *connection) shrink() {
 // dropInput gives back the memory of the input buffer.
 func (c *connection) dropInput() {
 	if cap(c.in) == readSize {
-		b := c.in[:readSize]
-		readBuffers.Put(&b)
+		readBuffers.Put((*[readSize]byte)(c.in[:readSize]))
 	}
 	c.in, c.used = nil, 0
 }

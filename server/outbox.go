@@ -28,22 +28,46 @@ type outbox struct {
 // keepSpare is the most memory that a connection keeps for its next replies.
 const keepSpare = 4 << 10
 
-// push takes the Conn's output over. The caller is the feeder under S shared, or holds S
-// exclusively.
-func (o *outbox) push(conn *core.Conn) {
+// Replies of a feed go into a buffer that is lent to the Conn for as long as they are on their
+// way, so that neither does each burst grow one of its own, nor does an idle connection keep
+// one. It holds what one turn of feed answers. A buffer that its socket does not take at once is
+// given back all the same: a slow client costs what it is owed, no more.
+const lentSize = 64 << 10
+
+var lentBuffers = sync.Pool{New: func() any { return new([lentSize]byte) }}
+
+func lend() []byte { return lentBuffers.Get().(*[lentSize]byte)[:0] }
+
+// giveBack takes b back if it is of the size of those that are lent.
+func giveBack(b []byte) bool {
+	if cap(b) != lentSize {
+		return false
+	}
+	lentBuffers.Put((*[lentSize]byte)(b[:lentSize]))
+	return true
+}
+
+// push takes the Conn's output over, and leaves it the memory of spare, or of its own. The
+// caller is the feeder under S shared, or holds S exclusively.
+func (o *outbox) push(conn *core.Conn, spare []byte) {
 	if !conn.HasOutput() {
 		return
 	}
 	o.mu.Lock()
+	if spare == nil {
+		spare, o.spare = o.spare, nil
+	}
+	b := conn.Take(spare)
 	switch {
 	case o.failed != nil:
-		o.written.Add(uint64(len(conn.Take(nil))))
+		o.written.Add(uint64(len(b)))
 		conn.Wrote(o.written.Load())
-	case len(o.buf) == 0:
-		o.buf, o.spare = conn.Take(o.spare), nil
+		giveBack(b)
+	case len(o.buf) == 0 && !o.writing:
+		o.buf = b
 	default:
-		o.buf = append(o.buf, conn.Take(o.spare)...)
-		o.spare = nil
+		o.buf = append(o.buf, b...)
+		giveBack(b)
 	}
 	o.mu.Unlock()
 }
@@ -80,7 +104,7 @@ func (o *outbox) claim() []byte {
 	}
 	o.writing = true
 	b := o.buf
-	o.buf, o.spare = o.spare, nil
+	o.buf = nil
 	return b
 }
 
@@ -98,8 +122,14 @@ func (o *outbox) release(b []byte, done int, err error) (left bool) {
 		o.written.Add(uint64(len(b) - done + len(o.buf)))
 		o.buf, o.spare = nil, nil
 	case done < len(b):
+		rest := b[done:]
+		if cap(b) == lentSize {
+			rest = append(make([]byte, 0, len(rest)+len(o.buf)), rest...)
+			giveBack(b)
+		}
 		// What came meanwhile is short against what the socket does not take.
-		o.buf = append(b[done:], o.buf...)
+		o.buf = append(rest, o.buf...)
+	case giveBack(b):
 	case cap(b) <= keepSpare && o.spare == nil:
 		o.spare = b[:0]
 	}
