@@ -2,17 +2,18 @@ package main
 
 import (
 	"slices"
-	"strings"
 
 	"pgregory.net/rapid"
 
+	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
 // generate makes the case of a seed: the same seed, the same case.
 func generate(seed int) *Case {
 	return rapid.Custom(func(t *rapid.T) *Case {
-		g := &generator{t: t, guess: guess{nodes: map[string]*guessed{root: {owner: -1}}}}
+		g := &generator{t: t}
+		g.guess.plant()
 		return g.makeCase()
 	}).Example(seed)
 }
@@ -28,6 +29,7 @@ type generator struct {
 	quota  bool
 	wrote  bool // this burst has a write
 	last   bool // and may have no other
+	hopes  bool // nothing speaks against the operations of the write so far
 	me     int  // the session that speaks
 	result Case
 }
@@ -35,7 +37,7 @@ type generator struct {
 // guessedSession is what is known of a session.
 type guessedSession struct {
 	live, connected, dead bool
-	digests               int
+	users                 []string
 	watched               [5][]string // by the lists of setWatches2
 }
 
@@ -87,17 +89,35 @@ func (g *generator) weighted(weights []int) int {
 }
 
 func (g *generator) makeCase() *Case {
-	g.quota = g.percent(15)
+	g.quota = g.percent(20)
 	g.result.Sessions = 3 + g.below(4)
 	g.sessions = make([]guessedSession, g.result.Sessions)
 	for i := range g.sessions {
 		g.connect(i)
 	}
+	g.me = 0
+	g.seedTree()
 	for range 20 + g.below(40) {
 		g.me = g.below(len(g.sessions))
 		g.step()
 	}
 	return &g.result
+}
+
+// seedTree makes the first znodes, so that the rest has something to be about.
+func (g *generator) seedTree() {
+	var requests []Request
+	for _, name := range slices.Concat(open, guarded) {
+		if !g.percent(75) {
+			continue
+		}
+		q := wire.CreateRequest{Path: root + "/" + name, Data: g.value(), ACL: wire.OpenACL()}
+		g.guess.create(q.Path, -1, q.ACL)
+		requests = append(requests, Request{Op: wire.OpCreate, Body: q.AppendTo(nil)})
+	}
+	if len(requests) > 0 {
+		g.send(requests...)
+	}
 }
 
 func (g *generator) add(s Step) { g.result.Steps = append(g.result.Steps, s) }
@@ -147,7 +167,7 @@ func (g *generator) resume(s *guessedSession) {
 	g.add(Step{Kind: resume, Session: g.me, TimeoutMs: pick(g, int32(30000), 0, 1<<30),
 		Seen: g.seen(), Old: g.percent(20)})
 	s.connected = true
-	s.digests = 0
+	s.users = nil
 	if g.percent(40) {
 		g.authenticate(s)
 	}
@@ -217,7 +237,7 @@ func (g *generator) authenticate(s *guessedSession) {
 	if g.percent(5) {
 		scheme = "ip"
 	} else {
-		s.digests++
+		s.users = append(s.users, core.DigestID("", who))
 	}
 	g.send(Request{Op: wire.OpAuth, Body: g.auth(scheme, who)})
 }
@@ -247,7 +267,7 @@ func (g *generator) setWatches(s *guessedSession) {
 
 // burst adds 1 to 8 requests that are sent in one piece.
 func (g *generator) burst() {
-	if g.quota && g.percent(15) {
+	if g.quota && g.percent(12) {
 		g.makeQuota()
 		return
 	}
@@ -266,39 +286,4 @@ func (g *generator) request() Request {
 		return g.write()
 	}
 	return g.read()
-}
-
-// guess is what the tree may look like.
-type guess struct {
-	nodes map[string]*guessed
-	paths []string // of nodes but the root, in the order of their creation
-}
-
-type guessed struct {
-	version, aversion, created int32
-	kids                       int
-	owner                      int // a session, or -1
-}
-
-func parentOf(path string) string { return path[:max(strings.LastIndexByte(path, '/'), 0)] }
-
-func (g *guess) create(path string, owner int) {
-	parent := g.nodes[parentOf(path)]
-	if parent == nil || parent.owner >= 0 || g.nodes[path] != nil {
-		return
-	}
-	parent.created++
-	parent.kids++
-	g.nodes[path] = &guessed{owner: owner}
-	g.paths = append(g.paths, path)
-}
-
-func (g *guess) delete(path string) {
-	n := g.nodes[path]
-	if n == nil || n.kids > 0 || path == root {
-		return
-	}
-	g.nodes[parentOf(path)].kids--
-	delete(g.nodes, path)
-	g.paths = slices.DeleteFunc(g.paths, func(p string) bool { return p == path })
 }

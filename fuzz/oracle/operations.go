@@ -233,6 +233,10 @@ func (g *generator) watcher(path string) Request {
 func (g *generator) multiRead() Request {
 	var m wire.MultiRequest
 	for range g.below(5) {
+		if g.percent(2) {
+			m.Ops = append(m.Ops, wire.MultiOp{Op: wire.OpDelete,
+				Delete: wire.DeleteRequest{Path: root + "/a"}})
+		}
 		m.Ops = append(m.Ops, wire.MultiOp{Op: pick(g, wire.OpGetData, wire.OpGetChildren),
 			Read: wire.PathWatchRequest{Path: g.anyPath(), Watch: g.percent(30)}})
 	}

@@ -10,7 +10,7 @@ import (
 
 // write draws a request that changes znodes, or tries to.
 func (g *generator) write() Request {
-	switch g.weighted([]int{62, 8, 14, 2, 10}) {
+	switch g.weighted([]int{66, 9, 16, 2, 7}) {
 	case 0:
 		op := g.operation(false)
 		return single(&op)
@@ -46,6 +46,9 @@ func single(op *wire.MultiOp) Request {
 
 // operation draws an operation that may stand alone or, in a multi, beside others.
 func (g *generator) operation(multi bool) wire.MultiOp {
+	if !multi {
+		g.hopes = true
+	}
 	kinds := []int{55, 22, 23, 0}
 	if multi {
 		kinds[3] = 20
@@ -59,15 +62,15 @@ func (g *generator) operation(multi bool) wire.MultiOp {
 			path = g.leaf()
 		}
 		q := wire.DeleteRequest{Path: path, Version: g.version(g.versionOf(path))}
-		if q.Version == -1 || q.Version == g.versionOf(path) {
-			g.guess.delete(path)
-		}
+		g.hopes = g.hopes && g.fits(q.Version, g.versionOf(path)) &&
+			g.may(parentOf(path), wire.PermDelete) && g.guess.delete(path)
 		return wire.MultiOp{Op: wire.OpDelete, Delete: q}
 	case 2:
 		path := g.anyPath()
 		version := g.version(g.versionOf(path))
 		q := wire.SetDataRequest{Path: path, Data: g.value(), Version: version}
-		if n := g.guess.nodes[path]; n != nil && (q.Version == -1 || q.Version == n.version) {
+		g.hopes = g.hopes && g.fits(version, g.versionOf(path)) && g.may(path, wire.PermWrite)
+		if n := g.guess.nodes[path]; n != nil && g.hopes {
 			n.version++
 		}
 		return wire.MultiOp{Op: wire.OpSetData, SetData: q}
@@ -77,7 +80,16 @@ func (g *generator) operation(multi bool) wire.MultiOp {
 	if g.percent(30) {
 		version = g.version(version)
 	}
+	g.hopes = g.hopes && g.fits(version, g.versionOf(path)) && g.may(path, wire.PermRead)
 	return wire.MultiOp{Op: wire.OpCheck, Check: wire.CheckRequest{Path: path, Version: version}}
+}
+
+// fits says whether a write that wants a version may go on.
+func (g *generator) fits(want, is int32) bool { return want == -1 || want == is }
+
+// may says whether the session that speaks has a permission, as far as is known.
+func (g *generator) may(path string, perm wire.Perm) bool {
+	return g.guess.may(path, g.sessions[g.me].users, perm)
 }
 
 // leaf draws a path without children, if one comes up soon.
@@ -136,17 +148,21 @@ func (g *generator) create(multi bool) wire.MultiOp {
 	if multi && q.ACL == nil {
 		q.ACL = []wire.ACL{} // see docs/COMPATIBILITY.md
 	}
-	g.guessCreate(q, sequential)
+	g.hopes = g.hopes && g.guessCreate(q, sequential)
 	return op
 }
 
-// guessCreate guesses that a create is granted.
-func (g *generator) guessCreate(q *wire.CreateTTLRequest, sequential bool) {
+// guessCreate guesses whether a create is granted.
+func (g *generator) guessCreate(q *wire.CreateTTLRequest, sequential bool) bool {
 	path, owner := q.Path, -1
 	spoken := func(odd string) bool { return strings.HasPrefix(path, odd) }
 	if !strings.HasPrefix(path, root+"/") || len(q.ACL) == 0 ||
 		slices.Contains(oddPaths, path) || slices.ContainsFunc(unspeakable, spoken) {
-		return
+		return false
+	}
+	acl, ok := granted(q.ACL, g.sessions[g.me].users)
+	if !ok || !g.may(parentOf(path), wire.PermCreate) {
+		return false
 	}
 	if sequential {
 		if parent := g.guess.nodes[parentOf(path)]; parent != nil {
@@ -156,7 +172,7 @@ func (g *generator) guessCreate(q *wire.CreateTTLRequest, sequential bool) {
 	if q.Flags == wire.FlagEphemeral || q.Flags == wire.FlagEphemeralSequential {
 		owner = g.me
 	}
-	g.guess.create(path, owner)
+	return g.guess.create(path, owner, acl)
 }
 
 // setACL is the last write of its burst: ZooKeeper judges what stands behind it in the same pipe
@@ -172,8 +188,11 @@ func (g *generator) setACL() Request {
 		aversion = n.aversion
 	}
 	q := wire.SetACLRequest{Path: path, ACL: g.acl(path), Version: g.version(aversion)}
-	if n := g.guess.nodes[path]; n != nil && (q.Version == -1 || q.Version == aversion) {
+	acl, ok := granted(q.ACL, g.sessions[g.me].users)
+	if n := g.guess.nodes[path]; n != nil && ok && g.fits(q.Version, aversion) &&
+		g.may(path, wire.PermAdmin) {
 		n.aversion++
+		n.acl = acl
 	}
 	return Request{Op: wire.OpSetACL, Body: q.AppendTo(nil)}
 }
@@ -194,15 +213,28 @@ func (g *generator) multi() Request {
 	if g.quota {
 		most = 2 // ZooKeeper judges each as if the others were not there
 	}
+	before := g.guess.copy()
+	g.hopes = true
 	for range g.below(most) {
 		m.Ops = append(m.Ops, g.operation(true))
+	}
+	if g.percent(3) { // reads do not belong here: the whole cannot be decoded
+		m.Ops = append(m.Ops, wire.MultiOp{Op: wire.OpDelete, Delete: wire.DeleteRequest{
+			Path: root + "/a"}}, wire.MultiOp{Op: wire.OpGetData})
+		g.hopes = false
+	}
+	if !g.hopes {
+		g.guess = before
 	}
 	return Request{Op: wire.OpMulti, Body: m.AppendTo(nil)}
 }
 
 // makeQuota limits a znode, or takes a limit away.
 func (g *generator) makeQuota() {
-	path := g.existing()
+	path := root
+	if g.percent(60) {
+		path = g.existing()
+	}
 	quota := "/zookeeper/quota" + path
 	if g.percent(20) {
 		q := wire.DeleteRequest{Path: quota + "/zookeeper_limits", Version: -1}
@@ -210,7 +242,7 @@ func (g *generator) makeQuota() {
 		return
 	}
 	limits := fmt.Sprintf("count=%d,bytes=%d=;byteHardLimit=%d;countHardLimit=%d",
-		g.below(4)-1, g.below(20)-1, g.below(60)-1, g.below(8)-1)
+		g.below(4)-1, g.below(20)-1, g.below(40)-1, g.below(9)-1)
 	if g.percent(20) {
 		limits = fmt.Sprintf("count=%d,bytes=%d", g.below(4)-1, g.below(20)-1)
 	}
