@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -63,7 +64,8 @@ func TestEventsBeyondTheHardBoundCloseTheConnection(t *testing.T) {
 // TestAllTogetherHoldABoundedAmount: above the bound who holds much waits, who holds little
 // does not; when there is room again all go on.
 func TestAllTogetherHoldABoundedAmount(t *testing.T) {
-	d := newDesk(t, Settings{MaxHeldBytes: 500 << 10})
+	const bound = 2000 << 10
+	d := newDesk(t, Settings{MaxHeldBytes: bound})
 	writer := d.client()
 	d.big(writer, "/big", 100<<10)
 	var readers []*Conn
@@ -78,7 +80,7 @@ func TestAllTogetherHoldABoundedAmount(t *testing.T) {
 		d.feed(c, get[:3])
 		total += c.Unsent()
 	}
-	if d.l.held > 500<<10+20*110<<10 || total > 500<<10+20*110<<10 {
+	if d.l.held > bound+20*110<<10 || total > bound+20*110<<10 {
 		t.Errorf("%d bytes held, %d counted: over the bound and a reply each", d.l.held, total)
 	}
 	if last := readers[19]; last.Next(d.l, get, d.now) != NeedWait {
@@ -238,5 +240,44 @@ func TestLatencyQuantiles(t *testing.T) {
 	h.add(1 << 40)
 	if h.Max != 1<<40 || latencyBucket(1<<40) >= len(h.buckets) {
 		t.Errorf("max %d in bucket %d of %d", h.Max, latencyBucket(1<<40), len(h.buckets))
+	}
+}
+
+// TestTheHeaviestAreShed: when all hold too much, those go that hold most; who reads stays.
+func TestTheHeaviestAreShed(t *testing.T) {
+	d := newDesk(t, Settings{MaxHeldBytes: 1 << 20, SoftUnsent: 10 << 10})
+	watch := &wire.AddWatchRequest{Path: "/", Mode: wire.ModePersistentRecursive}
+	var slow []*Conn
+	for range 5 {
+		c := d.client()
+		d.send(c, 1, wire.OpAddWatch, watch)
+		slow = append(slow, c)
+	}
+	quick, writer := d.client(), d.client()
+	d.send(quick, 1, wire.OpAddWatch, watch)
+	path := "/" + strings.Repeat("a", 100<<10)
+	for i := range int32(20) {
+		d.create(writer, 2*i, path, 0)
+		d.send(writer, 2*i+1, wire.OpDelete, &wire.DeleteRequest{Path: path, Version: -1})
+		d.commit() // 200 KiB for everybody
+		quick.Take(nil)
+		quick.Wrote(quick.produced)
+		writer.Take(nil)
+		writer.Wrote(writer.produced)
+		if d.l.held > 2<<20 {
+			t.Fatalf("%d bytes are held", d.l.held)
+		}
+	}
+	if quick.Cause() != CauseNone || writer.Cause() != CauseNone {
+		t.Errorf("who reads: %v, who writes: %v", quick.Cause(), writer.Cause())
+	}
+	closed := 0
+	for _, c := range slow {
+		if c.Cause() == CauseSlowReader {
+			closed++
+		}
+	}
+	if closed < 4 {
+		t.Errorf("%d of those who do not read were closed", closed)
 	}
 }

@@ -128,7 +128,8 @@ type Conn struct {
 	waits         bool // it is in Local.waiting
 	waitingAt     int  // where; Local's
 	weight        int  // what Local.held counts of it
-	weighed       bool // since its last request
+	weighed       bool // since its last request and its last bytes that were written
+	tooHeavy      bool // when last weighed, it and all together held too much
 
 	queue []item
 	head  int
@@ -186,7 +187,11 @@ func (c *Conn) ip() string { return c.remote.Addr().Unmap().WithZone("").String(
 
 // Wrote tells how many bytes of all that Take handed over have been written. The caller is
 // the connection's feeder, or holds S exclusively.
-func (c *Conn) Wrote(total uint64) { c.written = max(c.written, total) }
+func (c *Conn) Wrote(total uint64) {
+	if total > c.written {
+		c.written, c.weighed = total, false
+	}
+}
 
 // Unsent is the number of bytes that the client has not been sent yet.
 func (c *Conn) Unsent() int { return len(c.out) + int(c.produced-c.written) }
@@ -228,6 +233,10 @@ func (c *Conn) Next(l *Local, in []byte, now int64) Need {
 		c.next = stepGiveHeld
 		return NeedInbox
 	}
+	if !c.weighed && (c.weight > 0 || c.holds() >= heavy) {
+		c.next = stepWeigh
+		return NeedInbox
+	}
 	if c.blocked(l) {
 		if !c.waits && c.state != nil {
 			c.next = stepWait
@@ -237,10 +246,6 @@ func (c *Conn) Next(l *Local, in []byte, now int64) Need {
 	}
 	if c.waits {
 		c.next = stepUnwait
-		return NeedInbox
-	}
-	if !c.weighed && (c.weight > 0 || c.holds() >= heavy) {
-		c.next = stepWeigh
 		return NeedInbox
 	}
 	if c.phase == phaseNew && c.fourLetter(in) {
@@ -298,7 +303,7 @@ func (c *Conn) holds() int { return c.Unsent() + len(c.stash) + itemSize*c.Queue
 // blocked says whether the connection may not be read now.
 func (c *Conn) blocked(l *Local) bool {
 	s := &l.Settings
-	return l.draining || c.phase != phaseNew && c.phase != phaseOpen || c.throttled ||
+	return l.draining || c.phase != phaseNew && c.phase != phaseOpen || c.throttled || c.tooHeavy ||
 		c.Unsent() > s.SoftUnsent || c.Queued() >= s.MaxQueued ||
 		c.Queued() > 0 && len(c.stash) >= s.MaxQueuedBytes
 }
@@ -363,7 +368,7 @@ func (c *Conn) Feed(l *Local, in []byte, now int64) int {
 	case stepGrant:
 		l.grant(c, c.want)
 	case stepWeigh:
-		l.weighOrStarve(c)
+		l.weigh(c)
 	default:
 		invariant.Check(false, "Feed without a Next that asked for it")
 	}

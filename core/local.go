@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -149,7 +150,7 @@ func (l *Local) Closed(c *Conn) {
 	}
 	l.retired.add(&c.share)
 	c.out, c.produced, c.written = nil, 0, 0
-	l.weigh(c)
+	l.measure(c)
 }
 
 // end stops serving c for cause, unless it ended before. The caller holds S exclusively.
@@ -163,15 +164,16 @@ func (l *Local) end(c *Conn, cause Cause) {
 		l.stopWaiting(c)
 	}
 	l.release(c)
-	l.weigh(c)
+	l.measure(c)
 	l.touch(c)
 }
 
-// endSlow ends c, whose client is owed too much. It does not read, so nothing is sent any more.
+// endSlow ends c, whose client is owed too much. It does not read, so nothing is sent any
+// more: the driver forgets what it has of it.
 func (l *Local) endSlow(c *Conn) {
 	l.end(c, CauseSlowReader)
-	c.out = nil
-	l.weigh(c)
+	c.out, c.written = nil, c.produced
+	l.measure(c)
 }
 
 // submit adds a command to the stream, with c waiting for its outcome.
@@ -219,23 +221,21 @@ func (l *Local) release(c *Conn) {
 	}
 }
 
-// weigh brings up to date what c counts for in held. The caller holds S exclusively or B.
-func (l *Local) weigh(c *Conn) {
+// measure brings up to date what c counts for in held. The caller holds S exclusively or B.
+func (l *Local) measure(c *Conn) {
 	h := c.holds()
 	if h < heavy {
 		h = 0
 	}
 	l.held += h - c.weight
-	c.weight, c.weighed = h, true
+	c.weight = h
 }
 
-// weighOrStarve weighs c, and lets it wait until it has less or all have less.
-func (l *Local) weighOrStarve(c *Conn) {
-	l.weigh(c)
-	if c.weight > 0 && l.held > l.Settings.MaxHeldBytes {
-		l.starved = append(l.starved, c)
-		c.throttled = true
-	}
+// weigh measures c, and judges whether it has to wait until it has less or all have less.
+func (l *Local) weigh(c *Conn) {
+	l.measure(c)
+	c.weighed = true
+	c.tooHeavy = c.weight > 0 && l.held > l.Settings.MaxHeldBytes
 }
 
 // feedStarved lets those try again who had to wait for room.
@@ -244,7 +244,7 @@ func (l *Local) feedStarved() {
 		return
 	}
 	for _, c := range l.starved {
-		c.throttled, c.weighed = false, false
+		c.throttled = false
 		l.touch(c)
 	}
 	clear(l.starved)
@@ -281,18 +281,15 @@ func (l *Local) Conns() []*Conn {
 	for _, c := range l.conns { //order-free: sorted below
 		list = append(list, c)
 	}
-	slices.SortFunc(list, func(a, b *Conn) int { return compare(a.id, b.id) })
+	slices.SortFunc(list, func(a, b *Conn) int { return cmp.Compare(a.id, b.id) })
 	return list
 }
 
-func compare[T ~uint64](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
+// Each calls f for every connection, in no order.
+func (l *Local) Each(f func(*Conn)) {
+	for _, c := range l.conns { //order-free: f's business
+		f(c)
 	}
-	return 0
 }
 
 // ConnCount is the number of connections, Outstanding that of commands of this server that
@@ -313,18 +310,43 @@ func (l *Local) touch(c *Conn) {
 // an end through apply, each once. Those that have become too much to hold come to their end
 // here. The caller holds S exclusively.
 func (l *Local) TakeTouched(list []*Conn) []*Conn {
-	s := &l.Settings
 	for _, c := range l.touched {
-		c.touched = false
-		l.weigh(c)
-		if n := c.Unsent(); n > s.HardUnsent || n > s.SoftUnsent && l.held > 2*s.MaxHeldBytes {
+		if l.weigh(c); c.Unsent() > l.Settings.HardUnsent {
 			l.endSlow(c)
 		}
+	}
+	if l.held > 2*l.Settings.MaxHeldBytes {
+		l.shed()
+	}
+	for _, c := range l.touched {
+		c.touched = false
 	}
 	list = append(list, l.touched...)
 	clear(l.touched)
 	l.touched = l.touched[:0]
 	return list
+}
+
+// shed ends the connections to whose clients most is owed, until there is some room again: no
+// event may be dropped, so connections are.
+func (l *Local) shed() {
+	var heaviest []*Conn
+	l.Each(func(c *Conn) {
+		if l.measure(c); c.Unsent() > l.Settings.SoftUnsent {
+			heaviest = append(heaviest, c)
+		}
+	})
+	slices.SortFunc(heaviest, func(a, b *Conn) int {
+		return cmp.Or(cmp.Compare(b.Unsent(), a.Unsent()), cmp.Compare(a.id, b.id))
+	})
+	l.applying = true
+	for _, c := range heaviest {
+		if l.held <= l.Settings.MaxHeldBytes*3/2 {
+			break
+		}
+		l.endSlow(c)
+	}
+	l.applying = false
 }
 
 // startWaiting and stopWaiting keep the list of connections that the server itself does not
@@ -358,8 +380,12 @@ func (l *Local) TouchWaiting() {
 // Wrote for each connection. The caller holds S exclusively.
 func (l *Local) Sweep(now int64) {
 	l.applying = true
-	for _, c := range l.conns { //order-free: each counts for itself
-		l.weigh(c)
+	l.Each(l.measure)
+	l.Each(l.weigh)
+	for _, c := range l.waiting {
+		if !c.tooHeavy {
+			l.touch(c)
+		}
 	}
 	n := 0
 	for _, c := range l.young {

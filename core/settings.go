@@ -47,7 +47,7 @@ type Settings struct {
 	SoftUnsent int
 	// MaxHeldBytes bounds what connections that hold more than 64 KiB hold in all: unsent
 	// bytes and requests that wait. Above it none of them is read further; above twice of it
-	// who gets more than SoftUnsent through apply is closed. Zero means 512 MiB.
+	// those are closed that hold most. Zero means 256 MiB.
 	MaxHeldBytes int
 	// HardUnsent is the number of unsent bytes above which a connection is closed: its client
 	// does not read and its events may not be dropped. Zero means 128 MiB, twice the longest
@@ -92,7 +92,7 @@ func (s Settings) withDefaults() Settings {
 	def(&s.MaxInputBytes, 256<<20)
 	def(&s.MaxQueuedBytes, 1<<20)
 	def(&s.SoftUnsent, 256<<10)
-	def(&s.MaxHeldBytes, 512<<20)
+	def(&s.MaxHeldBytes, 256<<20)
 	def(&s.HardUnsent, 2*MaxReply)
 	return s
 }

@@ -152,9 +152,9 @@ func (s *Server) touchWaiting() {
 func (s *Server) sweep(now int64) {
 	local := s.member.Local
 	s.state.Lock()
-	for _, conn := range local.Conns() {
+	local.Each(func(conn *core.Conn) {
 		conn.Wrote(conn.Owner().(*connection).out.written.Load())
-	}
+	})
 	local.Sweep(now)
 	touched, resumed := s.collect(local.TakeTouched(nil), nil)
 	s.state.Unlock()
