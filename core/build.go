@@ -183,14 +183,7 @@ func (s *State) Dump(fn func(Record) error) (header []byte, err error) {
 			return nil, err
 		}
 	}
-	sessions := make([]*session, 0, len(s.sessions))
-	for _, ss := range s.sessions { //order-free: sorted below
-		sessions = append(sessions, ss)
-	}
-	slices.SortFunc(sessions, func(a, b *session) int {
-		return cmp.Compare(uint64(a.id), uint64(b.id))
-	})
-	for _, ss := range sessions {
+	for _, ss := range s.sortedSessions() {
 		if err := fn(s.sessionRecord(ss)); err != nil {
 			return nil, err
 		}
@@ -215,4 +208,31 @@ func (s *State) AppendACLs(dst [][]wire.ACL) [][]wire.ACL {
 		dst = append(dst, l.wire())
 	}
 	return dst
+}
+
+// Refound returns a copy of the State in which another ensemble can be founded: all znodes and
+// sessions, but no streams, since members get new identities. The clients of its sessions can
+// attach as before.
+func (s *State) Refound(index, term uint64) (*State, error) {
+	b := NewBuilder()
+	for _, ss := range s.sortedSessions() {
+		if err := b.AddSession(ss.id, ss.timeoutMs, ss.passwordHash); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.Walk(b.AddNode); err != nil {
+		return nil, err
+	}
+	return b.Finish(Founding{Index: index, Term: term, LastZxid: s.lastZxid, ClockMs: s.clock})
+}
+
+func (s *State) sortedSessions() []*session {
+	list := make([]*session, 0, len(s.sessions))
+	for _, ss := range s.sessions { //order-free: sorted below
+		list = append(list, ss)
+	}
+	slices.SortFunc(list, func(a, b *session) int {
+		return cmp.Compare(uint64(a.id), uint64(b.id))
+	})
+	return list
 }

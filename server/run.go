@@ -28,6 +28,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.stages.Go(s.runApply)
 	s.stages.Go(s.runFlush)
 	s.feeders.Go(func() { s.accept(stopAccept) })
+	control := s.startControl()
 
 	var err error
 	select {
@@ -39,6 +40,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.log.Error("stopping: nothing can be acknowledged any more", "error", err)
 	}
 	s.draining.Store(true)
+	control.close()
 	close(stopAccept)
 	s.listener.Close()
 	s.closeConnections()

@@ -60,7 +60,8 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServe(), newBench(), newImport(), newExport(), newVersion())
+	root.AddCommand(newServe(), newBench(), newImport(), newExport(), newSnapshot(),
+		newVersion())
 	return root
 }
 
