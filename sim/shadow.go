@@ -332,6 +332,25 @@ func (s *shadow) compare(source string, member *core.State) {
 		s.w.violate("digest", fmt.Sprintf("the %s state at index %d has digest %x, want %x", source,
 			index, have, want))
 	}
+	if index == s.state.Index() && !s.begun {
+		if have, want := sizesOf(member), sizesOf(s.state); have != want {
+			s.w.violate("shadow", fmt.Sprintf("the %s state at index %d has %+v, want %+v", source,
+				index, have, want))
+		}
+	}
+}
+
+// sizes are the counts that a State keeps beside what it counts.
+type sizes struct {
+	nodes, ephemerals, containers, ttls, acls, sessions int
+	data, clock                                         int64
+	zxid                                                core.Zxid
+	level                                               uint32
+}
+
+func sizesOf(s *core.State) sizes {
+	return sizes{s.NodeCount(), s.EphemeralCount(), s.ContainerCount(), s.TTLCount(), s.ACLCount(),
+		s.SessionCount(), s.DataSize(), s.Clock(), s.LastZxid(), s.FeatureLevel()}
 }
 
 // froze notes a checkpoint that the member has captured.

@@ -447,7 +447,14 @@ func (g *generator) odd(*session) []asked {
 			ACL: wire.OpenACL(), Flags: int32(g.r.IntN(9) - 1), TTLMs: 5})}
 	case 10:
 		if g.r.chance(100) {
-			return []asked{ask(wire.OpSASL, &wire.SASLRequest{Token: []byte("token")})}
+			return []asked{pick(g.r, []asked{
+				ask(wire.OpSASL, &wire.SASLRequest{Token: []byte("token")}),
+				ask(wire.OpSASL, &wire.SASLRequest{}),
+				ask(wire.OpAuth, &wire.AuthRequest{Scheme: "digest"}),
+				ask(wire.OpSetWatches, &wire.SetWatchesRequest{}),
+				ask(wire.OpMultiRead, &wire.MultiRequest{Ops: []wire.MultiOp{
+					{Op: wire.OpCheck, Check: wire.CheckRequest{Path: path}}}}),
+			})}
 		}
 		return []asked{g.watcher(path)}
 	case 2:
