@@ -158,6 +158,9 @@ func (sc *serverConn) step(local *core.Local) (more bool) {
 		sc.closing = true
 		return false
 	case need == core.NeedClose:
+		if c.Cause() == core.CauseSlowReader {
+			sc.out = nil // it does not read: nothing is sent any more
+		}
 		sc.closing = true
 		return false
 	}

@@ -12,6 +12,9 @@ var (
 )
 
 func TestWorlds(t *testing.T) {
+	if testing.Short() {
+		*seeds = min(*seeds, 5)
+	}
 	for seed := *from; seed < *from+*seeds; seed++ {
 		r := Run(Options{Seed: seed})
 		for _, v := range r.Violations[:min(5, len(r.Violations))] {

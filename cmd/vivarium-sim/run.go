@@ -99,8 +99,8 @@ func runOne(s streams, f *runFlags) error {
 	j := r.Judged
 	_, _ = fmt.Fprintf(s.out, "judged %d commits, %d writes, %d reads, %d events, %d sessions; "+
 		"%d not judged\n", j.Commits, j.Writes, j.Reads, j.Events, j.Sessions, j.Unjudged)
-	_, _ = fmt.Fprintf(s.out, "simulated %.1f s in %v\ntrace %s\n", float64(r.Virtual)/1e6,
-		took.Round(time.Millisecond), r.Trace)
+	_, _ = fmt.Fprintf(s.out, "simulated %.1f s\ntrace %s\n", float64(r.Virtual)/1e6, r.Trace)
+	_, _ = fmt.Fprintf(s.err, "took %v\n", took.Round(time.Millisecond))
 	if !r.Failed() {
 		_, _ = fmt.Fprintln(s.out, "no violation")
 		return nil
