@@ -129,7 +129,8 @@ func (g *generator) send(requests ...Request) {
 
 func (g *generator) connect(i int) {
 	g.sessions[i] = guessedSession{live: true, connected: true}
-	g.add(Step{Kind: connect, Session: i, Old: g.percent(20), Seen: seen(g.below(2)),
+	g.add(Step{Kind: connect, Session: i, Old: g.percent(20),
+		Seen: seen(g.below(3)), ReadOnly: g.percent(10),
 		TimeoutMs: pick(g, int32(30000), 20000, 0, -1, 1<<30, 45678)})
 }
 
@@ -229,7 +230,8 @@ func (g *generator) auth(scheme, text string) []byte {
 
 // authenticate adds an identity to the connection.
 func (g *generator) authenticate(s *guessedSession) {
-	who := pick(g, "user1:pw", "user1:pw", "user2:pw", "user2:pw", "user3:", "nocolon", "")
+	who := pick(g, "user1:pw", "user1:pw", "user2:pw", "user2:pw", "user3:", "nocolon", "", "é:ü",
+		"user1:other", ":", "a:b:c")
 	if g.percent(4) {
 		who = superCredentials
 	}
@@ -285,5 +287,12 @@ func (g *generator) request() Request {
 		g.wrote = true
 		return g.write()
 	}
-	return g.read()
+	r := g.read()
+	if g.percent(2) { // any number will do
+		r.Xid = pick(g, wire.XidPing, wire.XidAuth, wire.XidSetWatches, 1<<31-1, -1<<31, -3)
+	}
+	if g.percent(2) { // what stands behind a body is nobody's business
+		r.Body = append(slices.Clone(r.Body), "behind"...)
+	}
+	return r
 }

@@ -53,12 +53,16 @@ func (y *player) handshake(step *Step) (*Difference, error) {
 // hello is what a client says first.
 func (s *session) hello(side int, step *Step) wire.ConnectRequest {
 	q := wire.ConnectRequest{TimeoutMs: step.TimeoutMs, HasReadOnly: !step.Old,
+		ReadOnly: step.ReadOnly, ProtocolVersion: int32(step.Session % 2),
 		Password: make([]byte, wire.PasswordLen), LastZxidSeen: s.zxid(side, step.Seen)}
 	switch step.Kind {
 	case connect:
 		q.LastZxidSeen = 0
-		if step.Seen > 0 {
-			q.Password = nil // a new session needs none
+		switch step.Seen { // a new session needs no password
+		case 1:
+			q.Password = nil
+		case 2:
+			q.Password = make([]byte, 40)
 		}
 	case impostor:
 		q.SessionID = s.ids[side]

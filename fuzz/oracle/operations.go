@@ -20,7 +20,9 @@ var (
 var oddPaths = []string{"", "/", "nope", root + "/a/", root + "//a", root + "/./a", root + "/..",
 	root + "/..a", root + "/a\x00b", root + "/\x01", root + "/\x7f", root + "/\u0085",
 	root + "/\ue000", root + "/\ufff0", root + "/é",
-	"/zookeeper", "/zookeeper/quota", "/zookeeper/none", "//", root + "/a/./b", "/zookeeper/"}
+	"/zookeeper", "/zookeeper/quota", "/zookeeper/none", "//", root + "/a/./b", "/zookeeper/",
+	"/zookeeper/config", "/zookeeper/config/x", root + "/\u2028", root + "/ ", root + "/\uffef",
+	root + "/\uf900", root + "/...", root + "/a b"}
 
 // unspeakable are paths that Java spells in another way when it repeats them. They are only sent
 // where they are refused: see docs/COMPATIBILITY.md.
@@ -108,7 +110,11 @@ func (g *generator) acl(path string) []wire.ACL {
 			[]wire.ACL{grant(31, "bogus", "x")}, []wire.ACL{grant(31, "digest", "nocolon")},
 			[]wire.ACL{grant(31, "digest", "a:b:c")}, []wire.ACL{grant(31, "ip", "1.2.3.4/99")},
 			[]wire.ACL{grant(31, "ip", "host")}, []wire.ACL{grant(31, "sasl", "me")},
-			[]wire.ACL{grant(31, "super", "")}, []wire.ACL{grant(31, "x509", "CN=a")})
+			[]wire.ACL{grant(31, "super", "")}, []wire.ACL{grant(31, "x509", "CN=a")},
+			[]wire.ACL{grant(31, "digest", "user1:")}, []wire.ACL{grant(31, "digest", ":")},
+			[]wire.ACL{grant(31, "", "")}, []wire.ACL{grant(31, "world", "")},
+			[]wire.ACL{grant(31, "ip", "")}, []wire.ACL{grant(31, "ip", "127.0.0.1/33")},
+			[]wire.ACL{grant(31, "ip", "127.0.0.1/-1")}, []wire.ACL{grant(31, "ip", "::1/64")})
 	}
 	var list []wire.ACL
 	if !guardedName(path) || g.percent(25) {
@@ -122,17 +128,24 @@ func (g *generator) acl(path string) []wire.ACL {
 		if g.percent(50) {
 			perms |= wire.PermRead
 		}
+		if g.percent(2) {
+			perms = pick(g, wire.Perm(32), -1, 1<<30, 63)
+		}
 		switch g.weighted([]int{25, 40, 20, 15}) {
 		case 0:
 			list = append(list, grant(perms, "world", "anyone"))
 		case 1:
 			who := pick(g, "user1:pw", "user2:pw", "user3:", "stranger:pw")
-			list = append(list, grant(perms, "digest", core.DigestID("", who)))
+			id := core.DigestID("", who)
+			if g.percent(4) {
+				id = pick(g, "a:b", ":b", "a:b:", "é:ü")
+			}
+			list = append(list, grant(perms, "digest", id))
 		case 2:
 			list = append(list, grant(perms, "auth", pick(g, "", "x")))
 		case 3:
 			list = append(list, grant(perms, "ip", pick(g, "127.0.0.1", "127.0.0.0/8",
-				"10.0.0.1", "0.0.0.0/0", "::1")))
+				"10.0.0.1", "0.0.0.0/0", "::1", "127.0.0.01", "127.128.0.0/9", "127.0.0.1/32")))
 		}
 		if g.percent(15) {
 			list = append(list, list[len(list)-1])
@@ -179,9 +192,17 @@ func pathRequest(op wire.OpCode, path string) Request {
 // malformed draws a read whose body cannot be decoded. Such a write would stop ZooKeeper.
 func (g *generator) malformed() Request {
 	op := pick(g, wire.OpExists, wire.OpGetData, wire.OpGetChildren, wire.OpGetChildren2,
-		wire.OpGetACL, wire.OpCheckWatches, wire.OpAddWatch)
-	return Request{Op: op, Body: pick(g, []byte{0}, []byte{0, 0, 0, 9, 'x'},
-		[]byte{0x7f, 0xff, 0xff, 0xff})}
+		wire.OpGetACL, wire.OpCheckWatches, wire.OpAddWatch, wire.OpRemoveWatches,
+		wire.OpMultiRead, wire.OpGetAllChildrenNumber)
+	bodies := [][]byte{{}, {0}, {0, 0, 0, 9, 'x'}, {0x7f, 0xff, 0xff, 0xff}, {0x80, 0, 0, 0},
+		{0, 0, 0, 1, '/'}}
+	switch op {
+	case wire.OpExists, wire.OpGetData, wire.OpGetChildren, wire.OpGetChildren2:
+		bodies = append(bodies, []byte{0xff, 0xff, 0xff, 0xff, 1}) // a null path
+	case wire.OpGetACL, wire.OpGetAllChildrenNumber:
+		bodies = append(bodies[:5], []byte{0xff, 0xff, 0xff, 0xff})
+	}
+	return Request{Op: op, Body: pick(g, bodies...)}
 }
 
 func (g *generator) watchable(path string) Request {

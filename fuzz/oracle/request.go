@@ -23,6 +23,8 @@ type Request struct {
 	Body []byte // with rootMark in paths
 	// Seen chooses the relativeZxid that setWatches names; it stands before Body.
 	Seen seen
+	// Xid is what the request is sent with; 0 is what a client would send.
+	Xid int32
 }
 
 // seen chooses a zxid among those that a session was told, counted back from the last; seenNone
@@ -60,6 +62,7 @@ type Step struct {
 	TimeoutMs int32
 	Seen      seen
 	Old       bool // a client of 3.3, which says nothing of read-only servers
+	ReadOnly  bool // the client would take a read-only server
 }
 
 // A Case is played from its beginning to its end on both servers. Sessions that are left are
@@ -80,6 +83,9 @@ func (c *Case) requests() int {
 
 // xidOf returns the xid that a request is sent with: its number, or what names its kind.
 func (r *Request) xidOf(next int32) int32 {
+	if r.Xid != 0 {
+		return r.Xid
+	}
 	switch r.Op {
 	case wire.OpPing:
 		return wire.XidPing

@@ -131,6 +131,9 @@ func (g *generator) create(multi bool) wire.MultiOp {
 	case 2:
 		op.Op = wire.OpCreateContainer
 		q.Flags = wire.FlagContainer
+		if g.percent(10) {
+			q.Flags = pick(g, int32(0), 1, 2, 3, 9)
+		}
 	case 3:
 		op.Op = wire.OpCreateTTL
 		q.Flags = pick(g, wire.FlagTTL, wire.FlagTTL, wire.FlagTTLSequential)
