@@ -23,7 +23,7 @@ type Need uint8
 const (
 	// NeedNothing: call Feed, S shared is enough.
 	NeedNothing Need = 0
-	// NeedWatches: call Feed under W.
+	// NeedWatches: call Feed under W, which guards what reads may leave: watches, and lists.
 	NeedWatches Need = 1 << iota
 	// NeedInbox: call Feed under B.
 	NeedInbox
@@ -336,7 +336,8 @@ func (c *Conn) requestNeeds(l *Local, frame []byte, now int64) Need {
 	case op == wire.OpPing:
 		return need
 	case isRead(op):
-		if c.Queued() == 0 && touchesWatches(op, frame[8:]) {
+		if c.Queued() == 0 &&
+			(touchesWatches(op, frame[8:]) || l.State.longListed(op, frame[8:])) {
 			need |= NeedWatches
 		}
 		return need

@@ -19,7 +19,7 @@
 // locks, or with one goroutine, which is just one legal schedule of them:
 //
 //	S  shared for Feed, exclusive for Open, Closed, Deliver and everything that applies
-//	W  the watch table, among holders of S shared
+//	W  the watch table and the lists that are kept, among holders of S shared
 //	B  the inbox, among holders of S shared and the replica's loop
 //
 // Conn.Next says which of W and B the next call of Feed needs; they are taken in the order

@@ -62,6 +62,7 @@ func (c Cause) String() string { return causes[c] }
 type Local struct {
 	State    *State
 	Watches  *Watches // S exclusive, or S shared and W
+	lists    lists    // likewise
 	Inbox    Inbox    // B
 	Settings Settings // fixed
 

@@ -55,9 +55,10 @@ func readPathWatch(body []byte) wire.PathWatchRequest {
 // reader runs the reads of one connection. It appends a reply's body to b; on an error
 // what was appended is cut off again by the caller.
 type reader struct {
-	c *Conn
-	l *Local
-	b []byte
+	c     *Conn
+	l     *Local
+	b     []byte
+	multi bool // the reads are those of a multiRead
 }
 
 // read answers one request: evaluating it, arming its watch, taking the header's zxid and
@@ -160,7 +161,11 @@ func (r *reader) pathWatch(op wire.OpCode, q *wire.PathWatchRequest) wire.ErrorC
 		r.b = r.l.State.appendStat(r.b, n)
 	case wire.OpGetChildren, wire.OpGetChildren2:
 		modes = watchChild
-		r.b = appendChildren(r.b, n)
+		if r.multi {
+			r.b = appendChildren(r.b, n)
+		} else {
+			r.b = r.l.lists.appendTo(r.b, n)
+		}
 		if op == wire.OpGetChildren2 {
 			r.b = r.l.State.appendStat(r.b, n)
 		}
@@ -193,21 +198,6 @@ func (r *reader) exists(q *wire.PathWatchRequest) wire.ErrorCode {
 	}
 	r.b = r.l.State.appendStat(r.b, n)
 	return wire.CodeOk
-}
-
-// appendChildren lists the names in byte order, so that two servers, and a server before and
-// after a restart, give the same answer; ZooKeeper promises no order.
-func appendChildren(b []byte, n *node) []byte {
-	names := make([]string, 0, len(n.children))
-	for name := range n.children { //order-free: sorted below
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	b = wire.AppendInt(b, int32(len(names)))
-	for _, name := range names {
-		b = wire.AppendString(b, name)
-	}
-	return b
 }
 
 // getACL hides the hashes of digest ids from those without ADMIN: READ alone is enough to
@@ -343,6 +333,7 @@ func (r *reader) multiRead(in *wire.Reader) wire.ErrorCode {
 			return wire.CodeMarshallingError
 		}
 	}
+	r.multi = true
 	start := len(r.b)
 	for i := range q.Ops {
 		if len(r.b)-start > MaxReply {

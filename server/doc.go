@@ -14,7 +14,7 @@
 // # Locks, in their order
 //
 //	S  Server.state, RWMutex: State, watch table, each Conn's protocol half
-//	W  Server.watches: the watch table, among holders of S shared
+//	W  Server.watches: the watch table and the lists that are kept, among holders of S shared
 //	B  Server.inbox: the stream's inbox, among holders of S shared and the loop
 //	O  outbox.mu, one per connection: its output bytes and who writes them
 //
