@@ -48,7 +48,8 @@ type control struct {
 // startControl listens on the control socket. A server does its work without it, so it is not
 // worth a refusal to start.
 func (s *Server) startControl() *control {
-	c := &control{s: s, stop: make(chan struct{}), path: filepath.Join(s.cfg.DataDir, controlSocket)}
+	c := &control{s: s, stop: make(chan struct{}),
+		path: filepath.Join(s.cfg.DataDir, controlSocket)}
 	if vfs.Root(s.fs) != vfs.Default {
 		return c
 	}

@@ -26,11 +26,11 @@ func newExport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write a data directory as a ZooKeeper's",
-		Long: "Write the data of a stopped server as a snapshot from which a ZooKeeper 3.9 starts.\n\n" +
-			"Every znode is kept with its Stat and ACL, sequence counters, quotas, and sessions\n" +
-			"with their ephemerals. Clients cannot take up sessions that Vivarium has given them,\n" +
-			"since ZooKeeper derives passwords from ids; those expire in their time. Nothing in\n" +
-			"--from is changed, and --to must hold no ZooKeeper's data.",
+		Long: "Write the data of a stopped server as a snapshot that a ZooKeeper 3.9 starts\n" +
+			"with.\n\nEvery znode is kept with its Stat and ACL, sequence counters, quotas, and\n" +
+			"sessions with their ephemerals. Clients cannot take up sessions that Vivarium has\n" +
+			"given them, since ZooKeeper derives passwords from ids; those expire in their\n" +
+			"time. --to must hold no ZooKeeper's data.",
 		Example: "  vivarium export --from /var/lib/vivarium --to /var/lib/zookeeper\n" +
 			"  vivarium export --from /data --to /zk --compress gz -o json",
 		Args: noArguments,

@@ -25,11 +25,11 @@ func newImport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import",
 		Short: "Make a data directory from a stopped ZooKeeper's",
-		Long: "Make a data directory from that of a ZooKeeper 3.4 to 3.9, which must be stopped.\n\n" +
-			"The newest snapshot that is whole (plain, gz or snappy) is read and the logs behind\n" +
-			"it are replayed. Every znode is kept with its Stat and ACL, sequence counters,\n" +
-			"quotas, and sessions with their ephemerals: clients go on with the sessions they\n" +
-			"have. What was read is not changed, and --to must hold no data.\n\n" +
+		Long: "Make a data directory from that of a ZooKeeper 3.4 to 3.9, which must be\n" +
+			"stopped.\n\nThe newest snapshot that is whole (plain, gz or snappy) is read and the logs\n" +
+			"behind it are replayed. Every znode is kept with its Stat and ACL, sequence\n" +
+			"counters, quotas, and sessions with their ephemerals: clients go on with the\n" +
+			"sessions they have. Nothing in --from is changed; --to must hold no data.\n\n" +
 			"Of an ensemble, stop all servers and import from the one with the largest zxid.",
 		Example: "  vivarium import --from /var/lib/zookeeper --to /var/lib/vivarium\n" +
 			"  vivarium import --from /data --from-log /datalog --to /new --to-log /newlog -o json",
@@ -111,7 +111,7 @@ func importData(cmd *cobra.Command, f importFlags) error {
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	s := summarise(state, report)
+	s := summarise(state, tree, report)
 	tree = nil // its memory is needed
 	say("writing %s", f.to)
 	touched = true
@@ -122,7 +122,7 @@ func importData(cmd *cobra.Command, f importFlags) error {
 	return f.output.print(cmd.OutOrStdout(), s)
 }
 
-func summarise(state *core.State, r *zkdata.Report) importSummary {
+func summarise(state *core.State, tree *zkdata.Tree, r *zkdata.Report) importSummary {
 	s := importSummary{Snapshot: r.Snapshot, Logs: r.Logs, Txns: r.Txns,
 		Repeated: r.Repeated,
 		Zxid:     state.LastZxid().String(), Znodes: state.NodeCount() - 1,
@@ -141,7 +141,23 @@ func summarise(state *core.State, r *zkdata.Report) importSummary {
 		s.Notices = append(s.Notices, fmt.Sprintf("%d ephemerals whose sessions had ended were "+
 			"left out, as ZooKeeper does", r.Orphans))
 	}
+	if config := configOf(tree); config != "" {
+		s.Notices = append(s.Notices, "/zookeeper/config still names ZooKeeper's servers; clients "+
+			"that follow it must be told of the new ones: "+config)
+	}
 	return s
+}
+
+// configOf returns the servers that the tree names.
+func configOf(t *zkdata.Tree) string {
+	config := ""
+	_ = t.Walk(func(path string, n *zkdata.Node) error {
+		if path == "/zookeeper/config" {
+			config = strings.ReplaceAll(strings.TrimSpace(string(n.Data)), "\n", ", ")
+		}
+		return nil
+	})
+	return config
 }
 
 // stateOf turns ZooKeeper's tree into a State that an ensemble can be founded with.

@@ -39,22 +39,13 @@ func importExport(t *testing.T, pack zkdata.Compression) {
 			t.Fatal(err)
 		}
 	}
-	dir, addr := t.TempDir(), freeAddress(t)
-	first := startZooKeeper(t, dir, addr, fmt.Sprintf("-Dzookeeper.snapCount=%d", znodes/3),
-		"-Dzookeeper.snapshot.compression.method="+string(pack))
-	work := newWorkload(t, addr)
-	work.run(t, znodes, first.kill)
-
-	copied := filepath.Join(t.TempDir(), "copy")
-	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
-	}
+	copied, addr, work := killedUnderLoad(t, pack, znodes)
 	into := filepath.Join(t.TempDir(), "vivarium")
 	var summary importSummary
 	tool(t, &summary, "import", "--from", copied, "--to", into)
 	t.Logf("%v; %d changes repeated", summary, summary.Repeated)
 
-	second := startZooKeeper(t, dir, freeAddress(t))
+	second := startZooKeeper(t, copied, freeAddress(t))
 	c := dial(t, second.addr)
 	want := dump(t, c)
 	number := func(c *client.Client) string {
@@ -106,6 +97,22 @@ func importExport(t *testing.T, pack zkdata.Compression) {
 	}
 }
 
+// killedUnderLoad returns the data directory of a ZooKeeper that was killed while it worked, the
+// address that it had, and what kept it busy.
+func killedUnderLoad(t *testing.T, pack zkdata.Compression, znodes int) (string, string,
+	*workload) {
+	dir, addr := t.TempDir(), freeAddress(t)
+	z := startZooKeeper(t, dir, addr, fmt.Sprintf("-Dzookeeper.snapCount=%d", znodes/3),
+		"-Dzookeeper.snapshot.compression.method="+string(pack))
+	work := newWorkload(t, addr)
+	work.run(t, znodes, z.kill)
+	copied := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	return copied, addr, work
+}
+
 // compareOwners compares what the protocol does not show: times to live and containers.
 func compareOwners(t *testing.T, before, after *zkdata.Tree) {
 	t.Helper()
@@ -152,6 +159,7 @@ type workload struct {
 	killed  atomic.Bool
 	clients []*client.Client
 	ids     []int64
+	dirs    int
 	done    atomic.Int64 // writes answered
 }
 
@@ -189,6 +197,7 @@ func newWorkload(t *testing.T, addr string) *workload {
 
 // run writes until so many znodes were asked for, and kills the server in the midst of it.
 func (w *workload) run(t *testing.T, znodes int, kill func()) {
+	w.dirs = max(20, znodes/400)
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	full := make(chan struct{})
@@ -250,7 +259,7 @@ func (w *workload) visitors(ctx context.Context) {
 
 // write makes one write, which may well fail.
 func (w *workload) write(ctx context.Context, c *client.Client, r *rand.Rand, lane string) error {
-	dir := fmt.Sprintf("/w/%s-%d", lane, r.IntN(20))
+	dir := fmt.Sprintf("/w/%s-%d", lane, r.IntN(w.dirs))
 	leaf := fmt.Sprintf("%s/%d", dir, r.IntN(40))
 	data := bytes.Repeat([]byte{byte(r.Uint32())}, r.IntN(300))
 	var err error

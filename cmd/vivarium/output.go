@@ -12,7 +12,8 @@ import (
 type outputFlag string
 
 func (o *outputFlag) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP((*string)(o), "output", "o", "text", "format of the summary: text or json")
+	cmd.Flags().StringVarP((*string)(o), "output", "o", "text",
+		"format of the summary: text or json")
 }
 
 func (o outputFlag) check() error {

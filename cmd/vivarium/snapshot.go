@@ -62,7 +62,9 @@ func newSnapshotSave() *cobra.Command {
 		Example: "  vivarium snapshot save --data-dir /var/lib/vivarium backup.viv\n" +
 			"  vivarium snapshot save --data-dir data -o json \"$(date +%F).viv\"",
 		Args: oneFile,
-		RunE: func(cmd *cobra.Command, args []string) error { return saveSnapshot(cmd, f, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return saveSnapshot(cmd, f, args[0])
+		},
 	}
 	f.add(cmd, "the server")
 	return cmd
@@ -74,8 +76,8 @@ func newSnapshotRestore() *cobra.Command {
 		Use:   "restore FILE",
 		Short: "Make a data directory from a snapshot",
 		Long: "Make a new data directory from a snapshot. Znodes and sessions are those of the\n" +
-			"snapshot; its clients can go on with their sessions. Writes get zxids that no write\n" +
-			"after the snapshot can have had. --data-dir must hold no data.",
+			"snapshot; its clients can go on with their sessions. Writes get zxids that no\n" +
+			"write after the snapshot can have had. --data-dir must hold no data.",
 		Example: "  vivarium snapshot restore --data-dir /var/lib/vivarium backup.viv\n" +
 			"  vivarium snapshot restore --data-dir data --data-log-dir log -o json backup.viv",
 		Args: oneFile,
@@ -130,8 +132,8 @@ type snapshotSummary struct {
 
 // String is the summary for people.
 func (s snapshotSummary) String() string {
-	text := fmt.Sprintf("%s: %d bytes, whole: %d znodes, %d sessions, up to zxid %s of %s, digest %s",
-		s.File, s.Bytes, s.Znodes, s.Sessions, s.Zxid, s.Time, s.Digest)
+	text := fmt.Sprintf("%s: %d bytes, whole: %d znodes, %d sessions, up to zxid %s of %s, "+
+		"digest %s", s.File, s.Bytes, s.Znodes, s.Sessions, s.Zxid, s.Time, s.Digest)
 	if s.DataDir != "" {
 		text += "\nrestored into " + s.DataDir
 	}

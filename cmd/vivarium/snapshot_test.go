@@ -34,7 +34,8 @@ func TestSnapshotOnline(t *testing.T) {
 		w := dial(t, addr)
 		writers.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
-				_, _ = w.Create(ctx, fmt.Sprintf("/w/%d-%06d", lane, i), nil, client.Persistent, nil)
+				path := fmt.Sprintf("/w/%d-%06d", lane, i)
+				_, _ = w.Create(ctx, path, nil, client.Persistent, nil)
 			}
 			_ = w.Close()
 		})
@@ -107,7 +108,7 @@ func prefix(t *testing.T, before []string, got map[string]znode) {
 	}
 }
 
-// TestSnapshotDamage flips each byte of a small snapshot, and cuts it at each: verify always says so.
+// TestSnapshotDamage changes each byte of a small snapshot, and cuts it at each.
 func TestSnapshotDamage(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	if err := startOurs(t, dir, freeAddress(t)).stop(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -171,28 +172,35 @@ type znode struct {
 	Kids []string
 }
 
-// dump reads every znode of a server.
+// dump reads every znode of a server, many at a time.
 func dump(t *testing.T, c *client.Client) map[string]znode {
 	t.Helper()
+	var mu sync.Mutex
+	var faults []error
+	var readers sync.WaitGroup
 	all := make(map[string]znode)
-	todo := []string{"/"}
-	for len(todo) > 0 {
-		path := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	slots := make(chan struct{}, 64)
+	var read func(path string)
+	read = func(path string) {
+		slots <- struct{}{}
 		data, stat, err := c.Get(t.Context(), path)
 		kids, _, errKids := c.Children(t.Context(), path)
 		acl, _, errACL := c.GetACL(t.Context(), path)
-		if err := errors.Join(err, errKids, errACL); err != nil {
-			t.Fatalf("read %q: %v", path, err)
-		}
+		<-slots
+		mu.Lock()
 		all[path] = znode{Data: data, Null: data == nil, Stat: stat, ACL: acl, Kids: kids}
-		for _, kid := range kids {
-			if path == "/" {
-				todo = append(todo, "/"+kid)
-			} else {
-				todo = append(todo, path+"/"+kid)
-			}
+		if err := errors.Join(err, errKids, errACL); err != nil {
+			faults = append(faults, fmt.Errorf("read %q: %w", path, err))
 		}
+		mu.Unlock()
+		for _, kid := range kids {
+			readers.Go(func() { read(strings.TrimSuffix(path, "/") + "/" + kid) })
+		}
+	}
+	read("/")
+	readers.Wait()
+	if err := errors.Join(faults...); err != nil {
+		t.Fatal(err)
 	}
 	return all
 }

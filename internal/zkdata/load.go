@@ -127,8 +127,9 @@ type loading struct {
 	report   *Report
 	tree     *Tree
 	info     SnapshotInfo
-	last     *Txn // the last one replayed
-	reaching file // the newest snapshot that is not whole
+	digest   int64 // of the tree as it is now, as the last transaction foresaw it
+	foreseen bool  // there is one
+	reaching file  // the newest snapshot that is not whole
 }
 
 // snapshot takes the newest snapshot that is whole.
@@ -226,8 +227,13 @@ func (l *loading) replayFile(path string) error {
 			l.report.Gaps = append(l.report.Gaps, gap)
 		}
 		l.tree.apply(x)
-		l.last = x
 		l.report.Txns++
+		switch {
+		case x.HasDigest:
+			l.digest, l.foreseen = x.Digest, true
+		case !x.idle():
+			l.foreseen = false
+		}
 	}
 }
 
@@ -247,16 +253,12 @@ func follows(last, next int64) string {
 
 // finish judges the tree and ends what died with its session.
 func (l *loading) finish() error {
-	want, known := int64(0), false
-	switch {
-	case l.last != nil:
-		want, known = l.last.Digest, l.last.HasDigest
-	case l.info.HasDigest:
-		want, known = l.info.Digest, l.info.DigestZxid == l.tree.Zxid
+	if l.report.Txns == 0 && l.info.HasDigest && l.info.DigestZxid == l.tree.Zxid {
+		l.digest, l.foreseen = l.info.Digest, true
 	}
-	if known {
+	if l.foreseen {
 		l.report.Digest = DigestDifferent
-		if l.tree.Digest() == want {
+		if l.tree.Digest() == l.digest {
 			l.report.Digest = DigestSame
 		}
 	}

@@ -37,6 +37,17 @@ type Op struct {
 	Err           wire.ErrorCode
 }
 
+// idle says whether the transaction leaves all znodes as they are.
+func (x *Txn) idle() bool {
+	switch x.Type {
+	case wire.OpError, wire.OpCreateSession:
+		return true
+	case wire.OpMulti:
+		return len(x.Ops) == 0 // apply has dropped those that failed
+	}
+	return false
+}
+
 // digestSize is the length of a TxnDigest: its version and a sum.
 const digestSize = 12
 
