@@ -238,13 +238,12 @@ func (r *replica) takeMail(mail *core.Mail) {
 	if n := len(mail.Ends); n > 0 {
 		q := &r.queue
 		if len(q.ends) == 0 {
-			q.firstSeq, q.commands = mail.FirstSeq, q.commands[:0]
-		}
-		invariant.Check(q.firstSeq+uint64(len(q.ends)) == mail.FirstSeq, "mail out of order")
-		base := len(q.commands)
-		q.commands = append(q.commands, mail.Commands...)
-		for _, end := range mail.Ends {
-			q.ends = append(q.ends, base+end)
+			// The memory is exchanged, not copied: most often nothing waits.
+			q.firstSeq = mail.FirstSeq
+			q.commands, mail.Commands = mail.Commands, q.commands
+			q.ends, mail.Ends = mail.Ends, q.ends
+		} else {
+			q.add(mail)
 		}
 	}
 	for _, id := range mail.Touched {
@@ -256,6 +255,16 @@ func (r *replica) takeMail(mail *core.Mail) {
 			conns: append([]*core.Conn(nil), mail.Syncs...)})
 	}
 	mail.Reset()
+}
+
+// add puts mail behind what waits.
+func (q *queue) add(mail *core.Mail) {
+	invariant.Check(q.firstSeq+uint64(len(q.ends)) == mail.FirstSeq, "mail out of order")
+	base := len(q.commands)
+	q.commands = append(q.commands, mail.Commands...)
+	for _, end := range mail.Ends {
+		q.ends = append(q.ends, base+end)
+	}
 }
 
 // tick moves the clocks. Raft is given all ticks that went by, the session clock one at most.
