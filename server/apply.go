@@ -8,14 +8,20 @@ import (
 	"github.com/vivariumdb/vivarium/replication"
 )
 
-// applyBudget bounds how long apply keeps readers out: some 200 us.
-const applyBudget = 256
+// How long apply keeps readers out: for so many commands at most, and fewer if they take
+// longer than applyTime.
+const (
+	leastCommands = 8
+	mostCommands  = 256
+	applyTime     = 200 * time.Microsecond
+)
 
 // runApply applies what is committed, in small steps under S, and hands out what came of it.
 func (s *Server) runApply() {
 	var items []replication.ApplyItem
 	var report replication.Report
 	var touched []*connection
+	budget := mostCommands
 	for {
 		<-s.applyWork.ready
 		var open bool
@@ -28,9 +34,16 @@ func (s *Server) runApply() {
 			if first {
 				s.member.Enqueue(items)
 			}
-			s.member.Apply(now, applyBudget, &report)
+			began := time.Now()
+			s.member.Apply(now, budget, &report)
 			touched, resumed = s.collect(report.Touched, touched[:0])
 			s.state.Unlock()
+			switch took := time.Since(began); {
+			case took > applyTime:
+				budget = max(leastCommands, budget/2)
+			case took < applyTime/2:
+				budget = min(mostCommands, 2*budget)
+			}
 			if resumed {
 				s.wakeLoop()
 			}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -31,6 +32,9 @@ type connection struct {
 	out  outbox
 	wake chan struct{} // something happened that may unblock the feeder
 	over atomic.Bool   // apply has ended it: the feeder is to look up
+
+	ending  sync.Mutex
+	leaving bool // ending: the feeder has noticed, and sets the deadlines now
 }
 
 func newConnection(s *Server, nc net.Conn) *connection {
@@ -161,9 +165,21 @@ func (c *connection) nudge() {
 // socket takes nothing any more. A writer that is stuck behind a client that does not read
 // gets a last chance.
 func (c *connection) kickOut() {
-	c.nc.SetReadDeadline(time.Unix(1, 0))
-	c.nc.SetWriteDeadline(time.Now().Add(patience))
+	c.ending.Lock()
+	if !c.leaving {
+		c.nc.SetReadDeadline(time.Unix(1, 0))
+		c.nc.SetWriteDeadline(time.Now().Add(patience))
+	}
+	c.ending.Unlock()
 	c.nudge()
+}
+
+// leave keeps kickOut from changing the deadlines any more, and sets them for the last reply.
+func (c *connection) leave() {
+	c.ending.Lock()
+	c.leaving = true
+	c.ending.Unlock()
+	c.nc.SetWriteDeadline(time.Now().Add(patience))
 }
 
 // patience is how long the last reply may take to leave after a connection is over, and then
@@ -179,7 +195,7 @@ func (c *connection) lastWords() {
 	case core.CauseSlowReader, core.CauseHandshakeTimeout:
 		return
 	}
-	c.nc.SetWriteDeadline(time.Now().Add(patience))
+	c.leave()
 	for c.flush(); c.out.pending(); c.flush() {
 		<-c.wake // somebody else is writing, and nudges when done
 	}

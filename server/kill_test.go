@@ -28,6 +28,9 @@ var (
 //
 //	go test ./server -run TestKill -kills 50 -v
 func TestKill(t *testing.T) {
+	if testing.Short() {
+		*kills = min(*kills, 2)
+	}
 	seed := *killSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())

@@ -71,7 +71,7 @@ func (s *Server) Run(ctx context.Context) error {
 // Both waits have an end: a stop must not hang on a client that does not read. An error is
 // final.
 func (s *Server) stopOrderly() error {
-	const forReplies, forState = 5 * time.Second, 60 * time.Second
+	const forReplies, forState = 3 * time.Second, 60 * time.Second
 	s.log.Info("stopping: no new requests; replies out, state saved")
 	s.draining.Store(true)
 	s.listener.Close()

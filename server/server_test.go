@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -290,3 +291,35 @@ func TestStopAnswersFirst(t *testing.T) {
 }
 
 func path(i int) string { return "/p" + string(rune('a'+i)) }
+
+// TestNothingIsLeftRunning: whoever starts a goroutine waits for it, also behind clients that
+// do not read, that are in the midst of something, or that never said anything.
+func TestNothingIsLeftRunning(t *testing.T) {
+	s := start(t, server.Options{})
+	stuck := connect(t, s.Addr())
+	stuck.must(wire.OpCreate, creation("/big", make([]byte, 1000000), 0))
+	go func() {
+		var b []byte
+		for range 200 {
+			b = request(b, 1, wire.OpGetData, get("/big"))
+		}
+		stuck.nc.Write(b)
+	}()
+	connect(t, s.Addr()).nc.Write([]byte{0, 0, 1, 0, 1})
+	dial(t, s.Addr())
+	connect(t, s.Addr()).must(wire.OpAddWatch,
+		&wire.AddWatchRequest{Path: "/", Mode: wire.ModePersistentRecursive})
+	for number(t, s, "cons", "[5](queued=") < 0 {
+		continue // until one of them has a reply that its client does not take
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for _, g := range strings.Split(string(stacks), "\n\n") {
+		if strings.Contains(g, "/server.(*") {
+			t.Errorf("still running:\n%s", g)
+		}
+	}
+}

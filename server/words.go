@@ -160,9 +160,9 @@ func sortedKeys[K core.SessionID | int64, V any](m map[K]V) []K {
 
 // wordConns describes every connection.
 func (s *Server) wordConns(asking *connection) []fourletter.Conn {
+	began := s.now().UnixMilli() - s.monoMs() // the wall clock at zero of the other
 	s.state.Lock()
 	defer s.state.Unlock()
-	began := s.now().UnixMilli() - s.monoMs() // the wall clock at zero of the other
 	conns := s.member.Local.Conns()
 	list := make([]fourletter.Conn, len(conns))
 	for i, conn := range conns {
