@@ -44,9 +44,9 @@ func parse() (flags, error) {
 	var f flags
 	only := ""
 	flag.IntVar(&f.rounds, "rounds", 3, "how often each load is put on each server")
-	flag.DurationVar(&f.duration, "duration", 2*time.Second, "time that is counted")
-	flag.DurationVar(&f.warmup, "warmup", 500*time.Millisecond, "time before that, in each run")
-	flag.DurationVar(&f.jvm, "jvm", 20*time.Second, "load on ZooKeeper before anything counts")
+	flag.DurationVar(&f.duration, "duration", 1500*time.Millisecond, "time that is counted")
+	flag.DurationVar(&f.warmup, "warmup", 400*time.Millisecond, "time before that, in each run")
+	flag.DurationVar(&f.jvm, "jvm", 16*time.Second, "load on ZooKeeper before anything counts")
 	flag.StringVar(&only, "only", "", "`regexp` of the loads to put on, as 'read 16x16'")
 	flag.BoolVar(&f.memory, "memory", false,
 		"measure a million znodes and 10,000 idle sessions instead: some 5 minutes")
