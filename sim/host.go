@@ -166,6 +166,9 @@ func (h *host) start() {
 
 func (h *host) planCrash() {
 	h.crashAt = 0
+	if at := h.w.k.CrashAt; at > h.w.count[countBoundaries] {
+		h.crashAt = at
+	}
 	if n := h.w.k.CrashBoundaries; n > 0 && !h.w.calm {
 		h.crashAt = h.w.count[countBoundaries] + 1 + h.life.spread(n)
 	}

@@ -59,6 +59,7 @@ type Knobs struct {
 
 	// Faults of the process and its clock; mean times between them, 0: none.
 	CrashBoundaries int64 // boundaries passed
+	CrashAt         int64 // the one boundary of the world at which it crashes, 0: none
 	LosePower       int64 // per mille of crashes that take the whole host down
 	KeepUnsynced    int64 // per mille of unsynced writes that survive it, whole or torn
 	Foreign         int64 // per mille of starts that find entries of others in the log

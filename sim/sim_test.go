@@ -36,6 +36,27 @@ func TestSameSeedSameTrace(t *testing.T) {
 	}
 }
 
+// TestCrashAtEveryBoundary lets a small world crash at its first effect boundary, at its second
+// and so on to its last.
+func TestCrashAtEveryBoundary(t *testing.T) {
+	k := Quiet(800)
+	k.Clients, k.ThinkUs, k.Roots, k.Names, k.CheckpointBytes = 2, 50000, 1, 2, 300
+	k.WeightTree, k.WeightEphemeral, k.WeightWRW = 1, 1, 1
+	k.FeedBudget, k.ApplyBudget, k.LosePower = 2, 2, 1000
+	step := int64(1)
+	if testing.Short() {
+		step = 10
+	}
+	last := Run(Options{Seed: 5, Knobs: &k}).Count("effect boundaries")
+	for k.CrashAt = 1; k.CrashAt < last; k.CrashAt += step {
+		r := Run(Options{Seed: 5, Knobs: &k})
+		for _, v := range r.Violations[:min(3, len(r.Violations))] {
+			t.Errorf("crash at boundary %d of %d: %v", k.CrashAt, last, v)
+		}
+	}
+	t.Logf("crashed at %d boundaries", last/step)
+}
+
 func TestKnobs(t *testing.T) {
 	k := Draw(7)
 	changed := k
