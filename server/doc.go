@@ -10,6 +10,7 @@
 //	apply                applies what is committed, under S (apply.go)
 //	flush                writes what apply answered to others' connections (apply.go)
 //	checkpoint           writes checkpoints and cuts the log (storage.go)
+//	control              answers tools on this machine, one goroutine each (control.go)
 //
 // # Locks, in their order
 //

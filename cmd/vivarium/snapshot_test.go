@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vivariumdb/vivarium/client"
+	"github.com/vivariumdb/vivarium/server"
+	"github.com/vivariumdb/vivarium/server/snapshot"
 )
 
 // TestSnapshotOnline saves a server that works, restores what was saved, and finds in it every
@@ -137,4 +140,35 @@ func TestSnapshotDamage(t *testing.T) {
 		check(fmt.Sprintf("cut at %d", i), whole[:i])
 	}
 	check("a byte too many", append(append([]byte(nil), whole...), 0))
+}
+
+// TestStopWhileSaving stops a server that sends a snapshot to somebody who does not take it.
+func TestStopWhileSaving(t *testing.T) {
+	addr, dir := freeAddress(t), filepath.Join(t.TempDir(), "data")
+	us := startOurs(t, dir, addr)
+	c := dial(t, addr)
+	for i := range 20 {
+		_, err := c.Create(t.Context(), fmt.Sprintf("/large-%d", i), make([]byte, 1<<20-1000),
+			client.Persistent, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	from, err := server.OpenSnapshot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	if _, err := server.OpenSnapshot(dir); err == nil || !strings.Contains(err.Error(), "another") {
+		t.Errorf("a second snapshot at a time: %v", err)
+	}
+	if err := us.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := snapshot.Check(from); err == nil {
+		t.Error("what was not sent whole passes for whole")
+	}
+	if _, err := server.OpenSnapshot(dir); !errors.Is(err, server.ErrNotRunning) {
+		t.Errorf("the server is stopped: %v, want %v", err, server.ErrNotRunning)
+	}
 }
