@@ -51,4 +51,4 @@ oracle-mutants: # find each difference planted for the oracle; SEED=7, ARGS for 
 	$(GO) run -tags mutants ./fuzz/oracle -mutants $(if $(SEED),-seed $(SEED)) $(ARGS)
 
 build: # build static binaries into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/vivarium ./cmd/vivarium-sim
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -o bin/ ./cmd/vivarium ./cmd/vivarium-sim
