@@ -103,7 +103,10 @@ func (t *tally) result(o *Options, d time.Duration) *Result {
 		Operations: t.operations, Seconds: d.Seconds(), Errors: t.errors,
 		P50Us: us(t.latencies.ValueAtQuantile(50)), P90Us: us(t.latencies.ValueAtQuantile(90)),
 		P99Us:  us(t.latencies.ValueAtQuantile(99)),
-		P999Us: us(t.latencies.ValueAtQuantile(99.9)), MaxUs: us(t.latencies.Max())}
+		P999Us: us(t.latencies.ValueAtQuantile(99.9))}
+	if t.latencies.TotalCount() > 0 {
+		r.MaxUs = us(t.latencies.Max())
+	}
 	if o.Rate == 0 && o.Workload.paced() {
 		r.Pipeline = o.Pipeline
 	}
