@@ -22,7 +22,7 @@ func caseSeed(seed uint64, n int) int {
 
 // campaign plays cases until enough requests are compared. It returns what was covered.
 func campaign(ctx context.Context, o options, w io.Writer) (*coverage, error) {
-	p, err := startPair(ctx, o.mutant)
+	p, err := startPair(ctx, o.mutant, o.settings)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +67,9 @@ func campaign(ctx context.Context, o options, w io.Writer) (*coverage, error) {
 	if found > 0 {
 		return total, errFound
 	}
+	if ctx.Err() != nil {
+		return total, ctx.Err()
+	}
 	return total, total.judge(o, w)
 }
 
@@ -90,7 +93,7 @@ func report(ctx context.Context, o options, p *pair, n int, c *Case, d *Differen
 	fmt.Fprintf(w, "\ncase %d of seed %d differs at %s", n, o.seed, d)
 	fmt.Fprintf(w, "replay: go run ./fuzz/oracle -seed %d -case %d\n", o.seed, n)
 	p.stop()
-	p, err := startPair(ctx, o.mutant)
+	p, err := startPair(ctx, o.mutant, o.settings)
 	if err != nil {
 		return p, err
 	}
@@ -105,5 +108,5 @@ func report(ctx context.Context, o options, p *pair, n int, c *Case, d *Differen
 			c.requests(), small.requests(), renderCase(small), last)
 	}
 	p.stop()
-	return startPair(ctx, o.mutant)
+	return startPair(ctx, o.mutant, o.settings)
 }

@@ -183,7 +183,7 @@ func (g *generator) seen() seen {
 }
 
 func (g *generator) speak(s *guessedSession) {
-	switch g.weighted([]int{74, 5, 4, 3, 5, 2, 2, 3, 2}) {
+	switch g.weighted([]int{72, 5, 4, 3, 5, 2, 2, 3, 2, 2}) {
 	case 0:
 		g.burst()
 	case 1:
@@ -211,6 +211,12 @@ func (g *generator) speak(s *guessedSession) {
 	case 8:
 		q := wire.SASLRequest{Token: []byte(pick(g, "", "junk"))}
 		g.send(Request{Op: wire.OpSASL, Body: q.AppendTo(nil)})
+	case 9: // frames of a length that is refused, and too short for a header
+		g.send(Request{Op: rawOp, Body: pick(g, []byte{0xff, 0xff, 0xff, 0xff},
+			[]byte{0x80, 0, 0, 0}, []byte{0x7f, 0xff, 0xff, 0xff}, []byte{0, 0x10, 0, 0},
+			[]byte{0, 0, 0, 0}, []byte{0, 0, 0, 1, 'x'}, []byte{0, 0, 0, 7, 0, 0, 0, 5, 0, 0, 0},
+			[]byte("ruok"), []byte("nope"))})
+		s.connected = false
 	}
 }
 

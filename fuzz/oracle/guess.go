@@ -74,7 +74,7 @@ func (g *guess) may(path string, users []string, perm wire.Perm) bool {
 		case "world":
 			return true
 		case "ip":
-			return a.ID.ID != "10.0.0.1" && a.ID.ID != "::1"
+			return a.ID.ID != "10.0.0.1" && !strings.HasPrefix(a.ID.ID, "::1")
 		}
 		return slices.Contains(users, a.ID.ID)
 	})

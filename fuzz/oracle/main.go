@@ -12,6 +12,7 @@
 //
 //	go run ./fuzz/oracle -requests 500000 -seed 7    until so many requests are compared
 //	go run ./fuzz/oracle -seed 7 -case 12            one case again
+//	go run ./fuzz/oracle -set skipACL=yes            with another zoo.cfg
 //	go run -tags mutants ./fuzz/oracle -mutants      find each planted difference
 //
 // A difference is shrunk to the few requests that show it.
@@ -24,6 +25,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -41,6 +43,7 @@ type options struct {
 	mutants     bool
 	mutant      string
 	serve       string
+	settings    settings
 	verbose     bool
 }
 
@@ -55,6 +58,7 @@ func main() {
 	flag.BoolVar(&o.mutants, "mutants", false, "find each planted difference")
 	flag.StringVar(&o.mutant, "mutant", "", "plant this difference, or with -mutants only it")
 	flag.StringVar(&o.serve, "serve", "", "be the Vivarium under test, with this zoo.cfg")
+	flag.Var(&o.settings, "set", "configure both servers, `key=value`; may be repeated")
 	flag.BoolVar(&o.verbose, "v", false, "print each case that is played")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -64,6 +68,20 @@ func main() {
 		stop()
 		os.Exit(1)
 	}
+}
+
+// settings are lines for the zoo.cfg of both servers.
+type settings []string
+
+func (s *settings) String() string { return strings.Join(*s, " ") }
+
+// Set adds a line.
+func (s *settings) Set(line string) error {
+	if key, _, ok := strings.Cut(line, "="); !ok || key == "" {
+		return errors.New("want key=value")
+	}
+	*s = append(*s, line)
+	return nil
 }
 
 func (o options) run(ctx context.Context) error {

@@ -42,7 +42,7 @@ func hunt(ctx context.Context, o options) error {
 
 // seek plays cases against one mutant until it is found.
 func seek(ctx context.Context, o options, name string) (int, int, *Difference, error) {
-	p, err := startPair(ctx, name)
+	p, err := startPair(ctx, name, o.settings)
 	if err != nil {
 		return 0, 0, nil, err
 	}

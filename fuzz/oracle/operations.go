@@ -83,6 +83,9 @@ func (g *generator) value() []byte {
 	case 2:
 		return []byte(fmt.Sprintf("v%0*d", g.below(12), g.below(1000)))
 	}
+	if g.percent(3) {
+		return []byte(strings.Repeat("y", 1+g.below(1e6)))
+	}
 	return []byte(strings.Repeat("x", g.below(3000)))
 }
 
@@ -114,7 +117,7 @@ func (g *generator) acl(path string) []wire.ACL {
 			[]wire.ACL{grant(31, "digest", "user1:")}, []wire.ACL{grant(31, "digest", ":")},
 			[]wire.ACL{grant(31, "", "")}, []wire.ACL{grant(31, "world", "")},
 			[]wire.ACL{grant(31, "ip", "")}, []wire.ACL{grant(31, "ip", "127.0.0.1/33")},
-			[]wire.ACL{grant(31, "ip", "127.0.0.1/-1")}, []wire.ACL{grant(31, "ip", "::1/64")})
+			[]wire.ACL{grant(31, "ip", "127.0.0.1/-1")})
 	}
 	var list []wire.ACL
 	if !guardedName(path) || g.percent(25) {
@@ -145,7 +148,8 @@ func (g *generator) acl(path string) []wire.ACL {
 			list = append(list, grant(perms, "auth", pick(g, "", "x")))
 		case 3:
 			list = append(list, grant(perms, "ip", pick(g, "127.0.0.1", "127.0.0.0/8",
-				"10.0.0.1", "0.0.0.0/0", "::1", "127.0.0.01", "127.128.0.0/9", "127.0.0.1/32")))
+				"10.0.0.1", "0.0.0.0/0", "::1", "::1/64", "127.0.0.01", "127.128.0.0/9",
+				"127.0.0.1/32")))
 		}
 		if g.percent(15) {
 			list = append(list, list[len(list)-1])

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -110,6 +111,25 @@ func TestShrink(t *testing.T) {
 	if got := small.requests(); got > 3 {
 		t.Errorf("shrunk to %d requests, want a connect and one or two more:\n%s", got,
 			renderCase(small))
+	}
+}
+
+// TestSettings: a line given takes the place of the one with the same key.
+func TestSettings(t *testing.T) {
+	p := &pair{dir: t.TempDir(), lines: settings{"enforceQuota=false", "new=1", "tickTime=500"}}
+	file, _, err := p.configure("server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]int{"enforceQuota=false\n": 1, "enforceQuota=": 1,
+		"new=1\n": 1, "tickTime=500\n": 1, "tickTime=": 1, "dataDir=": 1, "snapCount=": 1} {
+		if got := strings.Count(string(text), line); got != want {
+			t.Errorf("%q stands %d times in the configuration, want %d:\n%s", line, got, want, text)
+		}
 	}
 }
 

@@ -135,6 +135,12 @@ func (y *player) step(s *Step) (*Difference, error) {
 		if !c.connected() {
 			return nil, nil
 		}
+		if s.Requests[0].Op == rawOp {
+			// As below: what is under way may be lost with the connection.
+			if d, err := y.burst(s.Session, []Request{{Op: wire.OpPing}}); d != nil || err != nil {
+				return d, err
+			}
+		}
 		return y.burst(s.Session, s.Requests)
 	case drop:
 		c.disconnect()
@@ -194,10 +200,13 @@ func both(f func(side int) error) error {
 // burst sends requests in one piece and compares all that comes until the last reply.
 func (y *player) burst(i int, requests []Request) (*Difference, error) {
 	s := y.sessions[i]
-	fatal := false
+	fatal, want := false, len(requests)
 	first := s.xid
 	for k := range requests {
 		fatal = fatal || requests[k].fatal()
+		if requests[k].Op == rawOp {
+			want--
+		}
 	}
 	s.xid += int32(len(requests))
 	var x exchange
@@ -212,7 +221,7 @@ func (y *player) burst(i int, requests []Request) (*Difference, error) {
 		}
 		var err error
 		l := s.links[side]
-		x.frames[side], x.ended[side], err = l.replies(len(requests), fatal)
+		x.frames[side], x.ended[side], err = l.replies(want, fatal)
 		if err == nil && !fatal && refusedAuth(requests, x.frames[side]) {
 			_, x.ended[side], err = l.replies(0, true)
 		}

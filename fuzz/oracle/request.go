@@ -99,6 +99,9 @@ func (r *Request) xidOf(next int32) int32 {
 
 // appendTo appends the request's frame for one side.
 func (r *Request) appendTo(b []byte, xid int32, relative int64, name string) []byte {
+	if r.Op == rawOp {
+		return append(b, r.Body...)
+	}
 	b, at := wire.BeginFrame(b)
 	header := wire.RequestHeader{Xid: xid, Op: r.Op}
 	b = header.AppendTo(b)
@@ -127,11 +130,16 @@ func (r *Request) isWrite() bool {
 // fatal says whether the server ends the connection after its reply, whatever that is.
 func (r *Request) fatal() bool {
 	switch r.Op {
-	case wire.OpCloseSession, wire.OpCheck, wire.OpNotification, unknownOp:
+	case wire.OpCloseSession, wire.OpCheck, wire.OpNotification, unknownOp, rawOp:
 		return true
 	}
 	return false
 }
 
-// unknownOp is an opcode that nobody knows.
-const unknownOp wire.OpCode = 99
+const (
+	// unknownOp is an opcode that nobody knows.
+	unknownOp wire.OpCode = 99
+	// rawOp stands for bytes that are no request: they are sent as they are, and the servers
+	// close the connection.
+	rawOp wire.OpCode = -99
+)

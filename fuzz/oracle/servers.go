@@ -60,17 +60,18 @@ DigestAuthenticationProvider.superDigest=%s
 // A pair is one server of each kind, both without data when they start.
 type pair struct {
 	dir   string
+	lines settings // of zoo.cfg, in place of those of zooCfg with the same keys
 	addrs [2]string
 	stops [2]func()
 }
 
 // startPair starts both servers. planted names a mutant of ours, "" for none.
-func startPair(ctx context.Context, planted string) (*pair, error) {
+func startPair(ctx context.Context, planted string, lines settings) (*pair, error) {
 	dir, err := os.MkdirTemp("", "oracle-")
 	if err != nil {
 		return nil, err
 	}
-	p := &pair{dir: dir}
+	p := &pair{dir: dir, lines: lines}
 	if err := p.start(ctx, planted); err != nil {
 		p.stop()
 		return nil, err
@@ -130,6 +131,14 @@ func (p *pair) configure(name string) (file, addr string, err error) {
 	}
 	file = filepath.Join(p.dir, name+".cfg")
 	text := fmt.Sprintf(zooCfg, data, port, core.DigestID("", superCredentials))
+	for _, line := range p.lines {
+		key, _, _ := strings.Cut(line, "=")
+		if at := strings.Index("\n"+text, "\n"+key+"="); at >= 0 {
+			end := at + strings.IndexByte(text[at:], '\n') + 1
+			text = text[:at] + text[end:]
+		}
+		text += line + "\n"
+	}
 	return file, fmt.Sprintf("127.0.0.1:%d", port), os.WriteFile(file, []byte(text), 0o600)
 }
 
@@ -151,7 +160,7 @@ func launch(args []string, log string) (stop func(), err error) {
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, out.Close())
 	}

@@ -76,6 +76,9 @@ func (g *generator) operation(multi bool) wire.MultiOp {
 		return wire.MultiOp{Op: wire.OpSetData, SetData: q}
 	}
 	path := g.existing()
+	if g.percent(15) {
+		path = g.anyPath()
+	}
 	version := g.versionOf(path)
 	if g.percent(30) {
 		version = g.version(version)
@@ -132,7 +135,7 @@ func (g *generator) create(multi bool) wire.MultiOp {
 		op.Op = wire.OpCreateContainer
 		q.Flags = wire.FlagContainer
 		if g.percent(10) {
-			q.Flags = pick(g, int32(0), 1, 2, 3, 9)
+			q.Flags = pick(g, int32(0), 2, 9) // see docs/COMPATIBILITY.md
 		}
 	case 3:
 		op.Op = wire.OpCreateTTL
@@ -221,15 +224,32 @@ func (g *generator) multi() Request {
 	for range g.below(most) {
 		m.Ops = append(m.Ops, g.operation(true))
 	}
-	if g.percent(3) { // reads do not belong here: the whole cannot be decoded
-		m.Ops = append(m.Ops, wire.MultiOp{Op: wire.OpDelete, Delete: wire.DeleteRequest{
-			Path: root + "/a"}}, wire.MultiOp{Op: wire.OpGetData})
+	body := m.AppendTo(nil)
+	if g.percent(4) {
+		body = g.spoil(&m, body)
 		g.hopes = false
 	}
 	if !g.hopes {
 		g.guess = before
 	}
-	return Request{Op: wire.OpMulti, Body: m.AppendTo(nil)}
+	return Request{Op: wire.OpMulti, Body: body}
+}
+
+// spoil makes a multi one that cannot be decoded as a whole.
+func (g *generator) spoil(m *wire.MultiRequest, body []byte) []byte {
+	read := wire.MultiOp{Op: wire.OpGetData, Read: wire.PathWatchRequest{Path: root}}
+	switch g.below(4) {
+	case 0:
+		m.Ops = append(m.Ops, read)
+	case 1:
+		m.Ops = []wire.MultiOp{read, read}
+	case 2:
+		header := wire.MultiHeader{Op: pick(g, wire.OpSetACL, wire.OpExists, unknownOp), Err: -1}
+		return append(header.AppendTo(nil), body...)
+	case 3:
+		return body[:len(body)-1-g.below(8)]
+	}
+	return m.AppendTo(nil)
 }
 
 // makeQuota limits a znode, or takes a limit away.
