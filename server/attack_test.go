@@ -42,8 +42,9 @@ func (b *besieged) held(limitMiB int) {
 	}
 	b.t.Logf("memory %d MiB, at most %d; %d requests of another client answered, slowest %v",
 		now, most, requests, slowest.Round(time.Millisecond))
-	if panicked := b.log.all(func(m map[string]any) bool { return m["level"] == nil }); len(panicked) > 0 {
-		b.t.Errorf("the server said %v", panicked)
+	odd := b.log.all(func(line map[string]any) bool { return line["level"] == nil })
+	if len(odd) > 0 {
+		b.t.Errorf("the server said %v", odd)
 	}
 }
 
@@ -311,14 +312,15 @@ func TestSlowReaders(t *testing.T) {
 	b := besiege(t)
 	writer := connect(t, b.addr)
 	name := "/" + longName(200000)
+	everything := &wire.AddWatchRequest{Path: "/", Mode: wire.ModePersistentRecursive}
 	var slow []*client
 	for range 10 {
 		c := connect(t, b.addr)
-		c.must(wire.OpAddWatch, &wire.AddWatchRequest{Path: "/", Mode: wire.ModePersistentRecursive})
+		c.must(wire.OpAddWatch, everything)
 		slow = append(slow, c)
 	}
 	quick := connect(t, b.addr)
-	quick.must(wire.OpAddWatch, &wire.AddWatchRequest{Path: "/", Mode: wire.ModePersistentRecursive})
+	quick.must(wire.OpAddWatch, everything)
 	// 600 events of 200 KB for each of them are more than all may hold. Who reads keeps up.
 	for i := range 600 {
 		if i%2 == 0 {

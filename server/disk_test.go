@@ -94,7 +94,8 @@ func TestDiskErrorsAreFinal(t *testing.T) {
 			var st wire.Stat
 			r := wire.NewReader(p.body)
 			if st.Decode(&r); st.Version < acked || st.Version > acked+1 {
-				t.Errorf("%d writes there, %d acknowledged and at most one in flight", st.Version, acked)
+				t.Errorf("%d writes there, %d acknowledged and at most one in flight",
+					st.Version, acked)
 			}
 		})
 	}

@@ -4,9 +4,11 @@
 //
 // # Goroutines
 //
-//	one per connection   reads, feeds the Conn, writes what Feed answered (conn.go)
+//	one per connection   reads, feeds the Conn, writes what its socket takes at once (conn.go)
+//	writers              one for each socket that does not take all at once (outbox.go)
 //	loop                 turns the replica: mail and reports in, work out (loop.go)
 //	log                  appends: one write, one sync for all that waits (storage.go)
+//	mark                 writes the mark beside the log, off the acknowledging path (storage.go)
 //	apply                applies what is committed, under S (apply.go)
 //	flush                writes what apply answered to others' connections (apply.go)
 //	checkpoint           writes checkpoints and cuts the log (storage.go)

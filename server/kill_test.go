@@ -368,6 +368,7 @@ func (e *ephemeral) check(c *client) error {
 	return e.write.check(c)
 }
 
-func (e *ephemeral) other(i int) string              { return fmt.Sprintf("%s-other-%d", e.path, i) }
+func (e *ephemeral) other(i int) string { return fmt.Sprintf("%s-other-%d", e.path, i) }
+
 func (e *ephemeral) next(b []byte, xid int32) []byte { return e.write.next(b, xid) }
 func (e *ephemeral) ack(p reply) error               { return e.write.ack(p) }

@@ -157,7 +157,8 @@ func (m *mixed) pipeline() {
 			continue
 		}
 		if p.Zxid < m.zxid || p.Err != 0 {
-			m.t.Errorf("client %d: reply to %d: %v, zxid %x after %x", m.id, xid, p.Err, p.Zxid, m.zxid)
+			m.t.Errorf("client %d: reply to %d: %v, zxid %x after %x", m.id, xid, p.Err,
+				p.Zxid, m.zxid)
 		}
 		m.zxid = p.Zxid
 		if want[xid] > 0 {

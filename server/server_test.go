@@ -116,8 +116,11 @@ func TestOneByteAtATime(t *testing.T) {
 		if err != nil || p.Xid != xid || p.Err != 0 {
 			t.Fatalf("reply %d: %+v, %v", xid, p, err)
 		}
+		if xid == 1 || xid%2 == 0 {
+			continue
+		}
 		r := wire.NewReader(p.body)
-		if data := r.Buffer(); xid > 1 && xid%2 == 1 && (len(data) != 1 || data[0] != byte(xid/2-1)) {
+		if data := r.Buffer(); len(data) != 1 || data[0] != byte(xid/2-1) {
 			t.Fatalf("read %d gave %v", xid, data)
 		}
 	}

@@ -47,7 +47,8 @@ func TestSyncs(t *testing.T) {
 	}
 	single := batches() - before
 	if single < alone {
-		t.Errorf("%d writes, each acknowledged before the next was sent, in %d batches", alone, single)
+		t.Errorf("%d writes, each acknowledged before the next was sent, in %d batches",
+			alone, single)
 	}
 	before = batches()
 	go func() {
@@ -67,26 +68,36 @@ func TestSyncs(t *testing.T) {
 		t.Errorf("%d pipelined writes in %d batches", together, grouped)
 	}
 	total := batches()
-	pid, err := os.ReadFile(filepath.Join(dir, "vivarium.lock"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, _ := strconv.Atoi(strings.TrimSpace(string(pid)))
-	syscall.Kill(n, syscall.SIGTERM)
-	<-c.done
-	text, err := os.ReadFile(table)
-	if err != nil {
-		t.Fatal(err)
-	}
-	calls := straceCalls(string(text))
+	calls := c.traced(dir, table)
 	if calls["fdatasync"] < total {
-		t.Errorf("%d batches and %d fdatasync\n%s", total, calls["fdatasync"], text)
+		t.Errorf("%d batches and %d fdatasync", total, calls["fdatasync"])
 	}
 	t.Logf("%d writes one by one: %d batches; %d writes pipelined: %d batches", alone, single,
 		together, grouped)
 	t.Logf("fdatasync %d (%d of them the mark and checkpoints), fsync %d, pwrite64 %d, write %d; "+
 		"batches acknowledged %d", calls["fdatasync"], calls["fdatasync"]-total, calls["fsync"],
 		calls["pwrite64"], calls["write"], total)
+}
+
+// traced stops a server with its data in dir that runs under strace, and returns what strace
+// counted into table.
+func (c *child) traced(dir, table string) map[string]int {
+	c.t.Helper()
+	pid, err := os.ReadFile(filepath.Join(dir, "vivarium.lock"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(pid)))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	syscall.Kill(n, syscall.SIGTERM)
+	<-c.done
+	text, err := os.ReadFile(table)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return straceCalls(string(text))
 }
 
 // straceCalls reads the table that strace -c prints: the calls stand in the fourth column, the

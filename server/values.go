@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/hex"
 	"net"
 	"os"
 	"os/user"
@@ -19,7 +18,7 @@ import (
 // zooKeeperVersion is the version as clients parse it. The hash has to be hexadecimal.
 func (v Version) zooKeeperVersion() string {
 	hash := v.Commit
-	if _, err := hex.DecodeString(hash + strings.Repeat("0", len(hash)%2)); err != nil || hash == "" {
+	if strings.Trim(hash, "0123456789abcdef") != "" || hash == "" {
 		hash = "0000000"
 	}
 	built := v.Built

@@ -47,7 +47,8 @@ func TestWords(t *testing.T) {
 		{"mntr", `(?m)^zk_cnt_updatelatency\t2$`},
 		{"mntr", `(?m)^zk_cnt_readlatency\t2$`},
 		{"mntr", `(?m)^zk_cnt_fsynctime\t[1-9]\d*$`},
-		{"dump", `(?m)^Session Sets \(1\)/\(2\):\n2 expire at .*:\n\t` + sidA + "\n\t" + sidB + "\n"},
+		{"dump", `(?m)^Session Sets \(1\)/\(2\):\n2 expire at .*:\n\t` + sidA + "\n\t" + sidB +
+			"\n"},
 		{"dump", `(?m)^Sessions with Ephemerals \(1\):\n` + sidA + ":\n\t/a/e\nConnections dump:"},
 		{"wchs", `^1 connections watching 1 paths\nTotal watches:1\n$`},
 		{"wchc", `^` + sidB + "\n\t/a\n\n$"},

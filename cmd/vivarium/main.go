@@ -48,7 +48,7 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "vivarium",
 		Short: "A coordination service that speaks ZooKeeper's protocol",
-		Example: "  vivarium serve                       # data in ./data, clients on 127.0.0.1:2181\n" +
+		Example: "  vivarium serve                       # data in ./data, on 127.0.0.1:2181\n" +
 			"  vivarium serve --config /etc/zoo.cfg # ZooKeeper's own configuration file",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -42,9 +42,9 @@ func newVersion() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := buildVersion()
 			switch output {
-			case "text":
 			default:
 				return usageError{fmt.Errorf("--output %q: text or json is allowed", output)}
+			case "text":
 			case "json":
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{
 					"release": v.Release, "commit": v.Commit, "built": builtText(v),
