@@ -26,8 +26,9 @@ func newImport() *cobra.Command {
 		Use:   "import",
 		Short: "Make a data directory from a stopped ZooKeeper's",
 		Long: "Make a data directory from that of a ZooKeeper 3.4 to 3.9, which must be\n" +
-			"stopped.\n\nThe newest snapshot that is whole (plain, gz or snappy) is read and the\n" +
-			"logs behind it are replayed. Every znode is kept with its Stat and ACL, sequence\n" +
+			"stopped.\n\n" +
+			"The newest snapshot that is whole (plain, gz or snappy) is read and the logs\n" +
+			"behind it are replayed. Every znode is kept with its Stat and ACL, sequence\n" +
 			"counters, quotas, and sessions with their ephemerals: clients go on with the\n" +
 			"sessions they have. Nothing in --from is changed; --to must hold no data.\n\n" +
 			"Of an ensemble, stop all servers and import from the one with the largest zxid.",

@@ -55,15 +55,25 @@ type zooKeeper struct {
 	out  syncBuffer
 }
 
-// syncBuffer is what a process says.
+// syncBuffer is what a process says. ready is closed when it says started.
 type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu    sync.Mutex
+	b     bytes.Buffer
+	ready chan struct{}
+	isUp  bool
 }
+
+// started is the last thing that a server says before it serves. Who connects earlier may bring
+// it down: it closes connections by a database that is not there yet.
+const started = "Using checkIntervalMs"
 
 func (s *syncBuffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.isUp && bytes.Contains(p, []byte(started)) {
+		s.isUp = true
+		close(s.ready)
+	}
 	return s.b.Write(p)
 }
 
@@ -88,9 +98,11 @@ func startZooKeeper(t *testing.T, dir, addr string, properties ...string) *zooKe
 		t.Fatal(err)
 	}
 	args := append([]string{"-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
+		"-Dorg.slf4j.simpleLogger.log.org.apache.zookeeper.server.PrepRequestProcessor=warn",
 		"-Dzookeeper.extendedTypesEnabled=true", "-Dzookeeper.skipACL=yes",
 		"-Dznode.container.checkIntervalMs=3600000"}, properties...)
 	z := &zooKeeper{t: t, dir: dir, addr: addr}
+	z.out.ready = make(chan struct{})
 	z.cmd = exec.Command("java", append(args, "-cp", classpath(t),
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", file)...)
 	z.cmd.Stdout, z.cmd.Stderr = &z.out, &z.out
@@ -104,6 +116,11 @@ func startZooKeeper(t *testing.T, dir, addr string, properties ...string) *zooKe
 			t.Logf("ZooKeeper said:\n%s", text[max(0, len(text)-4000):])
 		}
 	})
+	select {
+	case <-z.out.ready:
+	case <-time.After(patience):
+		t.Fatal("ZooKeeper does not come up")
+	}
 	return z
 }
 
