@@ -47,7 +47,9 @@ func TestKill(t *testing.T) {
 			&pair{path: fmt.Sprintf("/pair-%d", i)},
 			&ephemeral{path: fmt.Sprintf("/ephemeral-%d", i)})
 	}
-	load.workers = append(load.workers, &register{path: "/long", pad: 200 << 10})
+	// So much log that checkpoints are made and the log is cut between kills.
+	long := &register{path: "/long", pad: 500 << 10}
+	load.workers = append(load.workers, long)
 	early, saves := 0, 0
 	for round := range *kills {
 		for random.IntN(4) == 0 {
@@ -63,7 +65,7 @@ func TestKill(t *testing.T) {
 		if err := load.check(t, c); err != nil {
 			t.Fatalf("after %d kills: %v", round, err)
 		}
-		load.round(t, c, 1+random.Int64N(1<<uint(4+random.IntN(10))))
+		load.round(t, c, 1+random.Int64N(1<<uint(4+random.IntN(11))))
 		saves += len(c.log.all(said("state saved")))
 	}
 	c := spawn(t, cfg)
@@ -71,7 +73,8 @@ func TestKill(t *testing.T) {
 		t.Fatalf("after %d kills: %v", *kills, err)
 	}
 	t.Logf("%d kills under load and %d while starting, %d checkpoints between them: all of %d "+
-		"acknowledged writes are there", *kills, early, saves, load.acked.Load())
+		"acknowledged writes are there, %d of them of 500 KB", *kills, early, saves,
+		load.acked.Load(), long.acked.Load())
 }
 
 // killLoad is the clients, and what they were told.
@@ -113,9 +116,12 @@ func (l *killLoad) round(t *testing.T, s *child, acks int64) {
 	var all sync.WaitGroup
 	zxids := make([]int64, len(l.workers))
 	errs := make([]error, len(l.workers))
+	var conns []*client
+	for range l.workers {
+		conns = append(conns, connect(t, s.addr))
+	}
 	for i, w := range l.workers {
-		c := connect(t, s.addr)
-		inflight := make(chan struct{}, 50)
+		c, inflight := conns[i], make(chan struct{}, 50)
 		all.Go(func() {
 			for xid := int32(1); ; xid++ {
 				inflight <- struct{}{}
