@@ -148,7 +148,14 @@ func (c *rawClient) step() {
 		c.silent = w.clock.now + quiet*millisecond
 	case c.r.chance(k.SlowRead):
 		w.count.add(faultSlowRead)
-		c.conn.deafen(w.clock.now + c.r.spread(second))
+		deaf := c.r.spread(second)
+		if c.r.chance(300) { // longer than a session may be silent
+			deaf = c.r.between(c.session.timeoutMs, 4*c.session.timeoutMs) * millisecond
+			c.burst() // whose answers it will not read
+		}
+		if c.conn != nil {
+			c.conn.deafen(w.clock.now + deaf)
+		}
 	case c.r.chance(k.CloseSession):
 		c.conn.request(wire.OpCloseSession, nil)
 	default:

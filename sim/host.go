@@ -276,6 +276,9 @@ func (h *host) loop() {
 	h.turn = turn
 	h.w.leads(m)
 	h.boundary(faultCrashLoop)
+	for _, a := range h.work.Appends {
+		h.w.shadow.offered(a)
+	}
 	if len(h.work.Appends) > 0 {
 		h.appends = append(h.appends, h.work.Appends...)
 		h.write()

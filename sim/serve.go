@@ -174,17 +174,17 @@ func isSync(in []byte) bool {
 		wire.OpCode(binary.BigEndian.Uint32(in[8:])) == wire.OpSync
 }
 
-// unread says for how long the server has not read an open connection of a session that it has
-// accepted, for reasons of its own.
-func (h *host) unread(session core.SessionID) int64 {
+// unread says since when the server does not read an open connection of a session, for reasons of
+// its own. A pause begins it anew.
+func (h *host) unread(session core.SessionID) (since int64, ok bool) {
 	for id := core.ConnID(1); id <= h.nextConn; id++ {
 		sc := h.conns[id]
 		if sc != nil && sc.conn.Session() == session && sc.waiting && !sc.end.over &&
 			!sc.end.link.black {
-			return h.w.clock.now - max(sc.since, h.pausedAt)
+			return max(sc.since, h.pausedAt), true
 		}
 	}
-	return 0
+	return 0, false
 }
 
 // look reads what four-letter words show, and holds it against what is known here.

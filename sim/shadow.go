@@ -24,8 +24,8 @@ type shadow struct {
 	first   []int               // by index, where its commands begin in prints
 	out     core.Outcome
 
-	// timeouts are those granted last, in microseconds.
-	timeouts map[core.SessionID]int64
+	// proposed is when the leader gave an entry to its log, by index.
+	proposed map[uint64]int64
 
 	// The entry that is begun.
 	begun   bool
@@ -73,7 +73,7 @@ func printOf(out *core.Outcome) print {
 
 func newShadow(w *World) *shadow {
 	s := &shadow{w: w, state: w.founding(), entries: map[uint64]logEntry{},
-		timeouts: map[core.SessionID]int64{}}
+		proposed: map[uint64]int64{}}
 	s.digests = append(s.digests, [16]byte{}, s.state.Digest()) // the founding index is 1
 	s.first = append(s.first, 0, 0)
 	s.other(replication.FoundingIndex, replication.FoundingTerm)
@@ -91,6 +91,13 @@ func (s *shadow) other(index, term uint64) {
 func (s *shadow) written(b *store.Batch) {
 	for _, e := range b.Entries {
 		s.entries[e.GetIndex()] = logEntryOf(e.GetTerm(), e.GetType(), e.GetData())
+	}
+}
+
+// offered notes when entries were given to the log.
+func (s *shadow) offered(a *replication.Append) {
+	for _, e := range a.Entries {
+		s.proposed[e.GetIndex()] = s.w.clock.now
 	}
 }
 
@@ -204,6 +211,7 @@ func (s *shadow) finish() {
 	}
 	if s.index > 4096 {
 		delete(s.entries, s.index-4096)
+		delete(s.proposed, s.index-4096)
 	}
 }
 
@@ -252,13 +260,13 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 }
 
 // judgeExpiry: a session whose connection the server does not read, for reasons of its own, is
-// alive as long as that connection is.
+// alive as long as that connection is. It is touched at each tick, so that it cannot be found
+// silent a few ticks later.
 func (s *shadow) judgeExpiry(c *core.Command) {
-	w := s.w
-	unread := w.host.unread(c.Session)
-	if timeout := s.timeouts[c.Session]; unread > timeout+timeout/5+200*millisecond {
-		w.violate("sessions", fmt.Sprintf("%v expires, whose connection was not read for %d ms",
-			c.Session, unread/millisecond))
+	since, ok := s.w.host.unread(c.Session)
+	if unread := s.proposed[s.index] - since; ok && unread > 200*millisecond {
+		s.w.violate("sessions", fmt.Sprintf("%v expires, whose connection has not been read for "+
+			"%d ms", c.Session, unread/millisecond))
 	}
 }
 
@@ -273,9 +281,6 @@ func (s *shadow) handshakeLine(l *linearizability.Line, c *core.Command) {
 		code = linearizability.CodeSessionExpired
 	}
 	l.Result = &linearizability.Result{Err: code}
-	if code == linearizability.CodeOk && !out.Skipped {
-		s.timeouts[max(c.Session, out.Session)] = int64(c.TimeoutMs) * millisecond
-	}
 	if c.Kind == core.KindAttach {
 		k.Kind = linearizability.CommitAttach
 		if code == linearizability.CodeOk {
