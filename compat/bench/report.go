@@ -68,9 +68,9 @@ func void(rows []row) string {
 		r := &rows[i]
 		least := map[string]float64{"read 16x16": reads, "write 16x16": writes}[r.name]
 		if got := r.ratio(nullServer, zooKeeper, rate); least > 0 && got < least {
-			return fmt.Sprintf("the null server reached only %.1f times ZooKeeper's rate of %s, "+
-				"and %.0f are needed: the machine or the load generator is the limit", got,
-				r.name, least)
+			return fmt.Sprintf("the null server reached only %.1f times ZooKeeper's rate of "+
+				"%s,\nand %.0f are needed: the machine or the load generator is the limit",
+				got, r.name, least)
 		}
 	}
 	return ""
@@ -90,6 +90,9 @@ func (b *bench) write(ctx context.Context, rows []row) error {
 	}
 	rates(&t, rows)
 	latencies(&t, rows)
+	if err := b.profiles(ctx, &t); err != nil {
+		return err
+	}
 	if b.out == "-" {
 		fmt.Println(t.String())
 		return nil
@@ -127,7 +130,8 @@ func (b *bench) machine(ctx context.Context, t *strings.Builder) {
 	fmt.Fprintf(t, "- %s, %d cores for servers and load together, Linux %s\n",
 		time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(),
 		file("/proc/sys/kernel/osrelease"))
-	fmt.Fprintf(t, "- load average at the end %s\n", file("/proc/loadavg"))
+	fmt.Fprintf(t, "- load average at the end (1, 5, 15 minutes; running) %s\n",
+		file("/proc/loadavg"))
 	fmt.Fprintf(t, "- Vivarium %s by %s\n",
 		first(b.output(ctx, "git", "describe", "--always", "--dirty")), runtime.Version())
 	fmt.Fprintf(t, "- ZooKeeper %s with %s on %s\n", first(version, versionErr), javaHeap,

@@ -33,6 +33,7 @@ type bench struct {
 type server struct {
 	name    string
 	address string
+	profile string // where Vivarium's profiles are
 	cmd     *exec.Cmd
 	exited  chan struct{}
 }
@@ -134,7 +135,12 @@ func (b *bench) start(ctx context.Context, name string, fresh bool) (*server, er
 			filepath.Join(b.jarFolder(), "*"),
 			"org.apache.zookeeper.server.quorum.QuorumPeerMain", config)
 	case vivarium:
-		s.cmd = exec.Command(b.bin("vivarium"), "serve", "--config", config)
+		if port, err = freePort(); err != nil {
+			return nil, err
+		}
+		s.profile = "127.0.0.1:" + strconv.Itoa(port)
+		s.cmd = exec.Command(b.bin("vivarium"), "serve", "--config", config,
+			"--profile", s.profile)
 	case nullServer:
 		s.cmd = exec.Command(b.bin("nullserver"), "-listen", s.address,
 			"-log", filepath.Join(dir, "log"))
