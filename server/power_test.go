@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ func TestPowerFailure(t *testing.T) {
 			all.Go(func() { writeUntil(c, w, stop) })
 		}
 	}
-	copies := 20
+	copies := 10
 	if testing.Short() {
 		copies = 5
 	}
@@ -54,21 +55,11 @@ func TestPowerFailure(t *testing.T) {
 		before := registers[0].acked.Load()
 		for i, r := range registers {
 			for r.acked.Load() < before+20 || pairs[i].acked.Load() == 0 {
-				continue // until there is something new
+				runtime.Gosched() // until there is something new
 			}
 		}
 		// What is acknowledged now has to be in the copy; what is sent by its end may be.
-		var was killLoad
-		for _, r := range registers {
-			one := &register{path: r.path}
-			one.acked.Store(r.acked.Load())
-			was.workers = append(was.workers, one)
-		}
-		for _, p := range pairs {
-			one := &pair{path: p.path}
-			one.acked.Store(p.acked.Load())
-			was.workers = append(was.workers, one)
-		}
+		was := acknowledged(registers, pairs)
 		var lost vfs.CrashCloneCfg
 		if n%2 == 1 {
 			lost = vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rand.New(
@@ -96,6 +87,22 @@ func TestPowerFailure(t *testing.T) {
 	all.Wait()
 	t.Logf("%d copies, the last after %d writes to one znode and %d checkpoints", copies, writes,
 		len(s.log.all(said("state saved"))))
+}
+
+// acknowledged is what a copy of the disk made from now on has to hold.
+func acknowledged(registers []*register, pairs []*pair) killLoad {
+	var load killLoad
+	for _, r := range registers {
+		one := &register{path: r.path}
+		one.acked.Store(r.acked.Load())
+		load.workers = append(load.workers, one)
+	}
+	for _, p := range pairs {
+		one := &pair{path: p.path}
+		one.acked.Store(p.acked.Load())
+		load.workers = append(load.workers, one)
+	}
+	return load
 }
 
 // writeUntil lets a worker write in a pipeline until stop is closed and all is answered.
