@@ -90,8 +90,8 @@ func TestPowerFailure(t *testing.T) {
 }
 
 // acknowledged is what a copy of the disk made from now on has to hold.
-func acknowledged(registers []*register, pairs []*pair) killLoad {
-	var load killLoad
+func acknowledged(registers []*register, pairs []*pair) *killLoad {
+	load := &killLoad{}
 	for _, r := range registers {
 		one := &register{path: r.path}
 		one.acked.Store(r.acked.Load())
