@@ -63,7 +63,7 @@ func TestRandomBytes(t *testing.T) {
 	t.Logf("seed %d", seed)
 	attackers(8, func(i int) {
 		random := rand.New(rand.NewPCG(seed, uint64(i)))
-		for n := range 100 {
+		for n := range 50 {
 			var c *client
 			if n%2 == 0 {
 				c = dial(t, b.addr)

@@ -21,7 +21,7 @@ func TestMixedLoad(t *testing.T) {
 	s := start(t, server.Options{
 		Config: &config.Config{MinSessionTimeout: 300 * time.Millisecond},
 		Member: replication.Config{CheckpointBytes: 16 << 10, IdleTicks: 1}})
-	rounds := 30
+	rounds := 20
 	if testing.Short() {
 		rounds = 8
 	}

@@ -161,7 +161,6 @@ func open(t testing.TB, o *server.Options) (*inside, error) {
 	if c.FourLetterWords == nil {
 		c.FourLetterWords = []string{"*"}
 	}
-	c.WithDefaults()
 	if o.Store.SegmentSize == 0 {
 		// A new directory needs less time than with files of 64 MiB.
 		o.Store = store.Options{SegmentSize: 4 << 20, ReadySegments: 1}

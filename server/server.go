@@ -21,7 +21,7 @@ import (
 
 // Options is what a server needs from its surroundings. Zero values work.
 type Options struct {
-	// Config is what the administrator decided; nil is config.Defaults().
+	// Config is what the administrator decided; nil and zero fields are the defaults.
 	Config *config.Config
 	// FS is the file system of the store; nil is the operating system's.
 	FS vfs.FS
@@ -98,9 +98,15 @@ type Server struct {
 // Run. The error of a directory that another process uses, of ZooKeeper's own data or of
 // damaged files says what to do.
 func New(o Options) (*Server, error) {
-	if o.Config == nil {
-		o.Config = config.Defaults()
+	var c config.Config
+	if o.Config != nil {
+		c = *o.Config
 	}
+	c.WithDefaults()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	o.Config = &c
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}

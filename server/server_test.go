@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net"
@@ -324,5 +325,30 @@ func TestNothingIsLeftRunning(t *testing.T) {
 		if strings.Contains(g, "/server.(*") {
 			t.Errorf("still running:\n%s", g)
 		}
+	}
+}
+
+// TestStopWhileStarting: a stop that is asked for before anybody is served is in order, too.
+func TestStopWhileStarting(t *testing.T) {
+	dir := t.TempDir()
+	for range 5 {
+		s, err := open(t, &server.Options{Config: &config.Config{DataDir: dir}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stopped, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := s.Run(stopped); err != nil {
+			t.Error(err)
+		}
+	}
+	connect(t, start(t, server.Options{Config: &config.Config{DataDir: dir}}).Addr())
+}
+
+func TestWrongConfigIsRefused(t *testing.T) {
+	_, err := server.New(server.Options{Config: &config.Config{DataDir: t.TempDir(),
+		MinSessionTimeout: 2, MaxSessionTimeout: 1}})
+	if err == nil || !strings.Contains(err.Error(), "minSessionTimeout") {
+		t.Errorf("error %v, want one that names the key", err)
 	}
 }

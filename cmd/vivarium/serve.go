@@ -71,6 +71,7 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 			return err
 		}
 	}
+	limitMemory(logger)
 	s, err := server.New(server.Options{Config: cfg, Logger: logger, Version: buildVersion()})
 	if err != nil {
 		return err
