@@ -99,8 +99,9 @@ func TestShrink(t *testing.T) {
 	c := generate(caseSeed(1, 3))
 	c.Steps = c.Steps[:15]
 	q := wire.PathWatchRequest{Path: "/only"}
-	c.Steps = append(c.Steps, Step{Kind: burst, Session: 1, Requests: []Request{
-		{Op: wire.OpPing}, {Op: wire.OpExists, Body: q.AppendTo(nil)}, {Op: wire.OpPing}}})
+	c.Steps = append(c.Steps, Step{Kind: connect, Session: 1}, Step{Kind: resume, Session: 1},
+		Step{Kind: burst, Session: 1, Requests: []Request{{Op: wire.OpPing},
+			{Op: wire.OpExists, Body: q.AppendTo(nil)}, {Op: wire.OpPing}}})
 	small, d, _, err := shrink(context.Background(), p, c)
 	if err != nil {
 		t.Fatal(err)
