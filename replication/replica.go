@@ -297,10 +297,11 @@ func (r *replica) tick(turn *Turn, work *Work) {
 }
 
 // propose turns what waits into one entry, if fewer than two are uncommitted: the more there
-// is to do, the larger the entries. It says whether it did.
+// is to do, the larger the entries. What the leader decided itself does not wait: it was right
+// when it was decided, and is never kept (DESIGN section 4). It says whether it did.
 func (r *replica) propose(nowMs int64) bool {
 	const uncommitted = 2
-	if !r.leading || r.last >= r.commit+uncommitted {
+	if !r.leading || r.last >= r.commit+uncommitted && r.houseCount == 0 {
 		return false
 	}
 	hello := !r.own && r.appliedTerm == r.term && r.helloTerm != r.term
