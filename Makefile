@@ -7,7 +7,7 @@ RACE      ?= ./server/... ./replication/... ./client/... ./sim/...
 FUZZTIME  ?= 20s
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sim mutants determinism race lint compat fuzz oracle oracle-mutants build
+.PHONY: help run test sim mutants determinism race kill lint compat fuzz oracle oracle-mutants build
 
 help: # print the targets
 	@awk -F ':[^#]*# ' '/^[a-z-]+:.*# /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,9 @@ determinism: # compare the traces of SEEDS worlds between processes and settings
 
 race: # run short tests with the race detector; RACE=./server/...
 	$(GO) test -race -short $(ARGS) $(RACE)
+
+kill: # kill the server KILLS times under load, and look for all that was acknowledged
+	$(GO) test -count=1 -v -run TestKill ./server -kills $(or $(KILLS),50)
 
 lint: # check format, vet, staticcheck and the house rules of internal/tidy
 	$(GO) vet ./...
