@@ -34,10 +34,13 @@ type host struct {
 
 	member *replication.Member
 	led    bool // it has been leader
-	turn   replication.Turn
-	work   replication.Work
-	ticked int64 // monotonic milliseconds at the last tick that was counted
-	looped bool  // a turn is under way
+	// The last entries given to the log and acknowledged by it, and when there was room last.
+	offered, stored uint64
+	roomAt          int64
+	turn            replication.Turn
+	work            replication.Work
+	ticked          int64 // monotonic milliseconds at the last tick that was counted
+	looped          bool  // a turn is under way
 
 	appends   []*replication.Append
 	appending bool
@@ -195,7 +198,7 @@ func (h *host) open() {
 	}
 	if err == nil && !w.over {
 		w.shadow.loaded(&loaded)
-		h.led = false
+		h.led, h.offered, h.stored, h.roomAt = false, 0, 0, w.clock.now
 		h.member, err = replication.New(w.memberConfig(h.life.id()), loaded)
 	}
 	if err != nil {
@@ -272,13 +275,10 @@ func (h *host) loop() {
 	m.Local.Inbox.Take(&h.turn.Mail)
 	h.turn.NowMs = h.wallMs()
 	m.Step(&h.turn, &h.work)
-	turn := replication.Turn{Mail: h.turn.Mail}
-	h.turn = turn
+	h.noteRoom()
+	h.turn = replication.Turn{Mail: h.turn.Mail}
 	h.w.leads(m)
 	h.boundary(faultCrashLoop)
-	for _, a := range h.work.Appends {
-		h.w.shadow.offered(a)
-	}
 	if len(h.work.Appends) > 0 {
 		h.appends = append(h.appends, h.work.Appends...)
 		h.write()
@@ -289,6 +289,25 @@ func (h *host) loop() {
 	}
 	if index := h.work.Cut; index > 0 {
 		h.keep(func(done func()) { h.cut(index, done) })
+	}
+}
+
+// noteRoom notes what a turn has proposed, and whether it has proposed all that it decided: a leader
+// has at most two entries that are not committed, and keeps what it decides until there is room.
+func (h *host) noteRoom() {
+	for _, a := range h.turn.Stored {
+		for _, e := range a.Entries {
+			h.stored = max(h.stored, e.GetIndex())
+		}
+	}
+	for _, a := range h.work.Appends {
+		for _, e := range a.Entries {
+			h.offered = max(h.offered, e.GetIndex())
+			h.w.shadow.decided[e.GetIndex()] = h.roomAt
+		}
+	}
+	if h.offered < h.stored+2 {
+		h.roomAt = h.w.clock.now
 	}
 }
 

@@ -227,6 +227,7 @@ func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {
 	k.ManyConnections = some(200, 4, 10)
 	if r.chance(15) {
 		k.Burst, k.Pipeline = r.between(100, 500), 4000 // queues that never run empty
+		k.MaxEntryBytes = 0
 	}
 	for _, w := range []*int64{&k.WeightRegister, &k.WeightTree, &k.WeightSequence,
 		&k.WeightEphemeral, &k.WeightMulti, &k.WeightWatch, &k.WeightPersistent, &k.WeightACL,

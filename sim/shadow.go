@@ -24,8 +24,8 @@ type shadow struct {
 	first   []int               // by index, where its commands begin in prints
 	out     core.Outcome
 
-	// proposed is when the leader gave an entry to its log, by index.
-	proposed map[uint64]int64
+	// decided is the earliest time at which what is in an entry may have been decided, by index.
+	decided map[uint64]int64
 
 	// The entry that is begun.
 	begun   bool
@@ -73,7 +73,7 @@ func printOf(out *core.Outcome) print {
 
 func newShadow(w *World) *shadow {
 	s := &shadow{w: w, state: w.founding(), entries: map[uint64]logEntry{},
-		proposed: map[uint64]int64{}}
+		decided: map[uint64]int64{}}
 	s.digests = append(s.digests, [16]byte{}, s.state.Digest()) // the founding index is 1
 	s.first = append(s.first, 0, 0)
 	s.other(replication.FoundingIndex, replication.FoundingTerm)
@@ -91,13 +91,6 @@ func (s *shadow) other(index, term uint64) {
 func (s *shadow) written(b *store.Batch) {
 	for _, e := range b.Entries {
 		s.entries[e.GetIndex()] = logEntryOf(e.GetTerm(), e.GetType(), e.GetData())
-	}
-}
-
-// offered notes when entries were given to the log.
-func (s *shadow) offered(a *replication.Append) {
-	for _, e := range a.Entries {
-		s.proposed[e.GetIndex()] = s.w.clock.now
 	}
 }
 
@@ -211,7 +204,7 @@ func (s *shadow) finish() {
 	}
 	if s.index > 4096 {
 		delete(s.entries, s.index-4096)
-		delete(s.proposed, s.index-4096)
+		delete(s.decided, s.index-4096)
 	}
 }
 
@@ -264,7 +257,7 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 // silent a few ticks later.
 func (s *shadow) judgeExpiry(c *core.Command) {
 	since, ok := s.w.host.unread(c.Session)
-	if unread := s.proposed[s.index] - since; ok && unread > 200*millisecond {
+	if unread := s.decided[s.index] - since; ok && unread > 200*millisecond {
 		s.w.violate("sessions", fmt.Sprintf("%v expires, whose connection has not been read for "+
 			"%d ms", c.Session, unread/millisecond))
 	}

@@ -55,6 +55,7 @@ func (r *Result) Count(name string) int64 {
 // World is one simulated world.
 type World struct {
 	seed    uint64
+	drawn   Knobs // as they were at the beginning
 	k       Knobs
 	clock   clock
 	count   counters
@@ -97,6 +98,7 @@ func Run(o Options) *Result {
 	} else {
 		w.k = draw(o.Seed)
 	}
+	w.drawn = w.k
 	entropy := rand.Reader
 	rand.Reader = newRNG(o.Seed, "raft").reader()
 	defer func() { rand.Reader = entropy }()
@@ -308,6 +310,9 @@ func (w *World) repeat(meanMs int64, do func()) {
 // quiesce ends the faults.
 func (w *World) quiesce() {
 	w.calm = true
+	for _, most := range []*int64{&w.k.FlushBytes, &w.k.FeedBytes} {
+		*most = max(*most, 4096) // what little pieces it took was a fault, too
+	}
 	w.host.crashAt = 0
 	if w.host.paused {
 		w.host.resume()
@@ -415,7 +420,7 @@ func (w *World) expirySlackMs() int64 {
 
 // judge has the history judged and says what came of the world.
 func (w *World) judge() *Result {
-	r := &Result{Seed: w.seed, Knobs: w.k, Trace: w.trace.sum(), Counts: w.count.list(),
+	r := &Result{Seed: w.seed, Knobs: w.drawn, Trace: w.trace.sum(), Counts: w.count.list(),
 		Virtual: w.clock.now, Violations: w.violations, History: &w.history}
 	w.history.Header.ExpirySlackMs = w.expirySlackMs()
 	w.guard(func() { r.Judged = *linearizability.Judge(&w.history) })
