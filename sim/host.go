@@ -292,8 +292,8 @@ func (h *host) loop() {
 	}
 }
 
-// noteRoom notes what a turn has proposed, and whether it has proposed all that it decided: a leader
-// has at most two entries that are not committed, and keeps what it decides until there is room.
+// noteRoom notes what a turn has proposed, and whether it has proposed all that it took in: a
+// leader has at most two entries of clients that are not committed.
 func (h *host) noteRoom() {
 	for _, a := range h.turn.Stored {
 		for _, e := range a.Entries {
