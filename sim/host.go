@@ -34,13 +34,10 @@ type host struct {
 
 	member *replication.Member
 	led    bool // it has been leader
-	// The last entries given to the log and acknowledged by it, and when there was room last.
-	offered, stored uint64
-	roomAt          int64
-	turn            replication.Turn
-	work            replication.Work
-	ticked          int64 // monotonic milliseconds at the last tick that was counted
-	looped          bool  // a turn is under way
+	turn   replication.Turn
+	work   replication.Work
+	ticked int64 // monotonic milliseconds at the last tick that was counted
+	looped bool  // a turn is under way
 
 	appends   []*replication.Append
 	appending bool
@@ -198,7 +195,7 @@ func (h *host) open() {
 	}
 	if err == nil && !w.over {
 		w.shadow.loaded(&loaded)
-		h.led, h.offered, h.stored, h.roomAt = false, 0, 0, w.clock.now
+		h.led = false
 		h.member, err = replication.New(w.memberConfig(h.life.id()), loaded)
 	}
 	if err != nil {
@@ -275,7 +272,7 @@ func (h *host) loop() {
 	m.Local.Inbox.Take(&h.turn.Mail)
 	h.turn.NowMs = h.wallMs()
 	m.Step(&h.turn, &h.work)
-	h.noteRoom()
+	h.noteProposed()
 	h.turn = replication.Turn{Mail: h.turn.Mail}
 	h.w.leads(m)
 	h.boundary(faultCrashLoop)
@@ -292,22 +289,13 @@ func (h *host) loop() {
 	}
 }
 
-// noteRoom notes what a turn has proposed, and whether it has proposed all that it took in: a
-// leader has at most two entries of clients that are not committed.
-func (h *host) noteRoom() {
-	for _, a := range h.turn.Stored {
-		for _, e := range a.Entries {
-			h.stored = max(h.stored, e.GetIndex())
-		}
-	}
+// noteProposed notes when entries were given to the log: what a leader decides itself, it decides
+// in the very turn that proposes it (DESIGN section 4).
+func (h *host) noteProposed() {
 	for _, a := range h.work.Appends {
 		for _, e := range a.Entries {
-			h.offered = max(h.offered, e.GetIndex())
-			h.w.shadow.decided[e.GetIndex()] = h.roomAt
+			h.w.shadow.decided[e.GetIndex()] = h.w.clock.now
 		}
-	}
-	if h.offered < h.stored+2 {
-		h.roomAt = h.w.clock.now
 	}
 }
 

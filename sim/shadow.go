@@ -24,7 +24,7 @@ type shadow struct {
 	first   []int               // by index, where its commands begin in prints
 	out     core.Outcome
 
-	// decided is the earliest time at which what is in an entry may have been decided, by index.
+	// decided is when the leader decided what is in an entry, by index.
 	decided map[uint64]int64
 
 	// The entry that is begun.

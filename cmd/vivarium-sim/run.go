@@ -163,7 +163,7 @@ func sweep(s streams, f *runFlags) error {
 		f.workers)
 	sum := summary{start: time.Now(), want: f.seeds}
 	p := pool{binary: binary, env: []string{"GOMAXPROCS=1", "GOGC=400"}, size: f.workers,
-		limit: 2 * time.Minute}
+		limit: 10 * time.Minute}
 	given := uint64(0)
 	p.work(func() (task, bool) {
 		given++
