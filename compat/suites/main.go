@@ -1,11 +1,12 @@
-// Command suites runs the test-suites of others, unchanged, against this server and against the
-// real ZooKeeper, and compares what they say: kazoo's own suite and the tests of go-zookeeper.
+// Command suites runs the clients of others, unchanged, against this server and against the real
+// ZooKeeper, and compares what they say: kazoo's own suite, the tests of go-zookeeper, and scripts
+// for ZooKeeper's own command line.
 //
 // It sets itself up in .cache/compat at the root of the project: a virtual environment with kazoo,
 // the sources of go-zookeeper, the jars of ZooKeeper, and the server built from this tree. Then
 // each suite runs once per server; a server is started by compat/servers/zkServer.sh, whoever asks.
 //
-//	go run ./compat/suites                                  both suites, both servers, one table
+//	go run ./compat/suites                                  all suites, both servers, one table
 //	go run ./compat/suites -server vivarium -suite kazoo    ours alone, held against the record
 //	go run ./compat/suites -server vivarium -run TestLock   the matching tests only
 //
@@ -25,6 +26,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -44,7 +46,8 @@ type Options struct {
 	Timeout time.Duration
 	// Out is the folder for logs and reports; empty means a fresh one in the cache.
 	Out string
-	// Record writes ZooKeeper's results to testdata/expected.json.
+	// Record writes ZooKeeper's results to testdata/expected.json, and what zkCli printed to its
+	// scripts.
 	Record bool
 	// Verbose prints a line per test.
 	Verbose bool
@@ -74,13 +77,13 @@ func parseFlags(args []string, usage io.Writer) (Options, error) {
 	flags := flag.NewFlagSet("suites", flag.ContinueOnError)
 	flags.SetOutput(usage)
 	flags.StringVar(&server, "server", "both", "run against `vivarium|zookeeper|both`")
-	flags.StringVar(&suite, "suite", "all", "run `kazoo|gozk|all`")
+	flags.StringVar(&suite, "suite", "all", "run `"+strings.Join(suiteNames(), "|")+"|all`")
 	flags.StringVar(&pattern, "run", "", "run only the tests whose id matches `regexp`")
 	flags.StringVar(&opts.Kazoo, "kazoo", "",
 		"`version` of kazoo, newest or recorded (default newest with ZooKeeper, else recorded)")
 	flags.DurationVar(&opts.Timeout, "timeout", 15*time.Minute, "end a suite after this `time`")
 	flags.StringVar(&opts.Out, "out", "", "`folder` for logs and reports (default in the cache)")
-	flags.BoolVar(&opts.Record, "record", false, "write ZooKeeper's results to expected.json")
+	flags.BoolVar(&opts.Record, "record", false, "write what ZooKeeper does to the record")
 	flags.BoolVar(&opts.Verbose, "v", false, "print a line per test")
 	if err := flags.Parse(args); err != nil {
 		return opts, err
@@ -93,7 +96,7 @@ func parseFlags(args []string, usage io.Writer) (Options, error) {
 	if opts.Servers, err = choose("-server", server, "both", zooKeeper, vivarium); err != nil {
 		faults = append(faults, err)
 	}
-	if opts.Suites, err = choose("-suite", suite, "all", kazooName, gozkName); err != nil {
+	if opts.Suites, err = choose("-suite", suite, "all", suiteNames()...); err != nil {
 		faults = append(faults, err)
 	}
 	if pattern != "" {
@@ -159,7 +162,7 @@ func run(ctx context.Context, opts Options, out io.Writer) error {
 	}
 	var tables []Comparison
 	for _, name := range opts.Suites {
-		s := newSuite(name, cache, opts, expected, out)
+		s := newSuite(name, setup{cache, opts, expected, out})
 		fmt.Fprintf(out, "setting up %s\n", name)
 		if err := s.Prepare(ctx); err != nil {
 			return fmt.Errorf("set up %s: %w", name, err)
@@ -177,12 +180,40 @@ func run(ctx context.Context, opts Options, out io.Writer) error {
 	return conclude(tables, cache, opts, expected, out)
 }
 
-// newSuite returns the suite of that name.
-func newSuite(name string, cache Cache, opts Options, expected Expected, out io.Writer) suite {
-	if name == gozkName {
-		return &gozk{cache: cache}
+// A setup is what a suite may need to know of the run.
+type setup struct {
+	cache    Cache
+	opts     Options
+	expected Expected
+	out      io.Writer
+}
+
+// suites are all there are, in the order of a run. Another one is a line here, a type that
+// implements suite, and its record (-server zookeeper -suite its-name -record).
+var suites = []struct {
+	name string
+	open func(s setup) suite
+}{
+	{kazooName, func(s setup) suite {
+		return &kazoo{cache: s.cache, out: s.out, want: s.opts.Kazoo,
+			recorded: s.expected[kazooName].Version}
+	}},
+	{gozkName, func(s setup) suite { return &gozk{cache: s.cache} }},
+}
+
+// suiteNames returns the names of all suites.
+func suiteNames() []string {
+	var names []string
+	for _, s := range suites {
+		names = append(names, s.name)
 	}
-	return &kazoo{cache: cache, out: out, want: opts.Kazoo, recorded: expected[kazooName].Version}
+	return names
+}
+
+// newSuite returns the suite of that name.
+func newSuite(name string, with setup) suite {
+	i := slices.Index(suiteNames(), name)
+	return suites[i].open(with)
 }
 
 // conclude prints the table and what differs, writes the reports, and gives the verdict.

@@ -41,40 +41,60 @@ func prepareServers(ctx context.Context, c Cache, names []string, out io.Writer)
 	return servers, nil
 }
 
-// prepareZooKeeper copies the jars that compat/zookeeper/pom.xml names into the cache.
+// prepareZooKeeper returns the real server.
 func prepareZooKeeper(ctx context.Context, c Cache) (Server, error) {
+	j, err := fetchJars(ctx, c)
+	if err != nil {
+		return Server{}, err
+	}
+	return Server{
+		Name:    zooKeeper,
+		Version: "ZooKeeper " + j.Version,
+		Env: []string{"COMPAT_SERVER=" + zooKeeper, "COMPAT_JAVA=" + j.Java,
+			"COMPAT_CLASSPATH=" + j.Classpath},
+	}, nil
+}
+
+// jars are ZooKeeper as released, server and clients.
+type jars struct {
+	Java, Classpath string // the command, and all jars of a distribution
+	Version         string
+}
+
+// fetchJars copies the jars that compat/zookeeper/pom.xml names into the cache.
+func fetchJars(ctx context.Context, c Cache) (jars, error) {
 	java, err := exec.LookPath("java")
 	if err != nil {
-		return Server{}, fmt.Errorf("%w: ZooKeeper needs Java 8 or newer; "+
-			"-server vivarium runs without", err)
+		return jars{}, fmt.Errorf("%w: ZooKeeper needs Java 8 or newer; "+
+			"kazoo and gozk with -server vivarium run without", err)
 	}
 	pom := c.Source("zookeeper", "pom.xml")
 	text, err := os.ReadFile(pom)
 	if err != nil {
-		return Server{}, err
+		return jars{}, err
 	}
-	jars := c.Path("zookeeper")
-	err = c.once(jars, string(text), func(dir string) error {
+	folder := c.Path("zookeeper")
+	err = c.once(folder, string(text), func(dir string) error {
 		if _, err := exec.LookPath("mvn"); err != nil {
-			return fmt.Errorf("%w: Maven fetches ZooKeeper; -server vivarium runs without", err)
+			return fmt.Errorf("%w: Maven fetches ZooKeeper; "+
+				"kazoo and gozk with -server vivarium run without", err)
 		}
 		_, err := process{Args: []string{"mvn", "-B", "-f", pom,
 			"dependency:copy-dependencies", "-DoutputDirectory=" + dir}}.Output(ctx)
 		return err
 	})
 	if err != nil {
-		return Server{}, err
+		return jars{}, err
 	}
-	found, err := filepath.Glob(filepath.Join(jars, "zookeeper-[0-9]*.jar"))
+	found, err := filepath.Glob(filepath.Join(folder, "zookeeper-[0-9]*.jar"))
 	if err != nil || len(found) != 1 {
-		return Server{}, fmt.Errorf("want one zookeeper-<version>.jar in %s, found %v", jars, found)
+		return jars{}, fmt.Errorf("want one zookeeper-<version>.jar in %s, found %v", folder, found)
 	}
 	version := strings.TrimSuffix(filepath.Base(found[0]), ".jar")
-	return Server{
-		Name:    zooKeeper,
-		Version: "ZooKeeper " + strings.TrimPrefix(version, "zookeeper-"),
-		Env: []string{"COMPAT_SERVER=" + zooKeeper, "COMPAT_JAVA=" + java,
-			"COMPAT_CLASSPATH=" + filepath.Join(jars, "*")},
+	return jars{
+		Java:      java,
+		Classpath: filepath.Join(folder, "*"),
+		Version:   strings.TrimPrefix(version, "zookeeper-"),
 	}, nil
 }
 

@@ -58,7 +58,7 @@ func TestCommittedLists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, suite := range []string{kazooName, gozkName} {
+	for _, suite := range suiteNames() {
 		record := expected[suite]
 		ids := sortedKeys(record.Results)
 		if unknown := lists.unknown(suite, ids); len(unknown) > 0 {
