@@ -90,7 +90,7 @@ func (s *State) Capture(c *Capture, max int) (done bool) {
 		return false
 	}
 	c.Header = t.header
-	t.capturing, t.header, t.early, t.frozen = false, nil, nil, changes{}
+	t.capturing, t.header, t.early, t.page, t.frozen = false, nil, nil, nil, changes{}
 	return true
 }
 
@@ -179,10 +179,23 @@ func (s *State) sessionRecord(ss *session) Record {
 		Value: appendSession([]byte{checkpointVersion}, ss)}
 }
 
+// pageSize is the memory that records of znodes share. A piece of its own for each would cost the
+// allocator and the collector more than the encoding.
+const pageSize = 64 << 10
+
+// room returns empty memory for a record of at most n bytes.
+func (t *tracker) room(n int) []byte {
+	if cap(t.page)-len(t.page) < n {
+		t.page = make([]byte, 0, max(n, pageSize))
+	}
+	return t.page[len(t.page) : len(t.page) : len(t.page)+n]
+}
+
 // nodeRecord encodes a znode into one piece of memory.
 func (s *State) nodeRecord(n *node) Record {
 	const most = 1 + 10*binary.MaxVarintLen64 + 1
-	b := make([]byte, 0, 2+n.pathLen()+most+len(n.data))
+	t := &s.track
+	b := t.room(2 + n.pathLen() + most + len(n.data))
 	b = appendNodeKey(b, n)
 	at := len(b)
 	b = append(b, checkpointVersion)
@@ -205,7 +218,8 @@ func (s *State) nodeRecord(n *node) Record {
 	} else {
 		b = append(append(b, 1), n.data...)
 	}
-	return Record{Key: b[:at:at], Value: b[at:]}
+	t.page = t.page[:len(t.page)+len(b)]
+	return Record{Key: b[:at:at], Value: b[at:len(b):len(b)]}
 }
 
 // appendSession appends all of a session but its ephemerals, which the znodes tell.
@@ -252,10 +266,12 @@ type Loader struct {
 	err   error
 }
 
-// loaded is a znode on the way from the root to the last one.
+// loaded is a znode on the way from the root to the last one. Its children are gathered until all
+// are known: a map that never has to grow takes half as long to fill.
 type loaded struct {
-	node *node
-	end  int // of its key in Loader.last
+	node     *node
+	end      int // of its key in Loader.last
+	children []*node
 }
 
 // NewLoader returns a loader of an empty State.
@@ -353,12 +369,32 @@ func (l *Loader) addNode(key []byte, d *decoder) (bad string) {
 		l.s.acls.byKey[acl.key] = acl
 		l.s.sum.add(l.s.aclItem(acl))
 	}
-	l.s.link(parent, n)
-	l.stack = append(l.stack, loaded{node: n, end: len(key)})
+	n.parent = parent
+	l.s.count(n)
 	if parent == nil {
 		l.s.root = n
+	} else {
+		top := &l.stack[len(l.stack)-1]
+		top.children = append(top.children, n)
 	}
+	l.stack = append(l.stack, loaded{node: n, end: len(key)})
 	return ""
+}
+
+// leave takes the top off the stack: its children are complete.
+func (l *Loader) leave() {
+	i := len(l.stack) - 1
+	top := &l.stack[i]
+	if len(top.children) > 0 {
+		m := make(map[string]*node, len(top.children))
+		for _, n := range top.children {
+			m[n.name] = n
+		}
+		invariant.Check(len(m) == len(top.children), "a checkpoint names a znode twice")
+		top.node.children = m
+	}
+	*top = loaded{}
+	l.stack = l.stack[:i]
 }
 
 // parent names n and returns its parent, nil for the root: the top of the stack, after what is
@@ -373,7 +409,7 @@ func (l *Loader) parent(key []byte, n *node) (parent *node, ok bool) {
 			n.name = string(key[top.end+1:])
 			return top.node, n.name != "" && bytes.IndexByte(key[top.end+1:], 0) < 0
 		}
-		l.stack = l.stack[:len(l.stack)-1]
+		l.leave()
 	}
 	return nil, false
 }
@@ -382,6 +418,9 @@ func (l *Loader) parent(key []byte, n *node) (parent *node, ok bool) {
 func (l *Loader) Finish(header []byte) (*State, error) {
 	if l.err != nil {
 		return nil, l.err
+	}
+	for len(l.stack) > 0 {
+		l.leave()
 	}
 	s := l.s
 	d := decoder{b: header}

@@ -14,6 +14,7 @@ type tracker struct {
 	capturing bool
 	header    []byte   // of the checkpoint being captured
 	early     []Record // frozen items captured because they were about to change
+	page      []byte   // memory that records share; see room
 	key       []byte
 }
 

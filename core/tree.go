@@ -96,10 +96,15 @@ func (s *State) link(parent, n *node) {
 		if parent.children == nil {
 			parent.children = make(map[string]*node)
 		}
-		_, taken := parent.children[n.name]
-		invariant.Check(!taken, "a znode inserted over one that exists")
+		had := len(parent.children)
 		parent.children[n.name] = n
+		invariant.Check(len(parent.children) == had+1, "a znode inserted over one that exists")
 	}
+	s.count(n)
+}
+
+// count counts n in, which has its parent.
+func (s *State) count(n *node) {
 	s.nodes++
 	s.dataSize += int64(n.pathLen() + len(n.data))
 	switch kindOf(n.owner) {

@@ -274,6 +274,7 @@ func (a *applier) finish(report *Report) {
 		report.Applied.Registration = stream.Origin.Registration
 		report.Applied.Own = stream.Origin == a.local.Self()
 		report.Applied.stateBytes = a.state.DataSize()
+		report.Applied.changed = a.state.Changed()
 	}
 	report.Touched = a.local.TakeTouched(report.Touched)
 }

@@ -28,6 +28,12 @@ type Config struct {
 	// CheckpointBytes is how many bytes of log may grow behind the last checkpoint before
 	// the next; a quarter of the State if that is more. Zero means 64 MiB.
 	CheckpointBytes int64
+	// CheckpointItems is how many znodes, sessions and ACL lists may change before the next
+	// checkpoint: all of them are in memory while it is written. Zero means 131,072.
+	CheckpointItems int
+	// KeptLogBytes is how many bytes of log that is applied a member without peers keeps in
+	// memory. It needs none; some save the work of dropping each entry. Zero means 8 MiB.
+	KeptLogBytes int64
 	// IdleTicks is how many ticks without an entry make a member idle, so that it writes a
 	// checkpoint of what little there is. Zero means 200.
 	IdleTicks int64
@@ -64,7 +70,11 @@ func (c Config) withDefaults() Config {
 		c.ContainerMaxPerMinute = 10000
 	}
 	def(&c.TickMs, 50)
+	if c.CheckpointItems == 0 {
+		c.CheckpointItems = 1 << 17
+	}
 	def(&c.CheckpointBytes, 64<<20)
+	def(&c.KeptLogBytes, 8<<20)
 	def(&c.IdleTicks, 200)
 	def(&c.ContainerCheckMs, 60000)
 	if c.Settings.TouchMs == 0 {

@@ -8,9 +8,9 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 )
 
-// memlog is raft's view of the stable log: everything behind the last checkpoint, in memory.
-// The disk is never read while the member runs. Who is further behind than its start gets a
-// checkpoint.
+// memlog is raft's view of the stable log, in memory: everything behind the last checkpoint, or
+// less if there is no peer to whom it could be sent. The disk is never read while the member runs.
+// Who is further behind than its start gets a checkpoint.
 //
 // Invariant: entries[i] has index start.Index+1+i.
 type memlog struct {
@@ -61,6 +61,26 @@ func (m *memlog) cut(index uint64) {
 	}
 	m.start = position{m.entries[n-1].GetTerm(), index}
 	m.entries = append([]*raftpb.Entry(nil), m.entries[n:]...)
+}
+
+// trim forgets entries up to index at most, as long as more than kept bytes are there.
+func (m *memlog) trim(index uint64, kept int64) {
+	left, to := m.bytes, m.start.index
+	for _, e := range m.entries {
+		if to == index || left <= kept {
+			break
+		}
+		left -= int64(len(e.GetData()))
+		to++
+	}
+	m.cut(to)
+}
+
+// alone says whether id is the only member.
+func (m *memlog) alone(id uint64) bool {
+	c := m.conf
+	return len(c.GetVoters()) == 1 && c.GetVoters()[0] == id && len(c.GetLearners()) == 0 &&
+		len(c.GetVotersOutgoing()) == 0 && len(c.GetLearnersNext()) == 0
 }
 
 // InitialState, Entries, Term, LastIndex, FirstIndex and Snapshot implement raft.Storage.

@@ -68,6 +68,7 @@ type Applied struct {
 	done         []*raftpb.Message // apply messages that are finished
 	bytes        int64             // of log applied
 	stateBytes   int64
+	changed      int // items that a checkpoint would write
 }
 
 // replica is the loop's half of a member.
@@ -105,6 +106,7 @@ type replica struct {
 	lastEntry   int64 // the tick at which something was last applied
 	logBytes    int64 // applied since the last checkpoint began
 	stateBytes  int64
+	changed     int // as of the last Applied
 	capturing   bool
 	wantCapture bool
 }
@@ -150,7 +152,7 @@ func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
 	for _, s := range state.AppendSessions(nil) {
 		r.clock.started(s.ID, s.Generation, s.TimeoutMs)
 	}
-	if voters := log.conf.GetVoters(); len(voters) == 1 && voters[0] == uint64(cfg.RaftID) {
+	if log.alone(uint64(cfg.RaftID)) {
 		// Nobody else can win: there is nothing to wait for.
 		if err := node.Campaign(); err != nil {
 			return fmt.Errorf("campaign: %w", err)
@@ -170,6 +172,7 @@ func (r *replica) step(turn *Turn, work *Work) {
 		work.Cut = turn.Checkpointed
 		r.capturing = false
 	}
+	r.trimLog()
 	r.wantCapture = r.wantCapture || turn.Checkpoint
 	r.takeMail(&turn.Mail)
 	r.tick(turn, work)
@@ -181,6 +184,13 @@ func (r *replica) step(turn *Turn, work *Work) {
 	}
 	r.askReads(work)
 	r.checkpoint(work)
+}
+
+// trimLog forgets log that is applied, if there is nobody to whom it could be sent.
+func (r *replica) trimLog() {
+	if kept := r.cfg.KeptLogBytes; r.log.bytes > 2*kept && r.log.alone(uint64(r.cfg.RaftID)) {
+		r.log.trim(r.applied, kept)
+	}
 }
 
 func (r *replica) takeStored(turn *Turn) {
@@ -218,7 +228,7 @@ func (r *replica) takeApplied(a *Applied) {
 	r.registration = a.Registration
 	r.own = a.Own
 	r.logBytes += a.bytes
-	r.stateBytes = a.stateBytes
+	r.stateBytes, r.changed = a.stateBytes, a.changed
 	if r.leading {
 		for _, reap := range a.Reap {
 			r.house = core.AppendReap(r.house, reap.Path, reap.Czxid, r.cfg.ContainerNeverUsedMs)
@@ -460,11 +470,12 @@ func (r *replica) checkpoint(work *Work) {
 	if r.capturing {
 		return
 	}
-	grown := r.logBytes >= max(r.cfg.CheckpointBytes, r.stateBytes/4)
+	grown := r.logBytes >= max(r.cfg.CheckpointBytes, r.stateBytes/4) ||
+		r.changed >= r.cfg.CheckpointItems
 	idle := r.logBytes > 0 && r.ticks-r.lastEntry >= r.cfg.IdleTicks
 	if !grown && !idle && !r.wantCapture {
 		return
 	}
-	r.capturing, r.wantCapture, r.logBytes = true, false, 0
+	r.capturing, r.wantCapture, r.logBytes, r.changed = true, false, 0, 0
 	work.Apply = append(work.Apply, ApplyItem{checkpoint: true})
 }

@@ -22,6 +22,8 @@ type Knobs struct {
 	ElectionTicks        int64
 	MaxEntryBytes        int64
 	CheckpointBytes      int64
+	CheckpointItems      int64
+	KeptLogBytes         int64
 	IdleTicks            int64
 	ContainerCheckMs     int64
 	ContainerNeverUsedMs int64
@@ -148,6 +150,7 @@ func draw(seed uint64) Knobs {
 	k.drawHost(r, some, log)
 	k.drawNetwork(r, some, log)
 	k.drawClients(r, some, log)
+	k.CheckpointItems, k.KeptLogBytes = some(200, 1, 50), some(500, 1, 5000)
 	return k
 }
 

@@ -192,6 +192,7 @@ func (w *World) memberConfig(nonce [16]byte) replication.Config {
 		RaftID: 1, Nonce: nonce, Record: true,
 		ElectionTicks: int(k.ElectionTicks), MaxEntryBytes: int(k.MaxEntryBytes),
 		CheckpointBytes: k.CheckpointBytes, IdleTicks: k.IdleTicks,
+		CheckpointItems: int(k.CheckpointItems), KeptLogBytes: k.KeptLogBytes,
 		ContainerCheckMs: k.ContainerCheckMs, ContainerNeverUsedMs: k.ContainerNeverUsedMs,
 		Settings: core.Settings{
 			MinSessionTimeoutMs: int32(k.MinTimeoutMs), MaxSessionTimeoutMs: int32(k.MaxTimeoutMs),

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 
+	"github.com/vivariumdb/vivarium/core"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -99,10 +100,7 @@ func (b *Batch) Add(next Batch) {
 
 // Record is one key of a checkpoint. Keys and values are the core's and opaque here; their order
 // is that of the bytes.
-type Record struct {
-	Key, Value []byte
-	Delete     bool
-}
+type Record = core.Record
 
 // Meta says what a checkpoint is a checkpoint of.
 type Meta struct {

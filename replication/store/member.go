@@ -113,18 +113,14 @@ func FromMember(c *replication.Checkpoint) Checkpoint {
 	}
 }
 
-// sortRecords puts records in the order of their keys.
-func sortRecords(records []core.Record) []Record {
-	sorted := make([]Record, len(records))
-	for i, r := range records {
-		sorted[i] = Record(r)
-	}
-	slices.SortFunc(sorted, func(a, b Record) int { return bytes.Compare(a.Key, b.Key) })
+// sortRecords puts records in the order of their keys, in place.
+func sortRecords(records []Record) []Record {
+	slices.SortFunc(records, func(a, b Record) int { return bytes.Compare(a.Key, b.Key) })
 	if invariant.Enabled {
-		for i := 1; i < len(sorted); i++ {
-			invariant.Check(!bytes.Equal(sorted[i-1].Key, sorted[i].Key),
+		for i := 1; i < len(records); i++ {
+			invariant.Check(!bytes.Equal(records[i-1].Key, records[i].Key),
 				"a checkpoint names a key twice")
 		}
 	}
-	return sorted
+	return records
 }

@@ -31,7 +31,8 @@ type Options struct {
 	// MemTableSize is pebble's, in bytes (64 MiB). Small ones double the cost of checkpoints.
 	MemTableSize int64
 	// IngestSize is the size in bytes above which the changes of a checkpoint are written as
-	// tables of their own rather than through the memtable (MemTableSize).
+	// tables of their own rather than through the memtable (4 MiB, at most MemTableSize): the
+	// memtable would hold all of them in memory at once.
 	IngestSize int64
 	// Quiet turns off pebble's work in the background, for simulated worlds.
 	Quiet bool
@@ -51,7 +52,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MarkBytes, 256<<10)
 	setDefault(&o.MarkMs, 50)
 	setDefault(&o.MemTableSize, 64<<20)
-	setDefault(&o.IngestSize, o.MemTableSize)
+	setDefault(&o.IngestSize, min(4<<20, o.MemTableSize))
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}
 	}
