@@ -22,6 +22,7 @@ import (
 const (
 	controlSocket   = "vivarium.sock"
 	controlSnapshot = "snapshot"
+	controlStatus   = "status"
 	controlOK       = "ok"
 )
 
@@ -32,7 +33,8 @@ const (
 	controlPatience = 30 * time.Second
 )
 
-// ErrNotRunning is wrapped by the error of OpenSnapshot if no server listens in a data directory.
+// ErrNotRunning is wrapped by the errors of OpenSnapshot and AskStatus if no server listens in a
+// data directory.
 var ErrNotRunning = errors.New("no server is running")
 
 // control is the driver of the control socket.
@@ -136,13 +138,15 @@ func (c *control) answer(nc net.Conn) {
 	switch word := strings.TrimSpace(line); word {
 	case controlSnapshot:
 		err = c.snapshot(w)
+	case controlStatus:
+		err = c.sendStatus(w)
 	default:
 		err = fmt.Errorf("unknown word %q", word)
 	}
 	if err != nil && !w.begun {
 		fmt.Fprintf(w, "%v\n", err)
 	} else if err != nil {
-		c.s.log.Warn("a snapshot was not finished", "error", err)
+		c.s.log.Warn("an answer to a tool was not finished", "error", err)
 	}
 }
 
@@ -199,13 +203,9 @@ func (c *control) snapshot(w *patientWriter) error {
 // OpenSnapshot asks the server that runs in a data directory for a snapshot of its State. The
 // error is ErrNotRunning if there is none.
 func OpenSnapshot(dataDir string) (io.ReadCloser, error) {
-	var nc net.Conn
-	err := shortPath(filepath.Join(dataDir, controlSocket), func(path string) (err error) {
-		nc, err = net.DialTimeout("unix", path, controlPatience)
-		return err
-	})
+	nc, err := dialControl(dataDir, controlPatience)
 	if err != nil {
-		return nil, fmt.Errorf("%w in %s: %w", ErrNotRunning, dataDir, err)
+		return nil, err
 	}
 	if _, err := fmt.Fprintln(nc, controlSnapshot); err != nil {
 		nc.Close()

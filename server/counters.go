@@ -19,6 +19,7 @@ type counters struct {
 	syncs       summary // of the log, in ms
 	checkpoints summary // in ms
 	load        summary // of the State at the start, in ms
+	saved       atomic.Pointer[saved]
 }
 
 // ended counts why a connection ended.

@@ -14,6 +14,7 @@ type loopNews struct {
 	checkpointed uint64
 	save         *save                       // somebody wants a checkpoint
 	deadlines    chan []replication.Deadline // somebody wants to know; room for the answer
+	alive        chan struct{}               // closed when it is taken in
 }
 
 // save is the wish for a checkpoint of index or later. done is closed when one counts.
@@ -116,6 +117,9 @@ func (l *loop) gather() {
 		}
 		if n.deadlines != nil {
 			l.asks = append(l.asks, n.deadlines)
+		}
+		if n.alive != nil {
+			close(n.alive)
 		}
 	}
 }

@@ -165,6 +165,7 @@ func (s *Server) open(o Options) error {
 			"offset", d.Offset, "found", d.What)
 	}
 	s.replayed = len(recovered.Entries)
+	s.counters.saved.Store(&saved{index: recovered.Checkpoint.Index})
 	began := time.Now()
 	rec, err := store.StartMember(disk, recovered, founder)
 	if err == nil {

@@ -98,6 +98,7 @@ func (s *Server) checkpointStep(w checkpointWork) error {
 	}
 	took := time.Since(began)
 	s.counters.checkpoints.add(took.Milliseconds())
+	s.counters.saved.Store(&saved{index: w.write.Index, at: time.Now()})
 	s.log.Info("state saved", "index", w.write.Index, "changes", len(w.write.Records),
 		"took", took.Round(time.Millisecond).String())
 	s.loopWork.put(loopNews{checkpointed: w.write.Index})

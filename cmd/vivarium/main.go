@@ -61,7 +61,7 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newServe(), newBench(), newImport(), newExport(), newSnapshot(),
-		newVersion())
+		newStatus(), newVersion())
 	return root
 }
 
