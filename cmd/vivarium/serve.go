@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/vivariumdb/vivarium/server"
@@ -27,7 +28,8 @@ func newServe() *cobra.Command {
 		Long: "Run a server in the foreground until it gets SIGTERM or SIGINT.\n\n" +
 			"Without --config the data lies in ./data and clients connect to 127.0.0.1:2181.\n" +
 			"With it, ZooKeeper's own zoo.cfg is read; docs/CONFIGURATION.md lists every key.\n" +
-			"SERVER_JVMFLAGS is read for -Dname=value, as zkServer.sh does.",
+			"SERVER_JVMFLAGS is read for -Dname=value, as zkServer.sh does. systemd is told when\n" +
+			"it serves and that it lives (Type=notify, WatchdogSec).",
 		Example: "  vivarium serve\n" +
 			"  vivarium serve --config zoo.cfg -D zookeeper.4lw.commands.whitelist='*'\n" +
 			"  vivarium serve --config zoo.cfg --check",
@@ -72,11 +74,21 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 		}
 	}
 	limitMemory(logger)
+	loadFast()
 	s, err := server.New(server.Options{Config: cfg, Logger: logger, Version: buildVersion()})
 	if err != nil {
 		return err
 	}
-	return s.Run(cmd.Context())
+	go tendMemory(cmd.Context(), s.Serving())
+	ended := make(chan struct{})
+	var told sync.WaitGroup
+	told.Go(func() {
+		newManager(logger).follow(cmd.Context(), s, s.Addr().String(), ended)
+	})
+	err = s.Run(cmd.Context())
+	close(ended)
+	told.Wait()
+	return err
 }
 
 func newLogger(f serveFlags) (*slog.Logger, error) {
