@@ -7,7 +7,7 @@ RACE      ?= ./server/... ./replication/... ./client/... ./sim/...
 FUZZTIME  ?= 20s
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sim mutants determinism race kill lint compat fuzz oracle oracle-mutants build
+.PHONY: help run test sim mutants determinism race kill power lint compat fuzz oracle oracle-mutants build
 
 help: # print the targets
 	@awk -F ':[^#]*# ' '/^[a-z-]+:.*# /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,12 @@ race: # run short tests with the race detector; RACE=./server/...
 
 kill: # kill the server KILLS times under load, and look for all that was acknowledged
 	$(GO) test -count=1 -v -run TestKill ./server -kills $(or $(KILLS),50)
+
+power: # let the power fail FAILURES (1000) times; FORCESYNC=no or MUTANT=name must fail; SEED=7
+	$(GO) test -count=1 -v -timeout 60m -tags mutants -run 'TestPower$$' ./server \
+		-failures $(or $(FAILURES),1000) -powerseed $(or $(SEED),0) \
+		-forcesync $(or $(FORCESYNC),yes) -mutant '$(MUTANT)'
+	$(GO) test -count=1 -v -run TestDamage ./replication/store
 
 lint: # check format, vet, staticcheck and the house rules of internal/tidy
 	$(GO) vet ./...

@@ -1,135 +1,306 @@
 package server_test
 
 import (
+	"errors"
+	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
-	"runtime"
+	"net"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"github.com/vivariumdb/vivarium/replication"
 	"github.com/vivariumdb/vivarium/replication/store"
 	"github.com/vivariumdb/vivarium/server"
 	"github.com/vivariumdb/vivarium/server/config"
 )
 
-// TestPowerFailure takes copies of the disk of a server under load as a power failure would
-// leave it, with nothing of what was not synced or with some of it. A server that starts on
-// the copy has every write that was acknowledged before, and no half of a multi. Checkpoints
-// and cuts of the log are under way all the time.
-func TestPowerFailure(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 2))
-	options := func(fs vfs.FS) server.Options {
-		return server.Options{FS: fs, Config: &config.Config{DataDir: "/data"},
-			Member: replication.Config{CheckpointBytes: 50 << 10, IdleTicks: 1},
-			Store:  store.Options{SegmentSize: 64 << 10, ReadySegments: 1}}
-	}
-	disk := vfs.NewCrashableMem()
-	s := start(t, options(disk))
-	var registers []*register
-	var pairs []*pair
-	var all sync.WaitGroup
-	stop := make(chan struct{})
-	for i := range 4 {
-		r := &register{path: fmt.Sprintf("/register-%d", i), pad: 100 * i}
-		p := &pair{path: fmt.Sprintf("/pair-%d", i)}
-		registers, pairs = append(registers, r), append(pairs, p)
-		for _, w := range []worker{r, p} {
-			c := connect(t, s.Addr())
-			if err := w.check(c); err != nil {
-				t.Fatal(err)
-			}
-			all.Go(func() { writeUntil(c, w, stop) })
-		}
-	}
-	copies := 10
-	if testing.Short() {
-		copies = 5
-	}
-	writes := int64(0)
-	for n := range copies {
-		before := registers[0].acked.Load()
-		for i, r := range registers {
-			for r.acked.Load() < before+20 || pairs[i].acked.Load() == 0 {
-				runtime.Gosched() // until there is something new
-			}
-		}
-		// What is acknowledged now has to be in the copy; what is sent by its end may be.
-		was := acknowledged(registers, pairs)
-		var lost vfs.CrashCloneCfg
-		if n%2 == 1 {
-			lost = vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rand.New(
-				rand.NewPCG(seed, random.Uint64()))}
-		}
-		left := disk.CrashClone(lost)
-		for i, r := range registers {
-			was.workers[i].(*register).sent.Store(r.sent.Load())
-			was.workers[len(registers)+i].(*pair).sent.Store(pairs[i].sent.Load())
-		}
-		again := start(t, options(left))
-		c := connect(t, again.Addr())
-		for _, w := range was.workers {
-			if err := w.check(c); err != nil {
-				t.Fatalf("copy %d: %v", n, err)
-			}
-		}
-		c.nc.Close()
-		if err := again.stop(); err != nil {
-			t.Fatal(err)
-		}
-		writes = registers[0].acked.Load()
-	}
-	close(stop)
-	all.Wait()
-	t.Logf("%d copies, the last after %d writes to one znode and %d checkpoints", copies, writes,
-		len(s.log.all(said("state saved"))))
+var power struct {
+	failures int
+	seed     uint64
+	sync     string
+	mutant   string
 }
 
-// acknowledged is what a copy of the disk made from now on has to hold.
-func acknowledged(registers []*register, pairs []*pair) *killLoad {
-	load := &killLoad{}
-	for _, r := range registers {
-		one := &register{path: r.path}
-		one.acked.Store(r.acked.Load())
-		load.workers = append(load.workers, one)
-	}
-	for _, p := range pairs {
-		one := &pair{path: p.path}
-		one.acked.Store(p.acked.Load())
-		load.workers = append(load.workers, one)
-	}
-	return load
+func init() {
+	flag.IntVar(&power.failures, "failures", 30, "how often TestPower lets the power fail")
+	flag.Uint64Var(&power.seed, "powerseed", 0, "what TestPower draws from; 0 is the time")
+	flag.StringVar(&power.sync, "forcesync", "yes", "no: as the key of the configuration")
+	flag.StringVar(&power.mutant, "mutant", "", "a known bug; needs -tags mutants")
 }
 
-// writeUntil lets a worker write in a pipeline until stop is closed and all is answered.
-func writeUntil(c *client, w worker, stop <-chan struct{}) {
-	inflight := make(chan struct{}, 20)
-	go func() {
-		defer close(inflight)
-		for xid := int32(1); ; xid++ {
-			select {
-			case <-stop:
-				return
-			case inflight <- struct{}{}:
-			}
-			if _, err := c.nc.Write(w.next(nil, xid)); err != nil {
-				c.t.Error(err)
-				return
-			}
+// TestPower lets the power fail under a loaded server: before and after each write, sync, rename
+// and reply, on a disk that keeps what was synced and little else. A server that starts on what
+// is left must have all that was acknowledged, and be the same State as a naive replay. It tests
+// itself: without syncs, and with a server that acknowledges before the sync, it must fail.
+// `make power` lets the power fail 1,000 times.
+func TestPower(t *testing.T) {
+	p := newPowerTest(t)
+	p.noSync = power.sync == "no"
+	if err := mutant.Select(power.mutant); err != nil {
+		t.Fatal(err)
+	}
+	defer mutant.Select("")
+	if err := p.run(power.failures); err != nil {
+		t.Fatalf("%v\nseed %d\n%s", err, p.seed, p.table())
+	}
+	t.Logf("seed %d\n%s", p.seed, p.table())
+	if p.noSync || power.mutant != "" {
+		return // the fault must show above
+	}
+	t.Run("without syncs", func(t *testing.T) {
+		p := newPowerTest(t)
+		p.noSync = true
+		p.mustFail(200)
+	})
+	t.Run("acknowledged before the sync", func(t *testing.T) {
+		if mutant.Select("store-ack-before-sync") != nil {
+			t.Skip("needs -tags mutants")
 		}
-	}()
-	for range inflight {
-		p, err := c.reply()
-		if err == nil {
-			err = w.ack(p)
+		newPowerTest(t).mustFail(200)
+	})
+}
+
+// powerTest is one series of power failures.
+type powerTest struct {
+	t      *testing.T
+	seed   uint64
+	noSync bool
+
+	runs  int
+	acked int64
+	took  time.Duration
+	rows  map[string]*powerRow
+	total verdict
+	by    [3]int // started from nothing, from the log alone, with a checkpoint
+	kept  [3]int // nothing unsynced kept, some, all
+}
+
+// powerRow is a row of the table.
+type powerRow struct {
+	verdict
+	before, after, wrong int
+}
+
+func newPowerTest(t *testing.T) *powerTest {
+	p := &powerTest{t: t, seed: power.seed, rows: map[string]*powerRow{}}
+	if p.seed == 0 {
+		p.seed = uint64(time.Now().UnixNano())
+	}
+	for _, e := range effects {
+		p.rows[e.name] = &powerRow{}
+	}
+	return p
+}
+
+// mustFail is run for a server with a fault: within most failures it has to be found out.
+func (p *powerTest) mustFail(most int) {
+	p.t.Helper()
+	err := p.run(most)
+	if err == nil {
+		p.t.Fatalf("%d power failures, and nothing was found to be lost; seed %d", most, p.seed)
+	}
+	if !strings.Contains(err.Error(), "lost: ") {
+		p.t.Fatalf("it names no write that was lost: %v; seed %d", err, p.seed)
+	}
+	p.t.Logf("must fail, and does: %v", err)
+}
+
+// broken says that the server has a fault on purpose.
+func (p *powerTest) broken() bool { return p.noSync || mutant.Selected() != "" }
+
+// run lets the power fail until it has done so as often as wanted.
+func (p *powerTest) run(failures int) error {
+	began := time.Now()
+	defer func() { p.took = time.Since(began) }()
+	for left := failures; left > 0; {
+		p.runs++
+		shots, err := p.one(uint64(p.runs), left)
+		if err != nil {
+			return fmt.Errorf("run %d: %w", p.runs, err)
+		}
+		left -= shots
+		if p.runs > 20+failures {
+			return errors.New("the power hardly ever fails")
+		}
+	}
+	for name, row := range p.rows {
+		if want := failures / 100; row.before < want || row.after < want {
+			return fmt.Errorf("only %d power failures before and %d after %q: coverage is part of "+
+				"the test", row.before, row.after, name)
+		}
+	}
+	return nil
+}
+
+// powerRun is one server under load, with the settings drawn for it.
+type powerRun struct {
+	noSync bool
+	logDir string
+	member replication.Config
+	store  store.Options
+}
+
+func (p *powerTest) draw(random *rand.Rand) *powerRun {
+	pick := func(list ...int64) int64 { return list[random.IntN(len(list))] }
+	r := &powerRun{noSync: p.noSync}
+	r.logDir = []string{"/data", "/log"}[random.IntN(2)]
+	r.member = replication.Config{CheckpointBytes: pick(10<<10, 40<<10, 120<<10, 1<<30),
+		IdleTicks: pick(1, 200)}
+	r.store = store.Options{SegmentSize: pick(8<<10, 32<<10, 128<<10),
+		ReadySegments: int(pick(-1, 1, 3)), SpareSegments: int(pick(1, 4)),
+		MarkBytes: pick(1<<10, 256<<10), MarkMs: pick(1, 100), MemTableSize: 1 << 20,
+		IngestSize: pick(1<<10, 20<<10, 1<<20)}
+	return r
+}
+
+func (r *powerRun) options(fs vfs.FS) server.Options {
+	return server.Options{FS: fs, Member: r.member, Store: r.store, Config: &config.Config{
+		DataDir: "/data", DataLogDir: r.logDir, NoSync: r.noSync, ClientAddress: "127.0.0.1:0",
+		MaxClientConns: config.Unlimited, MinSessionTimeout: 150 * time.Millisecond,
+		ContainerCheckInterval: 100 * time.Millisecond}}
+}
+
+// one loads a server, lets the power fail at the boundaries drawn, and judges each failure.
+func (p *powerTest) one(number uint64, left int) (shots int, err error) {
+	random := rand.New(rand.NewPCG(p.seed, number))
+	r := p.draw(random)
+	o := newOutage(vfs.NewCrashableMem())
+	o.draw(rand.New(rand.NewPCG(p.seed, number<<32)), left, p.wanted)
+	acked, err := p.load(r, o, random)
+	if err != nil {
+		return 0, err
+	}
+	p.acked += acked
+	j, err := newJudge(r, o, newModel(), random)
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range o.shots {
+		v, err := j.judge(s)
+		p.count(s, v, err)
+		if err != nil && p.broken() && !strings.Contains(err.Error(), "lost: ") {
+			continue // it has to be found out by a write that is named
 		}
 		if err != nil {
-			c.t.Error(err)
-			return
+			return 0, fmt.Errorf("%v: %w", s, err)
 		}
 	}
+	return len(o.shots), nil
+}
+
+// wanted keeps the boundaries even: who is far ahead of the last waits.
+func (p *powerTest) wanted(b boundary) bool {
+	count := func(row *powerRow) int {
+		if b.after {
+			return row.after
+		}
+		return row.before
+	}
+	least := count(p.rows[b.effect])
+	for _, row := range p.rows {
+		least = min(least, count(row))
+	}
+	return count(p.rows[b.effect]) <= least+8
+}
+
+// load runs a server under load until all failures that were drawn have come, or enough was
+// written without the last of them.
+func (p *powerTest) load(r *powerRun, o *outage, random *rand.Rand) (int64, error) {
+	const enough = 4000
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	if random.IntN(10) == 0 {
+		o.arm() // the power may fail while the disk is founded
+	}
+	options := r.options(watchedFS{o.disk, o})
+	options.Listener = &watchedListener{Listener: listener, o: o}
+	l, err := begin(options)
+	if err != nil {
+		return 0, err
+	}
+	o.arm()
+	var acked atomic.Int64
+	callers := make([]error, 4)
+	var all sync.WaitGroup
+	for i := range callers {
+		c := &caller{o: o, addr: l.Addr().String(), id: i, acked: &acked,
+			random: rand.New(rand.NewPCG(random.Uint64(), uint64(i)))}
+		all.Go(func() { callers[i] = c.run() })
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for done := false; !done; {
+		select {
+		case <-o.full:
+			done = true
+		case err := <-l.done:
+			l.over = true
+			return 0, fmt.Errorf("the loaded server ended: %w", err)
+		case <-tick.C:
+			done = acked.Load() >= enough
+		}
+	}
+	err = l.end()
+	all.Wait()
+	return acked.Load(), errors.Join(append(callers, err)...)
+}
+
+func (p *powerTest) count(s *shot, v verdict, err error) {
+	row := p.rows[s.at.effect]
+	if s.at.after {
+		row.after++
+	} else {
+		row.before++
+	}
+	if err != nil {
+		row.wrong++
+		return
+	}
+	row.add(v)
+	p.total.add(v)
+	p.by[v.from]++
+	switch s.kept {
+	case 0:
+		p.kept[0]++
+	case 100:
+		p.kept[2]++
+	default:
+		p.kept[1]++
+	}
+}
+
+// table is what people read.
+func (p *powerTest) table() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-16s %7s %7s %9s %8s %9s %7s %11s %6s\n", "power fails at", "before", "after",
+		"writes", "multis", "sessions", "ended", "ephemerals", "wrong")
+	line := func(name string, r *powerRow) {
+		fmt.Fprintf(&b, "%-16s %7d %7d %9d %8d %9d %7d %11d %6d\n", name, r.before, r.after,
+			r.writes, r.multis, r.sessions, r.ended, r.ephemerals, r.wrong)
+	}
+	sum := &powerRow{verdict: p.total}
+	for _, name := range slices.Sorted(maps.Keys(p.rows)) {
+		r := p.rows[name]
+		line(name, r)
+		sum.before += r.before
+		sum.after += r.after
+		sum.wrong += r.wrong
+	}
+	line("all", sum)
+	fmt.Fprintf(&b, "%d servers under load, %d writes acknowledged; %d znodes compared; started "+
+		"with nothing %d, from the log alone %d, with a checkpoint %d; %d entries replayed; "+
+		"of what was not synced kept nothing %d, some %d, all %d; %v\n", p.runs, p.acked, p.total.nodes,
+		p.by[0], p.by[1], p.by[2], p.total.replayed, p.kept[0], p.kept[1], p.kept[2],
+		p.took.Round(time.Millisecond))
+	return b.String()
 }
