@@ -61,12 +61,13 @@ type outage struct {
 
 // shot is the disk after one power failure, and what clients had been told by then.
 type shot struct {
-	at     boundary
-	nth    int
-	kept   int // per cent of what was not synced; 0 is strict
-	image  *vfs.MemFS
-	acks   int // length of the book
-	logged uint64
+	at    boundary
+	nth   int
+	kept  int // per cent of what was not synced; 0 is strict
+	image *vfs.MemFS
+	acks  int     // length of the book
+	again *outage // of the server that was started on it
+	found uint64  // the last entry that it found
 }
 
 func (s *shot) String() string {
@@ -112,18 +113,22 @@ func (o *outage) at(effect string, after bool) {
 		return
 	}
 	s := &shot{at: b, nth: o.count[b], acks: o.acks.len()}
+	some := 4 // of 10
+	if b == (boundary{"write log", true}) || b == (boundary{"sync log", false}) {
+		some = 8 // here a record is torn
+	}
 	switch n := o.crash.IntN(10); {
-	case n == 0:
-		s.kept = 100
-	case n < 5:
+	case n < some:
 		s.kept = 1 + o.crash.IntN(99)
+	case n == 9:
+		s.kept = 100
 	}
 	lost := vfs.CrashCloneCfg{UnsyncedDataPercent: s.kept}
 	if s.kept > 0 {
 		lost.RNG = rand.New(rand.NewPCG(o.crash.Uint64(), 1))
 	}
 	o.ops.Lock()
-	s.image, s.logged = o.disk.CrashClone(lost), o.log.last()
+	s.image = o.disk.CrashClone(lost)
 	o.ops.Unlock()
 	if o.shots = append(o.shots, s); len(o.shots) == o.most {
 		close(o.full)
@@ -286,7 +291,9 @@ func (l *logBook) get(index uint64) (logEntry, bool) {
 // continues is the last entry that a server found of those in the book of the one before it. The
 // last record of a log is written again when it is opened, and so stands in both.
 func (l *logBook) continues(was *logBook) uint64 {
+	l.mu.Lock()
 	index := l.first
+	l.mu.Unlock()
 	for {
 		old, ok := was.get(index)
 		e, written := l.get(index)
@@ -297,6 +304,22 @@ func (l *logBook) continues(was *logBook) uint64 {
 	}
 }
 
+// branch is the book of a log that holds the entries up to index, and behind them what another
+// server wrote.
+func (l *logBook) branch(index uint64, behind *logBook) *logBook {
+	b := newLogBook()
+	for i := uint64(1); i <= index; i++ {
+		if e, ok := l.get(i); ok {
+			b.entries[i] = e
+		}
+	}
+	for i := index + 1; i <= behind.last(); i++ {
+		b.entries[i], _ = behind.get(i)
+	}
+	b.most = max(index, behind.last())
+	return b
+}
+
 // write reads the record that is about to be written.
 func (l *logBook) write(b []byte) {
 	l.mu.Lock()
@@ -305,8 +328,9 @@ func (l *logBook) write(b []byte) {
 		if l.first == 0 {
 			l.first = index
 		}
-		if _, twice := l.entries[index]; twice {
-			l.err = fmt.Errorf("entry %d is written into the log twice", index)
+		was, twice := l.entries[index]
+		if twice && (was.term != e.term || !bytes.Equal(was.data, e.data)) {
+			l.err = fmt.Errorf("entry %d is replaced in the log", index)
 		}
 		e.data = append([]byte(nil), e.data...)
 		l.entries[index], l.most = e, max(l.most, index)

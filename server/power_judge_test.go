@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	slash "path"
 	"slices"
@@ -131,17 +132,26 @@ func (j *judge) held(fs *vfs.MemFS) (last uint64) {
 	return last
 }
 
-// judge starts a server on what a power failure left, and looks at everything.
-func (j *judge) judge(s *shot) (v verdict, err error) {
+var errRefused = errors.New("the server does not start")
+
+// judge starts a server on what a power failure left, and looks at everything. With twice, the
+// power may fail again while it starts and is looked at.
+func (j *judge) judge(s *shot, twice bool) (v verdict, err error) {
 	acks := j.o.acks.list[:s.acks]
-	again := newOutage(s.image) // for the book of its log
+	again := newOutage(s.image)
+	if s.again = again; twice {
+		again.draw(rand.New(rand.NewPCG(j.random.Uint64(), 2)), 1, func(boundary) bool {
+			return j.random.IntN(3) == 0
+		})
+		again.arm()
+	}
 	life, err := begin(j.run.options(watchedFS{s.image, again}))
 	if err != nil {
-		text := fmt.Errorf("the server does not start: %w", err)
-		return v, errors.Join(j.lost(acks, j.held(s.image)), text)
+		return v, errors.Join(j.lost(acks, j.held(s.image)), fmt.Errorf("%w: %w", errRefused, err))
 	}
 	defer life.end()
 	recovered := again.log.continues(j.o.log)
+	s.found = recovered
 	v.replayed = replayedBy(life)
 	switch {
 	case v.replayed == 0 && recovered <= 2:
@@ -178,6 +188,34 @@ func (j *judge) judge(s *shot) (v verdict, err error) {
 	}
 	j.base = j.base.clone()
 	return v, j.base.replay(j.o.log, j.acknowledged(acks), newResults())
+}
+
+// heir is the outage of a server that goes on where the one started on s ended, or had the power
+// fail again: with all that was written and told before.
+func (j *judge) heir(s *shot, disk *vfs.MemFS) *outage {
+	o := newOutage(disk)
+	o.log = j.o.log.branch(s.found, s.again.log)
+	o.acks.list = slices.Clone(j.o.acks.list[:s.acks])
+	o.acks.passwords = maps.Clone(j.o.acks.passwords)
+	return o
+}
+
+// second judges the power failure that came while a server was started on what the one before had
+// left, if there was one.
+func (j *judge) second(s *shot) (v verdict, err error) {
+	if len(s.again.shots) == 0 {
+		return v, nil
+	}
+	o, next := j.heir(s, nil), s.again.shots[0]
+	next.acks = len(o.acks.list)
+	k, err := newJudge(j.run, o, newModel(), j.random)
+	if err != nil {
+		return v, err
+	}
+	if v, err = k.judge(next, false); err != nil {
+		err = fmt.Errorf("and then %v: %w", next, err)
+	}
+	return v, err
 }
 
 // acknowledged is the last entry with something acknowledged: no later copy can be older.
