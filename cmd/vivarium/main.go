@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -32,7 +33,11 @@ func run() int {
 	defer stop()
 	// Who asks twice does not want to wait for an orderly stop.
 	context.AfterFunc(ctx, stop)
-	err := newRoot().ExecuteContext(ctx)
+	root := newRoot()
+	if filepath.Base(os.Args[0]) == zkServerScript {
+		root.SetArgs(append([]string{"container", zkServerScript}, os.Args[1:]...))
+	}
+	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
 	}
@@ -61,7 +66,7 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newServe(), newBench(), newImport(), newExport(), newSnapshot(),
-		newStatus(), newVersion())
+		newStatus(), newContainer(), newVersion())
 	return root
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"vivarium": main})
+	testscript.Main(m, map[string]func(){"vivarium": main, zkServerScript: main})
 }
 
 // TestScripts runs what people type. Besides testscript's own commands there are

@@ -28,8 +28,9 @@ func newServe() *cobra.Command {
 		Long: "Run a server in the foreground until it gets SIGTERM or SIGINT.\n\n" +
 			"Without --config the data lies in ./data and clients connect to 127.0.0.1:2181.\n" +
 			"With it, ZooKeeper's own zoo.cfg is read; docs/CONFIGURATION.md lists every key.\n" +
-			"SERVER_JVMFLAGS is read for -Dname=value, as zkServer.sh does. systemd is told when\n" +
-			"it serves and that it lives (Type=notify, WatchdogSec).",
+			"ZOOCFGDIR names the directory of a zoo.cfg if --config names no file.\n" +
+			"SERVER_JVMFLAGS is read for -Dname=value, as zkServer.sh does.\n" +
+			"systemd is told when it serves and that it lives (Type=notify, WatchdogSec).",
 		Example: "  vivarium serve\n" +
 			"  vivarium serve --config zoo.cfg -D zookeeper.4lw.commands.whitelist='*'\n" +
 			"  vivarium serve --config zoo.cfg --check",
@@ -42,7 +43,8 @@ func newServe() *cobra.Command {
 		"Java system property, `name=value`; may be repeated")
 	flags.BoolVar(&f.check, "check", false, "judge the configuration and stop")
 	flags.StringVarP(&f.output, "output", "o", "text", "format of the log: text or json")
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log four-letter words and the store as well")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false,
+		"log four-letter words and the store as well")
 	flags.StringVar(&f.profile, "profile", "", "loopback `address` for the runtime's profiles")
 	// For those who work on the server, not for those who run it.
 	cmd.Flag("profile").Hidden = true
@@ -54,8 +56,9 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return err
 	}
-	cfg, report, err := config.Load(config.Sources{File: f.config, Properties: f.properties,
-		JVMFlags: os.Getenv("SERVER_JVMFLAGS")})
+	cfg, report, err := config.Load(config.Sources{File: configFile(f.config),
+		Properties: f.properties,
+		JVMFlags:   os.Getenv("SERVER_JVMFLAGS")})
 	if report != nil {
 		for _, n := range report.Notices {
 			logger.Warn("configuration", "kind", n.Kind.String(), "notice", n.String())

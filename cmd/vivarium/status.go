@@ -13,6 +13,9 @@ import (
 	"github.com/vivariumdb/vivarium/server/config"
 )
 
+// statusTimeout is how long it waits for answers, if nothing else is said.
+const statusTimeout = 5 * time.Second
+
 type statusFlags struct {
 	server, config, data string
 	properties           []string
@@ -26,11 +29,11 @@ func newStatus() *cobra.Command {
 		Use:   "status",
 		Short: "Say whether a server serves, and how it is",
 		Long: "Say whether a server serves, and how it is.\n\n" +
-			"Without --server the server is found as serve would start it: by --config, or in\n" +
-			"./data. It is asked by the socket in its data directory, which its own user and\n" +
-			"root reach, and which always answers. If nobody listens there and there is a\n" +
-			"--config, or with --server, the four-letter words srvr and mntr are asked at the\n" +
-			"client port; a ZooKeeper answers them too.\n\n" +
+			"Without --server the server is found as serve would start it: by --config, by\n" +
+			"$ZOOCFGDIR, or in ./data. It is asked by the socket in its data directory, which\n" +
+			"its own user and root reach, and which always answers. If nobody listens there and\n" +
+			"there is a configuration file, or with --server, the four-letter words srvr and\n" +
+			"mntr are asked at the client port; a ZooKeeper answers them too.\n\n" +
 			"Exit codes: 0 it serves, 1 it does not or nobody answers, 2 usage or configuration.",
 		Example: "  vivarium status\n" +
 			"  vivarium status --config /etc/zoo.cfg -o json\n" +
@@ -45,7 +48,7 @@ func newStatus() *cobra.Command {
 		"Java system property of the server, `name=value`; may be repeated")
 	flags.StringVar(&f.data, "data-dir", "", "dataDir of the server, a `directory` "+
 		"(by --config, else ./data)")
-	flags.DurationVar(&f.timeout, "timeout", 5*time.Second, "how long to wait for answers")
+	flags.DurationVar(&f.timeout, "timeout", statusTimeout, "how long to wait for answers")
 	f.output.add(cmd)
 	return cmd
 }
@@ -93,15 +96,16 @@ func (f *statusFlags) ask(ctx context.Context) (*statusReport, error) {
 		}
 		return askServer(ctx, f.server)
 	}
-	data, words := f.data, ""
+	data, words, file := f.data, "", f.config
 	if data == "" {
-		cfg, _, err := config.Load(config.Sources{File: f.config, Properties: f.properties,
+		file = configFile(f.config)
+		cfg, _, err := config.Load(config.Sources{File: file, Properties: f.properties,
 			JVMFlags: os.Getenv("SERVER_JVMFLAGS")})
 		if err != nil {
 			return nil, usageError{err}
 		}
 		data = cfg.DataDir
-		if f.config != "" {
+		if file != "" {
 			words = reachable(cfg.ClientAddress)
 		}
 	}
