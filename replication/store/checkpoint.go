@@ -137,7 +137,7 @@ func (s *states) judge(op string, err error) error {
 	if pebble.IsCorruptionError(err) || errors.Is(err, errFormat) || oserror.IsNotExist(err) {
 		return &CorruptError{File: s.dir, What: "checkpoint", Err: err}
 	}
-	return fmt.Errorf("%s: %w", op, err)
+	return fmt.Errorf("%s in %s: %w", op, s.dir, err)
 }
 
 func readMeta(r pebble.Reader) (Meta, error) {
