@@ -89,7 +89,9 @@ func (s *states) pebbleOptions() *pebble.Options {
 		DisableAutomaticCompactions: s.opts.Quiet,
 		DisableTableStats:           s.opts.Quiet,
 		EventListener: &pebble.EventListener{
-			BackgroundError: s.doom.inBackground,
+			BackgroundError: func(err error) {
+				s.doom.inBackground(s.judge("keep checkpoints", err))
+			},
 			// The error comes back from the call that found it.
 			DataCorruption: func(info pebble.DataCorruptionInfo) { log.Errorf("%v", info) },
 		},
