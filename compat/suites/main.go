@@ -199,6 +199,9 @@ var suites = []struct {
 			recorded: s.expected[kazooName].Version}
 	}},
 	{gozkName, func(s setup) suite { return &gozk{cache: s.cache} }},
+	{zkcliName, func(s setup) suite {
+		return &zkcliSuite{cache: s.cache, record: s.opts.Record}
+	}},
 }
 
 // suiteNames returns the names of all suites.
