@@ -57,6 +57,14 @@ type outage struct {
 	full  chan struct{} // closed when there are most shots
 	most  int
 	armed bool
+
+	// An operation that fails instead: the first of its kind from the nth on, before or after it
+	// has taken place.
+	breaks boundary
+	nth    int
+	errno  error
+	broken bool
+	later  map[string]int // operations after that, by effect
 }
 
 // shot is the disk after one power failure, and what clients had been told by then.
@@ -138,11 +146,38 @@ func (o *outage) at(effect string, after bool) {
 // do is one effect on the disk, between its two boundaries.
 func (o *outage) do(effect string, fn func() error) error {
 	o.at(effect, false)
-	o.ops.RLock()
-	err := fn()
-	o.ops.RUnlock()
+	err := o.fault(effect, false)
+	if err == nil {
+		o.ops.RLock()
+		err = fn()
+		o.ops.RUnlock()
+	}
+	if err == nil {
+		err = o.fault(effect, true)
+	}
 	o.at(effect, true)
 	return err
+}
+
+// fault is the error of an operation that is to fail.
+func (o *outage) fault(effect string, after bool) error {
+	if o.errno == nil {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	b := boundary{effect, after}
+	switch {
+	case !o.armed:
+	case o.broken && !after:
+		o.later[effect]++
+	case b == o.breaks && !o.broken:
+		if o.nth--; o.nth < 0 {
+			o.broken = true
+			return o.errno
+		}
+	}
+	return nil
 }
 
 // fileKind is what the boundaries call a file.

@@ -269,8 +269,8 @@ func (p *powerTest) load(r *powerRun, o *outage, random *rand.Rand) (int64, erro
 		case <-o.full:
 			done = true
 		case err := <-l.done:
-			l.over = true
-			return 0, fmt.Errorf("the loaded server ended: %w", err)
+			l.over, l.err = true, fmt.Errorf("the loaded server ended: %w", err)
+			done = true
 		case <-tick.C:
 			done = acked.Load() >= enough
 		}
