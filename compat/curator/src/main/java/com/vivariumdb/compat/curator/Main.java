@@ -82,7 +82,13 @@ public final class Main {
         all.addAll(Barriers.all());
         all.addAll(Counters.all());
         all.addAll(Caches.all());
+        all.addAll(Watches.all());
         all.addAll(Nodes.all());
+        all.addAll(Queues.all());
+        all.addAll(Framework.all());
+        all.addAll(Connections.all());
+        all.addAll(Discovery.all());
+        all.addAll(Async.all());
         return all;
     }
 

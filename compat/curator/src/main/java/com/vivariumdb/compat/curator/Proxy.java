@@ -23,7 +23,7 @@ final class Proxy implements Closeable {
     private final ServerSocket listener;
     private final Set<Cable> cables = new HashSet<>(); // guarded by this
     private boolean cut; // guarded by this
-    private int loseReplyTo = NOTHING; // guarded by this
+    private Set<Integer> loseReplyTo = Set.of(); // guarded by this
     private final AtomicInteger lost = new AtomicInteger();
 
     /** Stands before the server at address, planting flaw into what passes. */
@@ -60,9 +60,9 @@ final class Proxy implements Closeable {
         mend();
     }
 
-    /** Breaks the connection in place of passing on the reply to the next request of that kind. */
-    synchronized void loseReplyTo(int opcode) {
-        loseReplyTo = opcode;
+    /** Breaks the connection in place of passing on the reply to the next request of these kinds. */
+    synchronized void loseReplyTo(Integer... opcodes) {
+        loseReplyTo = Set.of(opcodes);
     }
 
     /** How many replies were lost that way. */
@@ -104,10 +104,10 @@ final class Proxy implements Closeable {
 
     /** Takes the order to lose a reply, if there is one for this opcode. */
     private synchronized boolean loses(int opcode) {
-        if (loseReplyTo != opcode) {
+        if (!loseReplyTo.contains(opcode)) {
             return false;
         }
-        loseReplyTo = NOTHING;
+        loseReplyTo = Set.of();
         return true;
     }
 
