@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -45,18 +46,19 @@ type player struct {
 	server  *exec.Cmd
 	gone    chan error // gets the server's end
 	clients map[string]*client
-	flags   []string // system properties of the server
-	lines   []string // of zoo.cfg, beyond the usual ones
-	started int      // clients
+	config  string // the path of zoo.cfg
+	flags   string // system properties of the server
+	started int    // clients
 }
 
-// usual is the configuration of every server: whatever a command may want is switched on, and a
-// tick is short, so that a session of the shortest length is over in a second.
+// usual is the configuration of every server: whatever a command may want is switched on. A tick is
+// short, so that a session may be; but one that asks for the program's 30 s gets them.
 const usual = `dataDir=%s
 clientPort=%d
 clientPortAddress=127.0.0.1
 admin.enableServer=false
 tickTime=500
+maxSessionTimeout=40000
 extendedTypesEnabled=true
 4lw.commands.whitelist=*
 `
@@ -101,6 +103,8 @@ func (p *player) step(ctx context.Context, step Step) ([]string, error) {
 		return nil, errors.New("no [server] yet")
 	}
 	switch step.Kind {
+	case "restart":
+		return nil, errors.Join(p.stop(), p.launch(ctx))
 	case "start":
 		if p.clients[step.Client] != nil && !p.clients[step.Client].exited {
 			return nil, errors.New("it runs already")
@@ -167,22 +171,26 @@ func (p *player) serve(ctx context.Context, words []string) error {
 	p.address = "127.0.0.1:" + strconv.Itoa(port)
 	text := fmt.Sprintf(usual, filepath.Join(p.Folder, "data"), port)
 	// With NIO a request to connect may lie unanswered at the start, see compat/README.md.
-	flags := "-Dzookeeper.serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory"
+	p.flags = "-Dzookeeper.serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory"
 	for _, word := range words {
 		if strings.HasPrefix(word, "-D") {
-			flags += " " + word
+			p.flags += " " + word
 		} else {
 			text += word + "\n"
 		}
 	}
-	config := filepath.Join(p.Folder, "zoo.cfg")
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+	p.config = filepath.Join(p.Folder, "zoo.cfg")
+	if err := os.WriteFile(p.config, []byte(text), 0o644); err != nil {
 		return err
 	}
-	cmd := exec.Command(p.Server[0], append(p.Server[1:], config)...)
+	return p.launch(ctx)
+}
+
+// launch starts the server as it was configured, and waits until it serves.
+func (p *player) launch(ctx context.Context) error {
+	cmd := exec.Command(p.Server[0], append(slices.Clone(p.Server[1:]), p.config)...)
 	cmd.Dir = p.Folder
-	cmd.Env = append(append(append([]string(nil), p.Env...), p.ServerEnv...),
-		"SERVER_JVMFLAGS="+flags)
+	cmd.Env = slices.Concat(p.Env, p.ServerEnv, []string{"SERVER_JVMFLAGS=" + p.flags})
 	if err := cmd.Start(); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@
 // Lines of these kinds make a step:
 //
 //	[server] KEY=VALUE -Dkey=value ...   starts the server with more settings than the usual ones
+//	[restart]                            ends it, and starts it again on its data
 //	[file] NAME TEXT                     appends a line to a file; <dir>/NAME is its path
 //	[start] CLIENT ARGS...               starts zkCli; -server <server> comes before ARGS
 //	CLIENT> COMMAND                      types the command and waits for the next prompt
@@ -65,7 +66,7 @@ type Step struct {
 }
 
 // kinds says which steps there are, and which of them name a client.
-var kinds = map[string]bool{"server": false, "file": false, "start": true, "await": true,
+var kinds = map[string]bool{"server": false, "restart": false, "file": false, "start": true, "await": true,
 	"run": false, "end": true}
 
 // Parse reads a script.
