@@ -58,6 +58,10 @@ oracle: # compare REQUESTS (20000) requests with a real ZooKeeper 3.9.4; SEED=7 
 oracle-mutants: # find each difference planted for the oracle; SEED=7, ARGS for more flags
 	$(GO) run -tags mutants ./fuzz/oracle -mutants $(if $(SEED),-seed $(SEED)) $(ARGS)
 
+.PHONY: migration
+migration: # move a killed ZooKeeper's data here and back, compare by kazoo; ARGS='-packs gz,snappy'
+	$(GO) run ./compat/migration $(ARGS)
+
 .PHONY: image
 image: # build the container image TAG (vivarium:latest) with docker, podman or buildah; ARGS='-arch arm64'
 	$(GO) run ./deploy/container $(if $(TAG),-tag $(TAG)) $(ARGS)

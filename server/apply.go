@@ -104,11 +104,11 @@ func (s *Server) report(r *replication.Report) bool {
 func (s *Server) nowServing() {
 	s.servingOnce.Do(func() {
 		state := s.member.Local.State
+		close(s.serving) // before the line: who reads it and asks is answered
 		s.log.Info("serving", "address", s.listener.Addr().String(),
 			"znodes", state.NodeCount(), "sessions", state.SessionCount(),
 			"zxid", state.LastZxid().String(), "replayed", s.replayed,
 			"took", time.Since(s.started).Round(time.Millisecond).String())
-		close(s.serving)
 	})
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -59,5 +61,46 @@ func TestStatus(t *testing.T) {
 		if _, err := server.AskStatus(dir, patience); !errors.Is(err, server.ErrNotRunning) {
 			t.Errorf("AskStatus(%q) = %v, want ErrNotRunning", dir, err)
 		}
+	}
+}
+
+// serveWatcher is a log that looks, at the line which says that the server serves, whether it does.
+type serveWatcher struct {
+	slog.Handler
+	s  *server.Server
+	is chan bool
+}
+
+func (h *serveWatcher) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "serving" {
+		select {
+		case <-h.s.Serving():
+			h.is <- true
+		default:
+			h.is <- false
+		}
+	}
+	return nil
+}
+
+// TestServingIsTrue holds the line in the log to its word: who reads it and asks a four-letter
+// word was told that nobody is served yet.
+func TestServingIsTrue(t *testing.T) {
+	h := &serveWatcher{Handler: slog.NewTextHandler(io.Discard, nil), is: make(chan bool, 1)}
+	var err error
+	h.s, err = server.New(server.Options{Logger: slog.New(h), Config: &config.Config{
+		DataDir: t.TempDir(), ClientAddress: "127.0.0.1:0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- h.s.Run(ctx) }()
+	if !<-h.is {
+		t.Error("the log says serving before the server does")
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
