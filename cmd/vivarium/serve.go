@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 
 	"github.com/spf13/cobra"
+	"github.com/vivariumdb/vivarium/replication/store"
 	"github.com/vivariumdb/vivarium/server"
 	"github.com/vivariumdb/vivarium/server/config"
 )
@@ -79,6 +81,11 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 	limitMemory(logger)
 	loadFast()
 	s, err := server.New(server.Options{Config: cfg, Logger: logger, Version: buildVersion()})
+	var foreign *store.ZooKeeperDataError
+	if errors.As(err, &foreign) {
+		return fmt.Errorf("%w; vivarium import --from %s --to DIRECTORY makes one of it", err,
+			foreign.Dir)
+	}
 	if err != nil {
 		return err
 	}
