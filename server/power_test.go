@@ -44,10 +44,6 @@ func init() {
 func TestPower(t *testing.T) {
 	p := newPowerTest(t)
 	p.noSync = power.sync == "no"
-	if err := mutant.Select(power.mutant); err != nil {
-		t.Fatal(err)
-	}
-	defer mutant.Select("")
 	if err := p.run(power.failures); err != nil {
 		t.Fatalf("%v\nseed %d\n%s", err, p.seed, p.table())
 	}
@@ -61,10 +57,11 @@ func TestPower(t *testing.T) {
 		p.mustFail(200)
 	})
 	t.Run("acknowledged before the sync", func(t *testing.T) {
+		p := newPowerTest(t)
 		if mutant.Select("store-ack-before-sync") != nil {
 			t.Skip("needs -tags mutants")
 		}
-		newPowerTest(t).mustFail(200)
+		p.mustFail(200)
 	})
 }
 
@@ -92,6 +89,10 @@ type powerRow struct {
 }
 
 func newPowerTest(t *testing.T) *powerTest {
+	if err := mutant.Select(power.mutant); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mutant.Select("") })
 	p := &powerTest{t: t, seed: power.seed, rows: map[string]*powerRow{}}
 	if p.seed == 0 {
 		p.seed = uint64(time.Now().UnixNano())
