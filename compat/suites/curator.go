@@ -167,22 +167,21 @@ func alternatives(ids []string) string {
 func beside(ctx context.Context, server process, work func(ctx context.Context) error) error {
 	workCtx, endWork := context.WithCancelCause(ctx)
 	serverCtx, endServer := context.WithCancelCause(ctx)
-	done := errors.New("the work is done")
 	ended := make(chan error, 1)
 	go func() {
 		err := server.Run(serverCtx)
-		if !errors.Is(err, done) {
-			endWork(fmt.Errorf("the server ended: %w", err))
+		if serverCtx.Err() != nil {
+			ended <- nil // it was told to
+			return
 		}
+		err = fmt.Errorf("the server ended: %w", err)
+		endWork(err)
 		ended <- err
 	}()
 	err := work(workCtx)
-	endServer(done)
+	endServer(nil)
 	endWork(nil)
-	if serverErr := <-ended; !errors.Is(serverErr, done) {
-		err = errors.Join(err, serverErr)
-	}
-	return err
+	return errors.Join(err, <-ended)
 }
 
 // playScenarios runs the program and hands its lines to m as results.

@@ -1,6 +1,6 @@
 // Command suites runs the clients of others, unchanged, against this server and against the real
-// ZooKeeper, and compares what they say: kazoo's own suite, the tests of go-zookeeper, and scripts
-// for ZooKeeper's own command line.
+// ZooKeeper, and compares what they say: kazoo's own suite, the tests of go-zookeeper, scripts for
+// ZooKeeper's own command line, and what Curator's recipes do between clients.
 //
 // It sets itself up in .cache/compat at the root of the project: a virtual environment with kazoo,
 // the sources of go-zookeeper, the jars of ZooKeeper, and the server built from this tree. Then
@@ -202,6 +202,7 @@ var suites = []struct {
 	{zkcliName, func(s setup) suite {
 		return &zkcliSuite{cache: s.cache, record: s.opts.Record}
 	}},
+	{curatorName, func(s setup) suite { return &curatorSuite{cache: s.cache} }},
 }
 
 // suiteNames returns the names of all suites.
