@@ -56,8 +56,8 @@ var passing = map[string]bool{"CONNECTING": true, "AUTH_FAILED": true}
 // which a client that ends prints or not.
 var transient = regexp.MustCompile(`state:(SyncConnected type:None|Closed)`)
 
-// startClient starts zkCli. dir is its working directory.
-func startClient(ctx context.Context, s Setup, dir, log string, args []string) (*client, error) {
+// startClient starts zkCli in dir. It runs until it ends by itself, end or kill.
+func startClient(s Setup, dir, log string, args []string) (*client, error) {
 	// The first compiler and the serial collector halve the start. The program's log goes to a
 	// file: what is left is what it prints.
 	args = append([]string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m",
@@ -66,7 +66,7 @@ func startClient(ctx context.Context, s Setup, dir, log string, args []string) (
 		"-Djline.terminal=jline.UnsupportedTerminal", "-Djline.inputrc=/dev/null",
 		"-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.logFile=" + log,
 		"-cp", s.Classpath, "org.apache.zookeeper.ZooKeeperMain"}, args...)
-	c := &client{cmd: exec.CommandContext(ctx, s.Java, args...), more: make(chan struct{}, 1)}
+	c := &client{cmd: exec.Command(s.Java, args...), more: make(chan struct{}, 1)}
 	c.cmd.Dir, c.cmd.Env = dir, append(s.Env, "LC_ALL=C.UTF-8")
 	var err error
 	if c.input, err = c.cmd.StdinPipe(); err != nil {
@@ -258,11 +258,15 @@ func (c *client) end(ctx context.Context) ([]string, error) {
 	return c.finish()
 }
 
-// kill ends the program if it still runs.
+// kill ends the program if it still runs, and waits for the last of its output.
 func (c *client) kill() {
-	if !c.exited {
-		_ = c.cmd.Process.Kill() // it may have ended by itself
-		_ = c.cmd.Wait()         // says that it was killed
+	if c.exited {
+		return
+	}
+	_ = c.cmd.Process.Kill() // it may have ended by itself
+	_ = c.cmd.Wait()         // says that it was killed
+	for !c.take() {
+		<-c.more
 	}
 }
 

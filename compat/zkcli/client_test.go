@@ -16,7 +16,7 @@ func stub(t *testing.T, script string) *client {
 	if err := os.WriteFile(java, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	c, err := startClient(t.Context(), Setup{Java: java}, dir, "log", nil)
+	c, err := startClient(Setup{Java: java}, dir, "log", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

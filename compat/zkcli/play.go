@@ -81,6 +81,9 @@ func (s *Script) Play(ctx context.Context, setup Setup) ([][]string, error) {
 		c.kill()
 	}
 	err = errors.Join(err, p.stop())
+	if p.address == "" {
+		return got, err // nothing ran
+	}
 	m := &masker{began: p.began, ended: time.Now(),
 		replace: strings.NewReplacer(p.address, "<server>", p.Folder, "<dir>")}
 	return m.mask(got), err
@@ -141,11 +144,11 @@ func (p *player) step(ctx context.Context, step Step) ([]string, error) {
 	return c.next(ctx, command)
 }
 
-// startClient starts zkCli with a log of its own. It outlives the step, not the play.
+// startClient starts zkCli with a log of its own.
 func (p *player) startClient(args []string) (*client, error) {
 	p.started++
 	log := filepath.Join(p.Folder, fmt.Sprintf("zkcli-%d.log", p.started))
-	return startClient(context.Background(), p.Setup, p.Folder, log, args)
+	return startClient(p.Setup, p.Folder, log, args)
 }
 
 // appendFile appends a line to a file in the folder.
@@ -224,12 +227,14 @@ func (p *player) stop() error {
 	if p.server == nil {
 		return nil
 	}
-	_ = p.server.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+	server := p.server
+	p.server = nil
+	_ = server.Process.Signal(syscall.SIGTERM) // it may have ended by itself
 	select {
 	case <-p.gone: // its exit status is how a server says that it got the signal
 		return nil
 	case <-time.After(stopTime):
-		_ = p.server.Process.Kill() // as above
+		_ = server.Process.Kill() // as above
 		<-p.gone
 		return fmt.Errorf("the server has not ended %s after SIGTERM", stopTime)
 	}

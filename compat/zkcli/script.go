@@ -66,8 +66,8 @@ type Step struct {
 }
 
 // kinds says which steps there are, and which of them name a client.
-var kinds = map[string]bool{"server": false, "restart": false, "file": false, "start": true, "await": true,
-	"run": false, "end": true}
+var kinds = map[string]bool{"server": false, "restart": false, "file": false, "run": false,
+	"start": true, "await": true, "end": true}
 
 // Parse reads a script.
 func Parse(name, text string) (*Script, error) {
