@@ -52,5 +52,6 @@ func (s *Server) welcome(nc net.Conn) {
 		nc.Close()
 		return
 	}
-	s.feeders.Go(c.serve)
+	s.feeders.Add(1) // until finish
+	go c.serve()
 }

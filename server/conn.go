@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -26,29 +27,39 @@ type connection struct {
 	// The feeder's.
 	in      []byte // what was read and not used up yet; nil while idle
 	used    int    // of in
+	had     []byte // what the Conn had before memory was lent to it
+	lent    bool
 	tryRead func(fd uintptr) bool
-	readErr error // of the last tryRead
+	tryOnce func(fd uintptr) bool
+	readErr error // of the last tryRead or tryOnce
+	fd      int   // of the socket, once tryOnce was called
+	known   bool  // the parking knows the socket
+	readMs  int64 // when something was last read
+	quick   int8  // how often something came soon after, up to often
 
 	out  outbox
 	wake chan struct{} // something happened that may unblock the feeder
 	over atomic.Bool   // apply has ended it: the feeder is to look up
 
 	ending  sync.Mutex
+	parked  bool // ending: there is no feeder; who sets it to false starts one
+	kicked  bool // ending: the feeder is to look up and must not park any more
 	leaving bool // ending: the feeder has noticed, and sets the deadlines now
 }
 
 func newConnection(s *Server, nc net.Conn) *connection {
-	c := &connection{server: s, nc: nc, wake: make(chan struct{}, 1)}
+	c := &connection{server: s, nc: nc, wake: make(chan struct{}, 1), readMs: math.MinInt32}
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			c.raw = raw
 		}
 	}
-	c.tryRead, c.out.tryWrite = c.readSome, c.out.writeSome
+	c.tryRead, c.tryOnce, c.out.tryWrite = c.readSome, c.readOnce, c.out.writeSome
 	return c
 }
 
-// serve is the feeder: it lives as long as the connection.
+// serve is the feeder. It lives as long as the connection, or until it parks: then another one
+// is started when there is something to do.
 func (c *connection) serve() {
 	for {
 		need := c.feed()
@@ -70,17 +81,25 @@ func (c *connection) serve() {
 			continue
 		}
 		if err := c.read(); err != nil {
-			// The deadline of a read is only ever set to make the feeder look up here.
-			if c.feed()&core.NeedClose != 0 {
-				c.lastWords()
-				err = nil
-			} else if fault := c.out.fault(); fault != nil {
-				err = fault
+			if err != errParked { // then c is somebody else's
+				c.ended(err)
 			}
-			c.finish(err)
 			return
 		}
+		c.pace()
 	}
+}
+
+// ended takes leave of a connection of which nothing can be read any more.
+func (c *connection) ended(err error) {
+	// The deadline of a read is only ever set to make the feeder look up here.
+	if c.feed()&core.NeedClose != 0 {
+		c.lastWords()
+		err = nil
+	} else if fault := c.out.fault(); fault != nil {
+		err = fault
+	}
+	c.finish(err)
 }
 
 // feed gives the Conn what was read until it needs more bytes, has to wait or is over.
@@ -93,7 +112,6 @@ func (c *connection) feed() core.Need {
 		s.state.RLock()
 		c.conn.Wrote(c.out.written.Load())
 		need := core.NeedNothing
-		had := c.conn.Lend(lend())
 		for n := 0; ; n++ {
 			need = c.conn.Next(local, c.in[c.used:], now)
 			if !need.Feedable() || n == requests || n > 0 && c.conn.Unsent() > replies {
@@ -103,8 +121,11 @@ func (c *connection) feed() core.Need {
 			submitted = submitted || need&core.NeedInbox != 0
 		}
 		notice := c.conn.TakeNotice()
-		c.settle(had)
+		c.settle()
 		s.state.RUnlock()
+		if c.used == len(c.in) {
+			c.dropInput()
+		}
 		if submitted {
 			s.wakeLoop()
 		}
@@ -122,10 +143,14 @@ func (c *connection) feed() core.Need {
 	}
 }
 
-// settle takes the output over and the memory back that was lent for it; had is what the Conn
-// had before. What apply has to answer it answers into lent memory as well. The caller holds S
-// shared.
-func (c *connection) settle(had []byte) {
+// settle takes the output over and the memory back that was lent for it. What apply has to
+// answer it answers into lent memory as well. The caller holds S shared.
+func (c *connection) settle() {
+	had := c.had
+	if !c.lent {
+		had = c.conn.Lend(nil)
+	}
+	c.had, c.lent = nil, false
 	switch defers := c.conn.Defers(); {
 	case defers && cap(had) != lentSize:
 		had = lend()
@@ -150,6 +175,9 @@ func (c *connection) feedOne(local *core.Local, need core.Need, now int64) int {
 		s.inbox.Lock()
 		defer s.inbox.Unlock()
 	}
+	if !c.lent { // not before the locks: many may wait there
+		c.had, c.lent = c.conn.Lend(lend()), true
+	}
 	return c.conn.Feed(local, c.in[c.used:], now)
 }
 
@@ -166,11 +194,15 @@ func (c *connection) nudge() {
 // gets a last chance.
 func (c *connection) kickOut() {
 	c.ending.Lock()
+	c.kicked = true
 	if !c.leaving {
 		c.nc.SetReadDeadline(time.Unix(1, 0))
 		c.nc.SetWriteDeadline(time.Now().Add(patience))
 	}
 	c.ending.Unlock()
+	if c.leavePark() {
+		go c.serve()
+	}
 	c.nudge()
 }
 
@@ -206,6 +238,10 @@ func (c *connection) lastWords() {
 // unread input resets it, and a reset overtakes what was sent.
 func (c *connection) finish(err error) {
 	s := c.server
+	defer s.feeders.Done()
+	if c.known {
+		s.parking.remove(c.fd)
+	}
 	s.state.Lock()
 	s.member.Local.Closed(c.conn)
 	s.state.Unlock()

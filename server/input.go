@@ -19,11 +19,7 @@ var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 // read waits for input and reads some.
 func (c *connection) read() error {
-	rest := copy(c.in, c.in[c.used:])
-	c.in, c.used = c.in[:rest], 0
-	if rest == 0 {
-		c.dropInput()
-	}
+	c.compact()
 	if c.raw == nil {
 		c.makeRoom()
 		n, err := c.nc.Read(c.in[len(c.in):cap(c.in)])
@@ -33,10 +29,28 @@ func (c *connection) read() error {
 		}
 		return err
 	}
+	if c.quick < often {
+		// A client that is silent now and then: it may be for long.
+		if err := c.readNow(); err != errNothing {
+			return err
+		}
+		if c.park() {
+			return errParked
+		}
+	}
 	if err := c.raw.Read(c.tryRead); err != nil {
 		return err
 	}
 	return c.readErr
+}
+
+// compact drops the input that was used.
+func (c *connection) compact() {
+	rest := copy(c.in, c.in[c.used:])
+	c.in, c.used = c.in[:rest], 0
+	if rest == 0 {
+		c.dropInput()
+	}
 }
 
 // readSome reads what is there, and says whether there was anything; then it need not wait.

@@ -28,6 +28,10 @@ type outbox struct {
 // keepSpare is the most memory that a connection keeps for its next replies.
 const keepSpare = 4 << 10
 
+// smallReply is up to where a reply is copied rather than written from lent memory: among many
+// connections with a ping each, those that wait for the processor would hold 64 KiB apiece.
+const smallReply = 512
+
 // Replies of a feed go into a buffer that is lent to the Conn for as long as they are on their
 // way, so that neither does each burst grow one of its own, nor does an idle connection keep
 // one. It holds what one turn of feed answers. A buffer that its socket does not take at once is
@@ -63,9 +67,12 @@ func (o *outbox) push(conn *core.Conn, spare []byte) {
 		o.written.Add(uint64(len(b)))
 		conn.Wrote(o.written.Load())
 		giveBack(b)
-	case len(o.buf) == 0 && !o.writing:
+	case len(o.buf) == 0 && !o.writing && (len(b) > smallReply || cap(b) != lentSize):
 		o.buf = b
 	default:
+		if o.buf == nil {
+			o.buf, o.spare = o.spare, nil
+		}
 		o.buf = append(o.buf, b...)
 		giveBack(b)
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -27,10 +28,16 @@ func (s *Server) Run(ctx context.Context) error {
 	s.stages.Go(func() { s.runLoop(stop) })
 	s.stages.Go(s.runApply)
 	s.stages.Go(s.runFlush)
+	var err error
+	if s.parking, err = newParking(); err != nil {
+		s.log.Warn("silent connections will cost a goroutine each", "error", err)
+	}
+	for range runtime.GOMAXPROCS(0) {
+		s.stages.Go(s.parking.run)
+	}
 	s.feeders.Go(func() { s.accept(stopAccept) })
 	control := s.startControl()
 
-	var err error
 	select {
 	case <-ctx.Done():
 		err = s.stopOrderly()
@@ -45,6 +52,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.listener.Close()
 	s.closeConnections()
 	s.feeders.Wait()
+	s.parking.close()
 	s.applyWork.close()
 	s.flushWork.close()
 	close(stop)

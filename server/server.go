@@ -81,8 +81,9 @@ type Server struct {
 
 	kick    chan struct{} // the loop has something to do
 	nextID  atomic.Uint64
+	parking *parking
 	feeders sync.WaitGroup // accept, each connection, and who writes for it
-	stages  sync.WaitGroup // loop, apply, flush
+	stages  sync.WaitGroup // loop, apply, flush, parking
 
 	draining    atomic.Bool // no new connections
 	lingering   atomic.Int64
