@@ -20,6 +20,8 @@ type proof struct {
 	pack   string
 	report *report
 	owners []owner // sessions of the load, by id
+	// imported is what import said.
+	imported importSummary
 }
 
 // answers is all that a server was asked.
@@ -55,6 +57,9 @@ func (p *proof) prove(ctx context.Context) error {
 		return err
 	}
 	if err := p.exportData(ctx, imported, exported); err != nil {
+		return err
+	}
+	if err := p.importAgain(ctx, exported); err != nil {
 		return err
 	}
 	back, err := p.read(ctx, "export", exported, p.startZooKeeper)
@@ -121,20 +126,34 @@ func (p *proof) killUnderLoad(ctx context.Context) (string, error) {
 	return dir, nil
 }
 
+// importSummary is what import says, as far as it is used here.
+type importSummary struct {
+	Snapshot                     string
+	Logs, Repeated, Transactions int
+	Znodes, Ephemerals           int
+	Containers, TTLs             int
+	Sessions, ACLs               int
+	Digest                       string // of the State
+	TheirDigest                  string `json:"zookeeperDigest"`
+	ElapsedMs                    int64
+	Notices                      []string
+}
+
+// state is what has to be the same after a journey to ZooKeeper and back.
+func (s *importSummary) state() map[string]string {
+	return map[string]string{"digest": s.Digest, "znodes": fmt.Sprint(s.Znodes),
+		"ephemerals": fmt.Sprint(s.Ephemerals), "containers": fmt.Sprint(s.Containers),
+		"with a time to live": fmt.Sprint(s.TTLs), "sessions": fmt.Sprint(s.Sessions),
+		"lists of rights": fmt.Sprint(s.ACLs)}
+}
+
 func (p *proof) importData(ctx context.Context, from, to string) error {
-	var sum struct {
-		Snapshot       string
-		Logs, Repeated int
-		Transactions   int
-		Digest         string `json:"zookeeperDigest"`
-		ElapsedMs      int64
-		Notices        []string
-	}
-	if err := p.tool(ctx, &sum, "import", "--from", from, "--to", to); err != nil {
+	sum := &p.imported
+	if err := p.tool(ctx, sum, "import", "--from", from, "--to", to); err != nil {
 		return err
 	}
 	p.report.line("import", "%s and %d transactions of %d logs in %d ms, digest %s",
-		filepath.Base(sum.Snapshot), sum.Transactions, sum.Logs, sum.ElapsedMs, sum.Digest)
+		filepath.Base(sum.Snapshot), sum.Transactions, sum.Logs, sum.ElapsedMs, sum.TheirDigest)
 	p.report.line("", "%d changes were in the snapshot already", sum.Repeated)
 	for _, notice := range sum.Notices {
 		p.report.line("", "notice: %s", notice)
@@ -145,6 +164,18 @@ func (p *proof) importData(ctx context.Context, from, to string) error {
 		return errors.New("the snapshot was not a fuzzy one with logs behind it, so nothing is " +
 			"proven: run it again")
 	}
+	return nil
+}
+
+// importAgain compares what no client is shown, as the times to live: the digest is over all of the
+// State.
+func (p *proof) importAgain(ctx context.Context, exported string) error {
+	var again importSummary
+	to := filepath.Join(p.work, "again")
+	if err := p.tool(ctx, &again, "import", "--from", exported, "--to", to); err != nil {
+		return err
+	}
+	p.report.tables("export, imported again", "figures", p.imported.state(), again.state())
 	return nil
 }
 
