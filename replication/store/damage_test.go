@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -73,6 +74,50 @@ func TestDamageInBackground(t *testing.T) {
 		}
 		if err := d.Close(); err == nil {
 			t.Errorf("Close() after BackgroundError(%v) = nil", test.err)
+		}
+	}
+}
+
+// markerFS takes copies of the disk as a power failure would leave it when one of pebble's markers
+// has just been created, and any part of the names in its directory may be durable.
+type markerFS struct {
+	vfs.FS
+	mem    *vfs.MemFS
+	images []*vfs.MemFS
+}
+
+func (m *markerFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := m.FS.Create(name, c)
+	if err == nil && strings.HasPrefix(m.PathBase(name), "marker.") {
+		for seed := range uint64(20) {
+			m.images = append(m.images, m.mem.CrashClone(vfs.CrashCloneCfg{
+				UnsyncedDataPercent: 50, RNG: rand.New(rand.NewPCG(seed, 1))}))
+		}
+	}
+	return f, err
+}
+
+// TestMarkerBeforeItsFile: a marker never gets durable before the MANIFEST that it names.
+func TestMarkerBeforeItsFile(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	m := &markerFS{FS: mem, mem: mem}
+	for start := range uint64(3) {
+		d, _, err := Open(m, testOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustLog(t, d, hardState{1, 1, start + 1}, newEntries(1, start+1, 1, 10))
+		mustCheckpoint(t, d, 1, start+1, "a=1")
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(m.images) < 60 {
+		t.Fatalf("%d copies", len(m.images))
+	}
+	for i, image := range m.images {
+		if got := reopen(image); got.err != nil {
+			t.Errorf("copy %d: %v", i, got.err)
 		}
 	}
 }

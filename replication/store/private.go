@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -30,8 +31,15 @@ func newPrivateFS(inner vfs.FS) privateFS {
 // Unwrap returns the file system beneath.
 func (p privateFS) Unwrap() vfs.FS { return p.FS }
 
-// Create creates a file that is the owner's alone.
+// Create creates a file that is the owner's alone. Pebble's markers are files whose names name
+// others: pebble makes both names durable with one sync of the directory, and a power failure
+// before it may leave the marker without the file. So what is there is made durable first.
 func (p privateFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.HasPrefix(p.PathBase(name), "marker.") {
+		if err := syncDir(p.FS, p.PathDir(name)); err != nil {
+			return nil, err
+		}
+	}
 	f, err := p.FS.Create(name, c)
 	return p.restrict(name, f, err)
 }
