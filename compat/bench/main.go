@@ -2,6 +2,8 @@
 // writes docs/BENCHMARKS.md.
 //
 //	go run ./compat/bench [-rounds 3] [-only 'read|write'] [-out file]
+//	go run ./compat/bench -memory       a million znodes, 10,000 sessions: docs/MEMORY.md
+//	go run ./compat/bench -soak 30m     memory under a mixed load: docs/ENDURANCE.md
 //
 // The three servers run on loopback with data of their own, all the time: what drifts on the
 // machine drifts for all. Each load is put on one after the other, round by round, by
@@ -28,6 +30,7 @@ type flags struct {
 	jvm              time.Duration
 	only             *regexp.Regexp
 	memory           bool
+	soak             time.Duration
 	out              string
 }
 
@@ -50,7 +53,9 @@ func parse() (flags, error) {
 	flag.StringVar(&only, "only", "", "`regexp` of the loads to put on, as 'read 16x16'")
 	flag.BoolVar(&f.memory, "memory", false,
 		"measure a million znodes and 10,000 idle sessions instead: some 5 minutes")
-	flag.StringVar(&f.out, "out", "", "`file` to write (default docs/BENCHMARKS.md; - for none)")
+	flag.DurationVar(&f.soak, "soak", 0,
+		"keep a server under mixed load for so long instead, and watch its memory")
+	flag.StringVar(&f.out, "out", "", "`file` to write (default one in docs; - to print)")
 	flag.Parse()
 	var err error
 	f.only, err = regexp.Compile(only)
@@ -74,8 +79,11 @@ func run(ctx context.Context) error {
 	if err := b.build(ctx); err != nil {
 		return err
 	}
-	if f.memory {
+	switch {
+	case f.memory:
 		return b.measureMemory(ctx)
+	case f.soak > 0:
+		return b.soakRun(ctx)
 	}
 	servers, err := b.startAll(ctx)
 	for _, s := range servers {

@@ -82,6 +82,7 @@ func (b *bench) write(ctx context.Context, rows []row) error {
 	fmt.Fprintf(&t, "# Benchmarks\n\nWritten by `%s`; do not edit. Figures move by a third "+
 		"from hour to hour:\ncompare within one table.\n\n", b.command())
 	b.machine(ctx, &t)
+	b.conditions(&t)
 	if why := void(rows); why != "" {
 		fmt.Fprintf(&t, "**This table is void**: %s.\n\n", why)
 	} else {
@@ -93,15 +94,29 @@ func (b *bench) write(ctx context.Context, rows []row) error {
 	if err := b.profiles(ctx, &t); err != nil {
 		return err
 	}
+	return b.publish("BENCHMARKS.md", t.String())
+}
+
+// publish writes a document of docs, or where the flags say.
+func (b *bench) publish(name, text string) error {
 	if b.out == "-" {
-		fmt.Println(t.String())
+		fmt.Println(text)
 		return nil
 	}
 	path := b.out
 	if path == "" {
-		path = filepath.Join(b.root, "docs", "BENCHMARKS.md")
+		path = filepath.Join(b.root, "docs", name)
 	}
-	return os.WriteFile(path, []byte(t.String()), 0o644)
+	return os.WriteFile(path, []byte(text), 0o644)
+}
+
+// commit is that of what is measured.
+func (b *bench) commit(ctx context.Context) string {
+	text, err := b.output(ctx, "git", "rev-parse", "--short", "HEAD")
+	if err != nil {
+		return "an unknown commit"
+	}
+	return strings.TrimSpace(text)
 }
 
 // command is what repeats this.
@@ -136,6 +151,10 @@ func (b *bench) machine(ctx context.Context, t *strings.Builder) {
 		first(b.output(ctx, "git", "describe", "--always", "--dirty")), runtime.Version())
 	fmt.Fprintf(t, "- ZooKeeper %s with %s on %s\n", first(version, versionErr), javaHeap,
 		first(java, javaErr))
+}
+
+// conditions says how the rates were measured.
+func (b *bench) conditions(t *strings.Builder) {
 	fmt.Fprintf(t, "- null: compat/nullserver, the limit: the same framing and no work\n")
 	fmt.Fprintf(t, "- one server of each, fsync on, loopback, 1 KiB values, 10,000 znodes; "+
 		"%d rounds in turn,\n  %v each after %v of warming up; ZooKeeper warmed up for %v\n",
