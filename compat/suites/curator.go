@@ -25,6 +25,7 @@ const (
 // One server is started for a run, and the scenarios are played on it, several at a time.
 type curatorSuite struct {
 	cache   Cache
+	flaws   bool   // plant flaws, and want each scenario to notice one
 	dir     string // where Maven builds
 	java    string
 	version string
@@ -137,8 +138,12 @@ func (s *curatorSuite) Run(ctx context.Context, job Job) error {
 		Env: append([]string{"COMPAT_LOGS=" + job.Logs, "SERVER_JVMFLAGS=" + curatorFlags},
 			job.Server.Env...),
 	}
-	program := s.program("-only", "^("+alternatives(job.IDs)+")$",
-		fmt.Sprintf("127.0.0.1:%d", port))
+	args := []string{"-only", "^(" + alternatives(job.IDs) + ")$"}
+	if s.flaws {
+		// What waits in vain does so until the deadline, most of them at the same time.
+		args = append(args, "-flaws", "-deadline", "20", "-jobs", "16")
+	}
+	program := s.program(append(args, fmt.Sprintf("127.0.0.1:%d", port))...)
 	program.Stderr = log
 	return beside(ctx, server, func(ctx context.Context) error {
 		return playScenarios(ctx, program, output, job.Monitor)

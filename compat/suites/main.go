@@ -49,6 +49,8 @@ type Options struct {
 	// Record writes ZooKeeper's results to testdata/expected.json, and what zkCli printed to its
 	// scripts.
 	Record bool
+	// Flaws holds the scenarios of Curator against flaws planted between clients and server.
+	Flaws bool
 	// Verbose prints a line per test.
 	Verbose bool
 }
@@ -84,6 +86,8 @@ func parseFlags(args []string, usage io.Writer) (Options, error) {
 	flags.DurationVar(&opts.Timeout, "timeout", 15*time.Minute, "end a suite after this `time`")
 	flags.StringVar(&opts.Out, "out", "", "`folder` for logs and reports (default in the cache)")
 	flags.BoolVar(&opts.Record, "record", false, "write what ZooKeeper does to the record")
+	flags.BoolVar(&opts.Flaws, "flaws", false,
+		"break what Curator's clients see: each scenario has to notice")
 	flags.BoolVar(&opts.Verbose, "v", false, "print a line per test")
 	if err := flags.Parse(args); err != nil {
 		return opts, err
@@ -106,6 +110,9 @@ func parseFlags(args []string, usage io.Writer) (Options, error) {
 	}
 	if opts.Record && (pattern != "" || !slices.Contains(opts.Servers, zooKeeper)) {
 		faults = append(faults, errors.New("-record wants a whole run that includes ZooKeeper"))
+	}
+	if opts.Flaws && (suite != curatorName || opts.Record) {
+		faults = append(faults, errors.New("-flaws wants -suite curator, and is not recorded"))
 	}
 	if opts.Kazoo == "" {
 		opts.Kazoo = "recorded"
@@ -202,7 +209,9 @@ var suites = []struct {
 	{zkcliName, func(s setup) suite {
 		return &zkcliSuite{cache: s.cache, record: s.opts.Record}
 	}},
-	{curatorName, func(s setup) suite { return &curatorSuite{cache: s.cache} }},
+	{curatorName, func(s setup) suite {
+		return &curatorSuite{cache: s.cache, flaws: s.opts.Flaws}
+	}},
 }
 
 // suiteNames returns the names of all suites.

@@ -30,6 +30,8 @@ func TestParseFlags(t *testing.T) {
 		{"-server vivarium -record", nil, "", "-record wants a whole run"},
 		{"-run Lock -record", nil, "", "-record wants a whole run"},
 		{"-run (", nil, "", "-run: error parsing regexp"},
+		{"-flaws", nil, "", "-flaws wants -suite curator"},
+		{"-flaws -suite curator -record", nil, "", "-flaws wants -suite curator"},
 		{"kazoo", nil, "", `unexpected argument "kazoo"`},
 	}
 	for _, tt := range tests {

@@ -180,7 +180,9 @@ final class Connections {
         lostOnce(a);
         List<String> names = w.children(w.path("top"));
         World.equal("znodes", names.size(), 1);
-        World.equal("what it says it made", made.peek(), "0 " + w.path("top/" + names.get(0)));
+        String name = w.path("top/" + names.get(0));
+        World.equal("what it says it made", made.peek(), "0 " + name);
+        World.equal("its owner", w.owner(name), World.session(a.client()));
     }
 
     /**

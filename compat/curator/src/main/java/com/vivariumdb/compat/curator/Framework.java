@@ -377,20 +377,24 @@ final class Framework {
         }
     }
 
+    /** In the background, one that is done and one that is refused. */
     private static void inBackground(World w) throws Exception {
         CuratorFramework a = w.client();
         CompletableFuture<CuratorEvent> good = new CompletableFuture<>();
         CompletableFuture<CuratorEvent> bad = new CompletableFuture<>();
-        CuratorOp make = a.transactionOp().create().forPath(w.path("x"), World.bytes("1"));
-        CuratorOp check = a.transactionOp().check().withVersion(0).forPath(w.path("x"));
-        a.transaction().inBackground((c, e) -> good.complete(e)).forOperations(make, check);
-        a.transaction().inBackground((c, e) -> bad.complete(e)).forOperations(check, make);
+        CuratorOp one = a.transactionOp().create().forPath(w.path("x"), World.bytes("1"));
+        CuratorOp two = a.transactionOp().setData().forPath(w.path("x"), World.bytes("2"));
+        CuratorOp old = a.transactionOp().check().withVersion(0).forPath(w.path("x"));
+        CuratorOp other = a.transactionOp().create().forPath(w.path("y"));
+        a.transaction().inBackground((c, e) -> good.complete(e)).forOperations(one, two);
+        a.transaction().inBackground((c, e) -> bad.complete(e)).forOperations(other, old);
         CuratorEvent e = w.get(good, "the first's end");
         World.equal("the first's result", Code.get(e.getResultCode()), Code.OK);
         World.equal("its results", e.getOpResults().size(), 2);
         e = w.get(bad, "the second's end");
-        World.equal("the second's result", Code.get(e.getResultCode()), Code.NODEEXISTS);
-        World.equal("the data", w.text(w.path("x")), "1");
+        World.equal("the second's result", Code.get(e.getResultCode()), Code.BADVERSION);
+        World.equal("the data", w.text(w.path("x")), "2");
+        World.check(!w.exists(w.path("y")), "half a transaction was done");
     }
 
     private static void as(CuratorFrameworkFactory.Builder b, String who) {

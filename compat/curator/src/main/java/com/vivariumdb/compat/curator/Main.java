@@ -1,8 +1,10 @@
 package com.vivariumdb.compat.curator;
 
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -13,17 +15,20 @@ import java.util.regex.Pattern;
 import org.apache.curator.framework.CuratorFramework;
 import org.apache.curator.framework.CuratorFrameworkFactory;
 import org.apache.curator.retry.RetryNTimes;
+import org.apache.zookeeper.KeeperException;
 
 /**
  * Plays Curator's recipes between clients of a server and says of each scenario whether its
  * outcome was the promised one:
  *
  * <pre>
- * scenarios [-only regexp] [-list] [-jobs n] [-deadline seconds] [-flaw name] host:port
+ * scenarios [-only regexp] [-list] [-jobs n] [-deadline seconds] [-flaw name | -flaws] host:port
  * </pre>
  *
  * One line per scenario, a summary, and an exit status: 0 if all are ok, 1 if one failed, 2 if the
- * arguments are wrong or the server cannot be reached. -flaw breaks what the clients see.
+ * arguments are wrong or the server cannot be reached. -flaw breaks what the clients see. -flaws
+ * tries the scenarios themselves: ok is one that passes with the server as it is, and that fails
+ * with at least one of the flaws.
  */
 public final class Main {
     private Pattern only = Pattern.compile("");
@@ -31,7 +36,10 @@ public final class Main {
     private int jobs = 4;
     private int seconds = 90;
     private Flaw flaw = Flaw.NONE;
+    private boolean flaws;
     private String server;
+    /** Where clients find the server with each flaw. */
+    private final Map<Flaw, String> addresses = new EnumMap<>(Flaw.class);
 
     private Main() {}
 
@@ -53,6 +61,7 @@ public final class Main {
                 case "-only" -> only = Pattern.compile(value(args, ++i));
                 case "-jobs" -> jobs = Integer.parseInt(value(args, ++i));
                 case "-deadline" -> seconds = Integer.parseInt(value(args, ++i));
+                case "-flaws" -> flaws = true;
                 case "-flaw" -> flaw = Flaw.valueOf(value(args, ++i).toUpperCase(Locale.ROOT));
                 default -> {
                     if (args[i].startsWith("-") || server != null) {
@@ -103,7 +112,9 @@ public final class Main {
             System.err.println("scenarios: -only " + only + " matches none");
             return 2;
         }
-        String address = flaw == Flaw.NONE ? server : new Proxy(server, flaw).address();
+        for (Flaw f : Flaw.values()) {
+            addresses.put(f, f == Flaw.NONE ? server : new Proxy(server, f).address());
+        }
         try (CuratorFramework observer =
                 CuratorFrameworkFactory.newClient(server, new RetryNTimes(600, 50))) {
             observer.start();
@@ -113,8 +124,12 @@ public final class Main {
             }
             // A run leaves nothing to a later one with the same server.
             String top = "/curator-" + Long.toHexString(World.session(observer));
-            int failed = play(chosen, observer, address, top);
-            observer.delete().quietly().deletingChildrenIfNeeded().forPath(top);
+            int failed = play(chosen, observer, top);
+            try {
+                observer.delete().quietly().deletingChildrenIfNeeded().forPath(top);
+            } catch (KeeperException e) {
+                // Clients that a failed scenario left behind are still at work there.
+            }
             System.out.printf(
                     "%d scenarios, %d ok, %d failed%n",
                     chosen.size(), chosen.size() - failed, failed);
@@ -122,14 +137,13 @@ public final class Main {
         }
     }
 
-    private int play(
-            List<Scenario> chosen, CuratorFramework observer, String address, String top)
+    private int play(List<Scenario> chosen, CuratorFramework observer, String top)
             throws Exception {
         ExecutorService workers = Executors.newFixedThreadPool(jobs, World.daemons("scenario"));
         List<Future<Boolean>> results = new ArrayList<>();
         for (Scenario s : chosen) {
             String path = top + "/" + s.name().replaceAll("[^A-Za-z0-9]+", "-");
-            results.add(workers.submit(() -> play(s, observer, address, path)));
+            results.add(workers.submit(() -> report(s, observer, path)));
         }
         int failed = 0;
         for (Future<Boolean> r : results) {
@@ -139,27 +153,54 @@ public final class Main {
     }
 
     /** Plays one scenario and prints its line. */
-    private boolean play(Scenario s, CuratorFramework observer, String address, String path) {
+    private boolean report(Scenario s, CuratorFramework observer, String path) {
         long start = System.nanoTime();
-        String reason = outcome(s, observer, address, path);
+        boolean ok;
+        String words;
+        if (flaws) {
+            words = outcome(s, observer, Flaw.NONE, path);
+            ok = words == null;
+            if (ok) {
+                words = noticed(s, observer, path);
+                ok = words != null;
+                words = ok ? words : "notices no flaw";
+            }
+        } else {
+            words = outcome(s, observer, flaw, path);
+            ok = words == null;
+        }
         double took = (System.nanoTime() - start) / 1e9;
         synchronized (System.out) {
             System.out.printf(
                     Locale.ROOT,
                     "%-6s  %s (%.2f s)%s%n",
-                    reason == null ? "ok" : "FAILED",
+                    ok ? "ok" : "FAILED",
                     s.name(),
                     took,
-                    reason == null ? "" : ": " + reason.replaceAll("\\s+", " "));
+                    words == null ? "" : ": " + words.replaceAll("\\s+", " "));
             System.out.flush();
         }
-        return reason == null;
+        return ok;
+    }
+
+    /** The first flaw that the scenario fails with, and how; null if there is none. */
+    private String noticed(Scenario s, CuratorFramework observer, String path) {
+        for (Flaw f : Flaw.values()) {
+            if (f == Flaw.NONE) {
+                continue;
+            }
+            String reason = outcome(s, observer, f, path + "-" + f);
+            if (reason != null) {
+                return "notices " + f + ": " + reason;
+            }
+        }
+        return null;
     }
 
     /** Plays one scenario; null, or why its outcome is wrong. */
-    private String outcome(Scenario s, CuratorFramework observer, String address, String path) {
+    private String outcome(Scenario s, CuratorFramework observer, Flaw with, String path) {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
-        World w = new World(address, observer, path, deadline);
+        World w = new World(addresses.get(with), observer, path, deadline);
         Thread[] player = new Thread[1];
         ExecutorService body =
                 Executors.newSingleThreadExecutor(
