@@ -163,7 +163,7 @@ func (p *powerTest) draw(random *rand.Rand) *powerRun {
 	r := &powerRun{noSync: p.noSync}
 	r.logDir = []string{"/data", "/log"}[random.IntN(2)]
 	r.member = replication.Config{CheckpointBytes: pick(10<<10, 40<<10, 120<<10, 1<<30),
-		IdleTicks: pick(1, 200)}
+		IdleTicks: pick(1, 1000), TickMs: 10} // a start waits for a tick
 	r.store = store.Options{SegmentSize: pick(8<<10, 32<<10, 128<<10),
 		ReadySegments: int(pick(-1, 1, 3)), SpareSegments: int(pick(1, 4)),
 		MarkBytes: pick(1<<10, 256<<10), MarkMs: pick(1, 100), MemTableSize: 1 << 20,
