@@ -96,9 +96,9 @@ func (f *statusFlags) ask(ctx context.Context) (*statusReport, error) {
 		}
 		return askServer(ctx, f.server)
 	}
-	data, words, file := f.data, "", f.config
+	data, words := f.data, ""
 	if data == "" {
-		file = configFile(f.config)
+		file := configFile(f.config)
 		cfg, _, err := config.Load(config.Sources{File: file, Properties: f.properties,
 			JVMFlags: os.Getenv("SERVER_JVMFLAGS")})
 		if err != nil {

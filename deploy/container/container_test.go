@@ -134,14 +134,14 @@ func (img *image) start(t *testing.T, asRoot bool, env []string, args ...string)
 }
 
 // end waits until the container has ended and returns how, and what it said.
-func (c *container) end(t *testing.T) (error, string) {
+func (c *container) end(t *testing.T) (said string, err error) {
 	t.Helper()
 	select {
 	case err := <-c.done:
-		return err, c.out.String()
+		return c.out.String(), err
 	case <-time.After(patience):
 		t.Fatal("the container does not end")
-		return nil, ""
+		return "", nil
 	}
 }
 
@@ -151,7 +151,7 @@ func (c *container) stop(t *testing.T) {
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	err, said := c.end(t)
+	said, err := c.end(t)
 	if err != nil || !strings.Contains(said, "msg=stopped") {
 		t.Fatalf("SIGTERM: %v\n%s", err, said)
 	}
@@ -271,7 +271,7 @@ func TestContainerAsRoot(t *testing.T) {
 	servers, addr := onLoopback(t, 1)
 	// Who is not root is told what to do.
 	refused := img.start(t, false, []string{servers})
-	err, said := refused.end(t)
+	said, err := refused.end(t)
 	if err == nil || !strings.Contains(said, "/data must belong to user 1000: chown it, or start "+
 		"the container once as root") {
 		t.Errorf("a directory of another's: %v\n%s", err, said)
@@ -303,7 +303,7 @@ func TestContainerCommands(t *testing.T) {
 		{[]string{"bash"}, 2, `unknown command "bash"`},
 	} {
 		c := img.start(t, false, []string{"ZOOCFGDIR=/conf"}, test.args...)
-		err, said := c.end(t)
+		said, err := c.end(t)
 		if code := c.cmd.ProcessState.ExitCode(); code != test.code ||
 			!strings.Contains(said, test.want) {
 			t.Errorf("%v: code %d, %v, %q; want code %d and %q", test.args, code, err, said,
@@ -314,5 +314,59 @@ func TestContainerCommands(t *testing.T) {
 	if out, err := scriptName.CombinedOutput(); err != nil || !bytes.HasPrefix(out,
 		[]byte("vivarium ")) {
 		t.Errorf("zkServer.sh version: %v, %s", err, out)
+	}
+}
+
+// TestContainerMoves takes the volume of a ZooKeeper: as it is it is refused, and the way out that
+// is named works.
+func TestContainerMoves(t *testing.T) {
+	img := newImage(t)
+	theirs := os.DirFS("../../internal/zkdata/testdata/plain")
+	for _, name := range []string{"data", "old"} {
+		if err := os.CopyFS(filepath.Join(img.root, name), theirs); err != nil {
+			t.Fatal(err)
+		}
+		img.giveAll(t, name)
+	}
+	servers, addr := onLoopback(t, 1)
+	c := img.start(t, false, []string{servers})
+	said, err := c.end(t)
+	if err == nil || !strings.Contains(said, "vivarium import --from /data --to DIRECTORY") {
+		t.Errorf("a ZooKeeper's volume: %v\n%s", err, said)
+	}
+	if err := os.RemoveAll(filepath.Join(img.root, "data", "version-2")); err != nil {
+		t.Fatal(err)
+	}
+	c = img.start(t, false, nil, "import", "--from", "/old", "--to", "/data", "--to-log",
+		"/datalog")
+	if said, err := c.end(t); err != nil || !strings.Contains(said, "imported ") {
+		t.Fatalf("import: %v\n%s", err, said)
+	}
+	c = img.start(t, false, []string{servers})
+	img.healthy(t, c)
+	us := dial(t, addr)
+	if kids, _, err := us.Children(t.Context(), "/seq"); err != nil || len(kids) == 0 {
+		t.Errorf("/seq has the children %q, %v", kids, err)
+	}
+	_ = us.Close()
+	c.stop(t)
+}
+
+// giveAll gives everything below a directory of the image to the image's user.
+func (img *image) giveAll(t *testing.T, name string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return // it is its own
+	}
+	uid, gid, err := img.ids()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(filepath.Join(img.root, name),
+		func(path string, _ os.DirEntry, err error) error {
+			return errors.Join(err, os.Lchown(path, uid, gid))
+		})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
