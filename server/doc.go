@@ -5,6 +5,7 @@
 // # Goroutines
 //
 //	one per connection   reads, feeds the Conn, writes what its socket takes at once (conn.go)
+//	parking              one per core, for all connections whose clients are silent (park.go)
 //	writers              one for each socket that does not take all at once (outbox.go)
 //	loop                 turns the replica: mail and reports in, work out (loop.go)
 //	log                  appends: one write, one sync for all that waits (storage.go)
@@ -21,7 +22,8 @@
 //	B  Server.inbox: the stream's inbox, among holders of S shared and the loop
 //	O  outbox.mu, one per connection: its output bytes and who writes them
 //
-// Under any of them there is no system call, no channel operation, no log line and no wait
+// A connection's ending and the parking's mu are leaves: who holds one takes none of the others.
+// Under any of S, W, B and O there is no system call, no channel operation, no log line and no wait
 // (DESIGN section 7).
 //
 // # Stopping

@@ -36,22 +36,16 @@ func newParking() (*parking, error) {
 // add watches the descriptor of c for one event. known says that it was added before. A false
 // answer means that the system refuses, and that c has to wait by itself.
 func (p *parking) add(c *connection, fd int, known bool) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.set < 0 {
-		return false
-	}
 	const events = syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT
-	op := syscall.EPOLL_CTL_ADD
-	if known {
-		op = syscall.EPOLL_CTL_MOD
+	op := syscall.EPOLL_CTL_MOD
+	if !known {
+		op = syscall.EPOLL_CTL_ADD
+		p.mu.Lock()
+		p.places[fd] = c
+		p.mu.Unlock()
 	}
 	event := syscall.EpollEvent{Events: events, Fd: int32(fd)}
-	if err := syscall.EpollCtl(p.set, op, fd, &event); err != nil {
-		return false
-	}
-	p.places[fd] = c
-	return true
+	return syscall.EpollCtl(p.set, op, fd, &event) == nil // there is no set: EBADF
 }
 
 // remove frees the place of fd. The set forgets a descriptor when it is closed.
