@@ -45,7 +45,11 @@ func (p *parking) add(c *connection, fd int, known bool) bool {
 		p.mu.Unlock()
 	}
 	event := syscall.EpollEvent{Events: events, Fd: int32(fd)}
-	return syscall.EpollCtl(p.set, op, fd, &event) == nil // there is no set: EBADF
+	if err := syscall.EpollCtl(p.set, op, fd, &event); err != nil { // EBADF: there is no set
+		p.remove(fd)
+		return false
+	}
+	return true
 }
 
 // remove frees the place of fd. The set forgets a descriptor when it is closed.
