@@ -71,8 +71,13 @@ func (s *State) dropNodeItems(n *node) {
 
 func (s *State) addStatItem(n *node)  { s.sum.add(s.statItem(n)) }
 func (s *State) dropStatItem(n *node) { s.sum.sub(s.statItem(n)) }
-func (s *State) addDataItem(n *node)  { s.sum.add(s.dataItem(n)) }
 func (s *State) dropDataItem(n *node) { s.sum.sub(s.dataItem(n)) }
+
+// addDataItem takes n's data in, which is new.
+func (s *State) addDataItem(n *node) {
+	n.dataHash = hashOf(n.data, seedBytes)
+	s.sum.add(s.dataItem(n))
+}
 
 // itemPath returns the start of an item of n: its path and a NUL. Most often it is there from
 // the item before.
@@ -106,15 +111,14 @@ func (s *State) statItem(n *node) digest {
 func (s *State) dataItem(n *node) digest {
 	b := s.itemPath(n)
 	at := len(b)
-	h := hashOf(n.data, seedBytes)
-	b = binary.BigEndian.AppendUint64(b, h.hi)
-	b = binary.BigEndian.AppendUint64(b, h.lo)
+	b = binary.BigEndian.AppendUint64(b, n.dataHash.hi)
+	b = binary.BigEndian.AppendUint64(b, n.dataHash.lo)
 	if n.data == nil {
 		b = append(b, 0)
 	} else {
 		b = append(b, 1)
 	}
-	h = hashOf(b, seedData)
+	h := hashOf(b, seedData)
 	s.work.item = b[:at]
 	return h
 }

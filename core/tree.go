@@ -12,6 +12,7 @@ type node struct {
 	name     string
 	children map[string]*node // nil for a leaf that never had any
 	data     []byte           // nil is null; replaced, never written into
+	dataHash digest           // of data: what is replaced is long out of the processor's caches
 	acl      *aclList
 
 	czxid, mzxid, pzxid Zxid
