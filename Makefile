@@ -34,8 +34,9 @@ kill: # kill the server KILLS times under load, and look for all that was acknow
 	$(GO) test -count=1 -v -run TestKill ./server -kills $(or $(KILLS),50)
 
 power: # let the power fail FAILURES (1000) times; FORCESYNC=no or MUTANT=name must fail; SEED=7
-	$(GO) test -count=1 -v -timeout 60m -tags mutants -run 'TestPower$$|TestDamage|TestDisk' \
-		./server -failures $(or $(FAILURES),1000) -positions 60 -powerseed $(or $(SEED),0) \
+	$(GO) test -count=1 -v -timeout 60m -tags mutants ./server \
+		-run 'TestPower$$$(if $(FORCESYNC)$(MUTANT),,|TestDamage|TestDisk|TestSecondTry)' \
+		-failures $(or $(FAILURES),1000) -positions 60 -powerseed $(or $(SEED),0) \
 		-forcesync $(or $(FORCESYNC),yes) -mutant '$(MUTANT)'
 
 lint: # check format, vet, staticcheck and the house rules of internal/tidy

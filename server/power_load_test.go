@@ -114,7 +114,11 @@ func (c *caller) handshake(q wire.ConnectRequest) error {
 	c.o.acks.mu.Lock()
 	c.o.acks.passwords[c.session] = c.password
 	c.o.acks.mu.Unlock()
-	c.o.acks.add(ack{session: c.session, attach: q.SessionID != 0, create: q.SessionID == 0})
+	told := ack{session: c.session, attach: q.SessionID != 0, create: q.SessionID == 0}
+	if told.create {
+		told.zxid = c.session // which is its zxid
+	}
+	c.o.acks.add(told)
 	return nil
 }
 

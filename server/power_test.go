@@ -181,20 +181,28 @@ func (r *powerRun) options(fs vfs.FS) server.Options {
 // mostLives is how often a server under load goes on from what a power failure left.
 const mostLives = 3
 
+// place is a server under load: the run, and which life of its disk, from 1.
+type place struct {
+	run  uint64
+	life int
+}
+
 // one is a run on an empty disk.
 func (p *powerTest) one(number uint64, left int) (shots int, err error) {
 	random := rand.New(rand.NewPCG(p.seed, number))
-	return p.life(p.draw(random), newOutage(vfs.NewCrashableMem()), random, left, 1)
+	o := newOutage(vfs.NewCrashableMem())
+	return p.life(p.draw(random), o, random, left, place{number, 1})
 }
 
 // life loads a server, lets the power fail at the boundaries drawn, and judges each failure. It may
 // go on from one of them.
-func (p *powerTest) life(r *powerRun, o *outage, random *rand.Rand, left, lives int) (int, error) {
+func (p *powerTest) life(r *powerRun, o *outage, random *rand.Rand, left int, place place) (int,
+	error) {
 	if left <= 0 {
 		return 0, nil
 	}
-	p.lives[lives-1]++
-	o.draw(rand.New(rand.NewPCG(random.Uint64(), 1)), left, p.wanted)
+	p.lives[place.life-1]++
+	o.draw(rand.New(rand.NewPCG(p.seed, place.run<<8|uint64(place.life))), left, p.wanted)
 	acked, err := p.load(r, o, random)
 	if err != nil {
 		return 0, err
@@ -214,9 +222,10 @@ func (p *powerTest) life(r *powerRun, o *outage, random *rand.Rand, left, lives 
 			return 0, fmt.Errorf("%v: %w", s, err)
 		}
 	}
-	if n := len(o.shots); n > 0 && lives < mostLives && !p.broken() {
+	if n := len(o.shots); n > 0 && place.life < mostLives && !p.broken() {
 		s := o.shots[random.IntN(n)]
-		more, err := p.life(r, j.heir(s, s.image), random, left-n, lives+1)
+		place.life++
+		more, err := p.life(r, j.heir(s, s.image), random, left-n, place)
 		return n + more, err
 	}
 	return len(o.shots), nil
