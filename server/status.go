@@ -148,6 +148,12 @@ func (s *Server) Alive(ctx context.Context) error {
 // ErrNotRunning if there is none.
 func AskStatus(dataDir string, patience time.Duration) (*Status, error) {
 	nc, err := dialControl(dataDir, patience)
+	if errors.Is(err, ErrNotRunning) {
+		if pid := holder(dataDir); pid != "" {
+			return nil, fmt.Errorf("the server in %s, pid %s, does not answer yet: it is loading "+
+				"its data, or is about to end", dataDir, pid)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -171,6 +177,33 @@ func AskStatus(dataDir string, patience time.Duration) (*Status, error) {
 		return nil, fmt.Errorf("the server in %s gave no whole answer: %w", dataDir, err)
 	}
 	return st, nil
+}
+
+// holder is the process that holds the lock of a data directory, "" if nobody does or the system
+// does not say. The lock itself is left alone: who tries it, even for a moment, may keep a server
+// from starting.
+func holder(dataDir string) (pid string) {
+	name := filepath.Join(dataDir, lockFile)
+	text, errText := os.ReadFile(name)
+	info, errInfo := os.Stat(name)
+	locks, errLocks := os.ReadFile("/proc/locks")
+	if errors.Join(errText, errInfo, errLocks) != nil {
+		return ""
+	}
+	file, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ""
+	}
+	pid = strings.TrimSpace(string(text))
+	inode := fmt.Sprintf(":%d", file.Ino)
+	// 1: FLOCK  ADVISORY  WRITE 11879 fe:00:10248689 0 EOF
+	for line := range strings.Lines(string(locks)) {
+		f := strings.Fields(line)
+		if len(f) > 5 && f[1] == "FLOCK" && f[4] == pid && strings.HasSuffix(f[5], inode) {
+			return pid
+		}
+	}
+	return ""
 }
 
 // dialControl connects to the control socket in a data directory.

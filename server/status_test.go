@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +63,27 @@ func TestStatus(t *testing.T) {
 		if _, err := server.AskStatus(dir, patience); !errors.Is(err, server.ErrNotRunning) {
 			t.Errorf("AskStatus(%q) = %v, want ErrNotRunning", dir, err)
 		}
+	}
+}
+
+// TestStatusOfLoading asks a server that has the directory and does not listen yet.
+func TestStatusOfLoading(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := os.Stat("/proc/locks"); err != nil {
+		t.Skipf("the system does not say who holds a lock: %v", err)
+	}
+	held, err := server.HoldDirectories(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = server.AskStatus(dir, patience)
+	want := fmt.Sprintf("pid %d, does not answer yet", os.Getpid())
+	if err == nil || errors.Is(err, server.ErrNotRunning) || !strings.Contains(err.Error(), want) {
+		t.Errorf("while it is held: %v, want %q in it", err, want)
+	}
+	held.Release(false)
+	if _, err := server.AskStatus(dir, patience); !errors.Is(err, server.ErrNotRunning) {
+		t.Errorf("once it is let go: %v, want ErrNotRunning", err)
 	}
 }
 
