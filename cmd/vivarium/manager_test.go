@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -95,13 +97,13 @@ func notify(t *testing.T, socket string) {
 // fake is a server that lives as long as it is told to.
 type fake struct {
 	serving chan struct{}
-	hangs   bool
+	hangs   atomic.Bool
 }
 
 func (f *fake) Serving() <-chan struct{} { return f.serving }
 
 func (f *fake) Alive(ctx context.Context) error {
-	if f.hangs {
+	if f.hangs.Load() {
 		<-ctx.Done()
 	}
 	return ctx.Err()
@@ -110,11 +112,14 @@ func (f *fake) Alive(ctx context.Context) error {
 // TestGuard sees no sign of life of a server that hangs.
 func TestGuard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // guards told
 		var told []string
 		var log bytes.Buffer
 		m := &manager{log: slog.New(slog.NewTextHandler(&log, nil)), watchdog: 30 * time.Second,
 			send: func(lines string) (bool, error) {
 				first, _, _ := strings.Cut(lines, "\n")
+				mu.Lock()
+				defer mu.Unlock()
 				told = append(told, first)
 				return true, nil
 			}}
@@ -125,6 +130,8 @@ func TestGuard(t *testing.T) {
 		check := func(when string, want ...string) {
 			t.Helper()
 			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
 			if diff := cmp.Diff(want, told); diff != "" {
 				t.Errorf("told %s (-want +got):\n%s", when, diff)
 			}
@@ -136,7 +143,7 @@ func TestGuard(t *testing.T) {
 		check("when it serves", "READY=1")
 		time.Sleep(35 * time.Second)
 		check("while it lives", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1")
-		s.hangs = true
+		s.hangs.Store(true)
 		time.Sleep(time.Minute)
 		check("while it hangs")
 		if !strings.Contains(log.String(), "the server hangs") {
