@@ -70,17 +70,15 @@ func (p *powerTest) failOnce(b boundary, nth int, errno error, random *rand.Rand
 	o.draw(random, 1, func(boundary) bool { return false })
 	o.breaks, o.nth, o.errno, o.later = b, nth, errno, map[string]int{}
 	_, err := p.load(r, o, random)
-	f := failure{came: o.broken, stopped: err != nil}
+	broken, later := o.since(b.effect)
+	f := failure{came: broken, stopped: err != nil}
 	switch {
-	case err != nil && !(o.broken && errors.Is(err, errno)):
+	case err != nil && !(broken && errors.Is(err, errno)):
 		return f, fmt.Errorf("the server ended with %w", err)
-	case err == nil && o.broken && mustStop(b.effect):
+	case err == nil && broken && mustStop(b.effect):
 		return f, errors.New("the server went on")
-	}
-	for effect, n := range o.later {
-		if f.stopped && mustStop(effect) && effect == b.effect {
-			return f, fmt.Errorf("after the error there were %d of %q", n, effect)
-		}
+	case mustStop(b.effect) && later > 0:
+		return f, fmt.Errorf("after the error there were %d of %q", later, b.effect)
 	}
 	j, err := newJudge(r, o, newModel(), random)
 	if err != nil {

@@ -180,6 +180,13 @@ func (o *outage) fault(effect string, after bool) error {
 	return nil
 }
 
+// since says whether an operation has failed, and how many of the kind there were after it.
+func (o *outage) since(effect string) (broken bool, later int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.broken, o.later[effect]
+}
+
 // fileKind is what the boundaries call a file.
 func fileKind(name string) string {
 	base := slash.Base(name)
