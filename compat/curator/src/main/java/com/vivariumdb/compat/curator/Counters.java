@@ -169,7 +169,8 @@ final class Counters {
         SharedValue b = value(w, w.client());
         for (int round = 0; round < ROUNDS; round++) {
             VersionedValue<byte[]> seen = a.getVersionedValue();
-            w.awaitEqual("the version", seen.getVersion(), () -> b.getVersionedValue().getVersion());
+            int version = seen.getVersion();
+            w.awaitEqual("the version", version, () -> b.getVersionedValue().getVersion());
             VersionedValue<byte[]> theirs = b.getVersionedValue();
             boolean[] won = new boolean[2];
             String[] wanted = {"a" + round, "b" + round};
@@ -279,7 +280,6 @@ final class Counters {
     private static void longPromoted(World w) throws Exception {
         CuratorFramework[] clients = {w.client(), w.client()};
         Set<Long> before = ConcurrentHashMap.newKeySet();
-        int[] locked = new int[THREADS];
         w.together(
                 THREADS,
                 i -> {
@@ -288,7 +288,6 @@ final class Counters {
                         AtomicValue<Long> v = n.increment();
                         succeeded(v);
                         World.check(before.add(v.preValue()), "two changed %s", v.preValue());
-                        locked[i] += v.getStats().getPromotedLockTries() > 0 ? 1 : 0;
                     }
                 });
         World.equal(

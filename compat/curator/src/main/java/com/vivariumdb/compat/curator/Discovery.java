@@ -62,7 +62,8 @@ final class Discovery {
 
     private static void sees(World w, ServiceCache<Void> cache, String... want)
             throws Exception {
-        w.awaitEqual("services seen", new TreeSet<>(List.of(want)), () -> ids(cache.getInstances()));
+        Set<String> all = new TreeSet<>(List.of(want));
+        w.awaitEqual("services seen", all, () -> ids(cache.getInstances()));
     }
 
     /** Services come, change and go, and each client sees it. */

@@ -60,7 +60,7 @@ final class Proxy implements Closeable {
         mend();
     }
 
-    /** Breaks the connection in place of passing on the reply to the next request of these kinds. */
+    /** Breaks the connection in place of passing on the reply to the next such request. */
     synchronized void loseReplyTo(Integer... opcodes) {
         loseReplyTo = Set.of(opcodes);
     }
