@@ -23,17 +23,19 @@ import (
 // patience is when a test gives up on something that must happen.
 const patience = time.Minute
 
+// treeDir is where tree has made the files, "" if no test has asked for them.
+var treeDir string
+
 // tree makes the files of the image once for all tests.
 var tree = sync.OnceValues(func() (string, error) {
 	root, err := projectRoot()
 	if err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp("", "vivarium-image")
-	if err != nil {
+	if treeDir, err = os.MkdirTemp("", "vivarium-image"); err != nil {
 		return "", err
 	}
-	return dir, makeTree(context.Background(), root, options{tree: dir, arch: goarch()})
+	return treeDir, makeTree(context.Background(), root, options{tree: treeDir, arch: goarch()})
 })
 
 func goarch() string {
@@ -46,8 +48,8 @@ func goarch() string {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := tree(); err == nil {
-		os.RemoveAll(dir)
+	if treeDir != "" {
+		os.RemoveAll(treeDir)
 	}
 	os.Exit(code)
 }
