@@ -44,7 +44,7 @@ lint: # check format, vet, staticcheck and the house rules of internal/tidy
 	$(GO) test -count=1 ./internal/tidy
 	$(GO) tool -modfile=internal/tools.mod staticcheck ./...
 
-compat: # run kazoo's and go-zookeeper's own tests here and against ZooKeeper; ARGS='-suite kazoo'
+compat: # run kazoo's and go-zookeeper's tests, zkCli and Curator here and on ZooKeeper; ARGS='-suite kazoo'
 	$(GO) run ./compat/suites $(ARGS)
 
 bench: # measure beside ZooKeeper and write docs/BENCHMARKS.md; ARGS='-rounds 5 -only read'
