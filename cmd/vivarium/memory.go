@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,26 +28,50 @@ func limitMemory(log *slog.Logger) {
 // memoryBound is what the control group of this process may use, in bytes; 0 is no bound, or
 // none that is known. root is where the file system begins.
 func memoryBound(root string) int64 {
-	const group, bound = "proc/self/cgroup", "sys/fs/cgroup"
-	text, err := os.ReadFile(filepath.Join(root, group))
+	text, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	if err != nil {
 		return 0
 	}
-	path, ok := strings.CutPrefix(strings.TrimSpace(string(text)), "0::") // version 2, the only one
-	if !ok {
-		return 0
-	}
 	least := int64(0)
-	for dir := filepath.Clean("/" + path); ; dir = filepath.Dir(dir) {
-		text, err := os.ReadFile(filepath.Join(root, bound, dir, "memory.max"))
-		if err == nil {
-			n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-			if err == nil && n > 0 && (least == 0 || n < least) {
-				least = n
+	for line := range strings.Lines(string(text)) {
+		// "0::/path" in version 2, "9:memory:/path" in version 1.
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) < 3 {
+			continue
+		}
+		mount, file := "sys/fs/cgroup", "memory.max"
+		switch {
+		case fields[0] == "0" && fields[1] == "":
+		case slices.Contains(strings.Split(fields[1], ","), "memory"):
+			mount, file = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+		default:
+			continue
+		}
+		// A bound of a group above holds too. Within a container the path is often that of
+		// the host, and only the last of these, the mount itself, is there.
+		for dir := filepath.Clean("/" + fields[2]); ; dir = filepath.Dir(dir) {
+			if n := boundIn(filepath.Join(root, mount, dir, file)); n > 0 {
+				if least == 0 || n < least {
+					least = n
+				}
+			}
+			if dir == "/" {
+				break
 			}
 		}
-		if dir == "/" {
-			return least
-		}
 	}
+	return least
+}
+
+// boundIn reads a bound; 0 is none. Version 1 says none by a number near the largest.
+func boundIn(path string) int64 {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil || n > 1<<60 {
+		return 0
+	}
+	return n
 }

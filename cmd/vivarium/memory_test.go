@@ -14,7 +14,12 @@ func TestMemoryBound(t *testing.T) {
 		want  int64
 	}{
 		{"no control groups", nil, 0},
-		{"version 1", map[string]string{group: "12:memory:/a\n11:cpu:/a\n"}, 0},
+		{"version 1", map[string]string{group: "12:memory:/a\n11:cpu:/a\n",
+			"sys/fs/cgroup/memory/a/memory.limit_in_bytes": "800\n"}, 800},
+		{"version 1, with its neighbours", map[string]string{group: "7:cpu,memory:/a\n0::/\n",
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": "900\n"}, 900},
+		{"version 1, no bound", map[string]string{group: "12:memory:/a\n",
+			"sys/fs/cgroup/memory/a/memory.limit_in_bytes": "9223372036854771712\n"}, 0},
 		{"no bound", map[string]string{group: "0::/a/b\n", own: "max\n"}, 0},
 		{"own", map[string]string{group: "0::/a/b\n", own: "1000\n"}, 1000},
 		{"above", map[string]string{group: "0::/a/b\n", own: "1000\n",
