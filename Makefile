@@ -59,6 +59,10 @@ oracle: # compare REQUESTS (20000) requests with a real ZooKeeper 3.9.4; SEED=7 
 oracle-mutants: # find each difference planted for the oracle; SEED=7, ARGS for more flags
 	$(GO) run -tags mutants ./fuzz/oracle -mutants $(if $(SEED),-seed $(SEED)) $(ARGS)
 
+.PHONY: tla
+tla: # check the specification and all its broken variants with TLC; ARGS='-run Log -v'
+	$(GO) run ./tla $(ARGS)
+
 .PHONY: migration
 migration: # move a killed ZooKeeper's data here and back, compare by kazoo; ARGS='-packs gz,snappy'
 	$(GO) run ./compat/migration $(ARGS)
