@@ -132,8 +132,6 @@ func (j *judge) held(fs *vfs.MemFS) (last uint64) {
 	return last
 }
 
-var errRefused = errors.New("the server does not start")
-
 // judge starts a server on what a power failure left, and looks at everything. With twice, the
 // power may fail again while it starts and is looked at.
 func (j *judge) judge(s *shot, twice bool) (v verdict, err error) {
@@ -147,7 +145,8 @@ func (j *judge) judge(s *shot, twice bool) (v verdict, err error) {
 	}
 	life, err := begin(j.run.options(watchedFS{s.image, again}))
 	if err != nil {
-		return v, errors.Join(j.lost(acks, j.held(s.image)), fmt.Errorf("%w: %w", errRefused, err))
+		return v, errors.Join(j.lost(acks, j.held(s.image)),
+			fmt.Errorf("the server does not start: %w", err))
 	}
 	defer life.end()
 	recovered := again.log.continues(j.o.log)

@@ -263,7 +263,8 @@ func (c *caller) next(b []byte) []byte {
 		if name := c.told(); name != "" {
 			return write(wire.OpDelete, &wire.DeleteRequest{Path: name, Version: -1})
 		}
-		return write(wire.OpDelete, &wire.DeleteRequest{Path: "/seq", Version: -1})
+		// Not /seq itself: it would count anew once it is made again.
+		return write(wire.OpDelete, &wire.DeleteRequest{Path: c.pair("a"), Version: 1 << 30})
 	case n < 78:
 		return write(wire.OpCreate, creation(fmt.Sprintf("/w%d/e%d", c.id, c.random.IntN(4)), nil,
 			wire.FlagEphemeral))
