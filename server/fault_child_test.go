@@ -125,7 +125,7 @@ func TestDiskFaults(t *testing.T) {
 		{call: "fsync", errno: "ENOSPC", says: "no space left on device", stop: true},
 	} {
 		t.Run(strings.Trim(test.call, "/^")+" "+test.errno, func(t *testing.T) {
-			if power.failures < 1000 && test.errno != "EIO" {
+			if *power.failures < 1000 && test.errno != "EIO" {
 				t.Skip("all errors in make power")
 			}
 			cfg := zooCfg(t, t.TempDir())

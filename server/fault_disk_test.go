@@ -27,7 +27,7 @@ func TestDiskErrors(t *testing.T) {
 			b := boundary{e.name, after}
 			var stopped, wentOn, rare, writes int
 			for n, errno := range []error{syscall.EIO, syscall.ENOSPC} {
-				if power.failures < 1000 && after != (n == 1) {
+				if *power.failures < 1000 && after != (n == 1) {
 					continue // the rest in make power
 				}
 				random := rand.New(rand.NewPCG(p.seed, uint64(len(text)+n)))

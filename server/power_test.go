@@ -22,18 +22,15 @@ import (
 	"github.com/vivariumdb/vivarium/server/config"
 )
 
-var power struct {
-	failures int
-	seed     uint64
-	sync     string
-	mutant   string
-}
-
-func init() {
-	flag.IntVar(&power.failures, "failures", 30, "how often TestPower lets the power fail")
-	flag.Uint64Var(&power.seed, "powerseed", 0, "what TestPower draws from; 0 is the time")
-	flag.StringVar(&power.sync, "forcesync", "yes", "no: as the key of the configuration")
-	flag.StringVar(&power.mutant, "mutant", "", "a known bug; needs -tags mutants")
+var power = struct {
+	failures     *int
+	seed         *uint64
+	sync, mutant *string
+}{
+	flag.Int("failures", 30, "how often TestPower lets the power fail"),
+	flag.Uint64("powerseed", 0, "what TestPower draws from; 0 is the time"),
+	flag.String("forcesync", "yes", "no: as the key of the configuration"),
+	flag.String("mutant", "", "a known bug; needs -tags mutants"),
 }
 
 // TestPower lets the power fail under a loaded server: before and after each write, sync, rename
@@ -43,12 +40,12 @@ func init() {
 // `make power` lets the power fail 1,000 times.
 func TestPower(t *testing.T) {
 	p := newPowerTest(t)
-	p.noSync = power.sync == "no"
-	if err := p.run(power.failures); err != nil {
+	p.noSync = *power.sync == "no"
+	if err := p.run(*power.failures); err != nil {
 		t.Fatalf("%v\nseed %d\n%s", err, p.seed, p.table())
 	}
 	t.Logf("seed %d\n%s", p.seed, p.table())
-	if p.noSync || power.mutant != "" {
+	if p.noSync || *power.mutant != "" {
 		return // the fault must show above
 	}
 	t.Run("without syncs", func(t *testing.T) {
@@ -89,11 +86,11 @@ type powerRow struct {
 }
 
 func newPowerTest(t *testing.T) *powerTest {
-	if err := mutant.Select(power.mutant); err != nil {
+	if err := mutant.Select(*power.mutant); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { mutant.Select("") })
-	p := &powerTest{t: t, seed: power.seed, rows: map[string]*powerRow{}}
+	p := &powerTest{t: t, seed: *power.seed, rows: map[string]*powerRow{}}
 	if p.seed == 0 {
 		p.seed = uint64(time.Now().UnixNano())
 	}
