@@ -310,7 +310,10 @@ func (r *replica) tick(turn *Turn, work *Work) {
 // is to do, the larger the entries. What the leader decided itself does not wait: it was right
 // when it was decided, and is never kept (DESIGN section 4). It says whether it did.
 func (r *replica) propose(nowMs int64) bool {
-	const uncommitted = 2
+	uncommitted := uint64(2) // the second travels while the first is stored
+	if r.log.alone(uint64(r.cfg.RaftID)) {
+		uncommitted = 1 // a second would only make both smaller
+	}
 	if !r.leading || r.last >= r.commit+uncommitted && r.houseCount == 0 {
 		return false
 	}

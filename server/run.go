@@ -26,6 +26,7 @@ func (s *Server) Run(ctx context.Context) error {
 	storage.Go(func() { s.runMark(stopStorage) })
 	storage.Go(func() { s.runCheckpoints(stopStorage) })
 	s.stages.Go(func() { s.runLoop(stop) })
+	s.wakeLoop() // to register need not wait for a tick
 	s.stages.Go(s.runApply)
 	s.stages.Go(s.runFlush)
 	var err error

@@ -12,7 +12,7 @@ import (
 // How much garbage may pile up before it is collected. The runtime's own rule, as much as is
 // alive, makes a small server collect all the time and a large one twice as large as it need be.
 const (
-	leastGarbage   = 32 << 20
+	leastGarbage   = 64 << 20
 	garbagePercent = 60 // of what is alive, for a server that holds much
 	loadingPercent = 400
 )

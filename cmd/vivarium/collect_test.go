@@ -7,11 +7,11 @@ func TestPercentFor(t *testing.T) {
 		live uint64
 		want int
 	}{
-		{0, 3200}, // the least garbage against a heap taken as 1 MiB
-		{1 << 20, 3200},
-		{8 << 20, 400},
-		{32 << 20, 100},
-		{50 << 20, 64},
+		{0, 6400}, // the least garbage against a heap taken as 1 MiB
+		{1 << 20, 6400},
+		{8 << 20, 800},
+		{64 << 20, 100},
+		{100 << 20, 64},
 		{1 << 30, 60},
 		{64 << 30, 60},
 	} {

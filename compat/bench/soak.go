@@ -33,6 +33,7 @@ var (
 // line through all samples is what counts.
 type soaking struct {
 	began   time.Time
+	commit  string
 	minutes []float64 // of the samples
 	mb      []float64
 	calls   float64
@@ -57,7 +58,7 @@ func (b *bench) soakRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	run := &soaking{began: time.Now()}
+	run := &soaking{began: time.Now(), commit: b.commit(ctx)}
 	if err := b.load(ctx, s, run); err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func (b *bench) soakRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	text := b.soakText(ctx, run, before, after)
+	text := b.soakText(run, before, after)
 	return b.publish("ENDURANCE.md", text)
 }
 
@@ -101,7 +102,7 @@ func (b *bench) load(ctx context.Context, s *server, run *soaking) error {
 			}
 		}
 	})
-	every := time.NewTicker(5 * time.Second)
+	every := time.NewTicker(time.Second)
 	defer every.Stop()
 	for said := time.Now(); left() > 0 && ctx.Err() == nil; {
 		select {
@@ -141,12 +142,12 @@ func (run *soaking) slope() (percent, margin float64) {
 	return b * scale, math.Sqrt(rest/(n-2)/sxx) * scale
 }
 
-func (b *bench) soakText(ctx context.Context, run *soaking, before, after int) string {
+func (b *bench) soakText(run *soaking, before, after int) string {
 	percent, margin := run.slope()
 	var t strings.Builder
 	fmt.Fprintf(&t, "# Endurance\n\nWritten by `%s`; do not edit.\n\n", b.command())
 	fmt.Fprintf(&t, "- %s\n- one server of %s; load all the time: `%s`; in turn:",
-		run.began.UTC().Format("2006-01-02 15:04 UTC"), b.commit(ctx), strings.Join(steady, " "))
+		run.began.UTC().Format("2006-01-02 15:04 UTC"), run.commit, strings.Join(steady, " "))
 	for i, w := range shifts {
 		fmt.Fprintf(&t, "%s `%s` %s", strings.Repeat(",", min(i, 1)), strings.Join(w.args, " "),
 			w.lasts)
