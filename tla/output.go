@@ -42,8 +42,8 @@ var (
 	endMark   = regexp.MustCompile(`^@!@!@ENDMSG \d+ @!@!@$`)
 	counts    = regexp.MustCompile(`^([\d,]+) states generated, ([\d,]+) distinct states found`)
 	lastDepth = regexp.MustCompile(`depth of the complete state graph search is (\d+)`)
-	soFar     = regexp.MustCompile(`^Progress\((\d+)\) at [^:]+:\d+:\d+: ([\d,]+) states generated` +
-		`[^,]*, ([\d,]+) distinct`)
+	soFar     = regexp.MustCompile(`^Progress\((\d+)\) at [^:]+:\d+:\d+: ` +
+		`([\d,]+) states generated[^,]*, ([\d,]+) distinct`)
 	violation = regexp.MustCompile(`^(?:Invariant|Action property) (\S+) is violated`)
 	action    = regexp.MustCompile(`^<(\w+) line .*>: (\d+):(\d+)$`)
 	reached   = regexp.MustCompile(`^<<"reached", "(\w+)", (\d+)>>$`)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,11 +79,11 @@ func copyJars(ctx context.Context, pom, dir string) error {
 // Check runs one job and judges it. The second value is what TLC printed, without the counts of
 // its coverage. progress gets a line now and then from a run that takes long.
 func (t TLC) Check(ctx context.Context, job Job, progress func(string)) (Result, []byte, error) {
-	dir := filepath.Join(t.Scratch, strings.ReplaceAll(job.Name, "/", "+"))
-	if err := os.RemoveAll(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Result{}, nil, err
-	}
-	defer os.RemoveAll(filepath.Join(dir, "states"))
+	// The same job may run in another process at the same time: each has a folder of its own,
+	// and who ends last leaves it.
+	last := filepath.Join(t.Scratch, strings.ReplaceAll(job.Name, "/", "+"))
+	dir := fmt.Sprintf("%s.%d", last, os.Getpid())
+	defer os.RemoveAll(dir)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Result{}, nil, err
 	}
@@ -99,10 +98,14 @@ func (t TLC) Check(ctx context.Context, job Job, progress func(string)) (Result,
 	if err != nil {
 		return Result{}, nil, err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "output"), out.Text.Bytes(), 0o644); err != nil {
+	took := time.Since(start)
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(dir, "output"), out.Text.Bytes(), 0o644),
+		os.RemoveAll(filepath.Join(dir, "states")),
+		os.RemoveAll(last), os.Rename(dir, last)); err != nil {
 		return Result{}, nil, err
 	}
-	return job.Judge(out, time.Since(start)), out.Text.Bytes(), nil
+	return job.Judge(out, took), out.Text.Bytes(), nil
 }
 
 // run runs TLC in dir to its end, or to the time-out.
