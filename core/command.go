@@ -473,6 +473,35 @@ func validate(data []byte, c *Command) error {
 	return nil
 }
 
+// CheckCommands says whether commands, as a Mail or a batch carries them, are exactly count whole
+// ones that a stream may bring, numbered from firstSeq. A leader asks it before it lets a peer's
+// commands into the log, where nobody could pass over a malformed one.
+func CheckCommands(commands []byte, firstSeq, count uint64) error {
+	h := batchHeader{origin: Origin{RaftID: 1, Registration: 1}, firstSeq: firstSeq, count: count}
+	if count == 0 || count > uint64(len(commands)) || firstSeq == 0 || firstSeq+count < firstSeq {
+		return malformed("batch with an impossible number or position")
+	}
+	d, c := decoder{b: commands}, Command{}
+	for range count {
+		if err := d.command(&h, &c); err != nil {
+			return err
+		}
+	}
+	if len(d.b) > 0 {
+		return malformed("something behind the end of a batch")
+	}
+	return nil
+}
+
+// CutCommands returns what stands behind the first n of commands, which CheckCommands accepted.
+func CutCommands(commands []byte, n uint64) []byte {
+	d := decoder{b: commands}
+	for range n {
+		d.bytes(d.uvarint())
+	}
+	return d.b
+}
+
 // viewOf returns a string that shares b's memory: for what lives no longer than b.
 func viewOf(b []byte) string {
 	if len(b) == 0 {

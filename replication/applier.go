@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -182,7 +183,10 @@ func (a *applier) begin(e *raftpb.Entry) error {
 func (a *applier) deliver(nowMs int64, report *Report) {
 	out := &a.out
 	if out.Kind == core.KindHello && !out.Skipped {
-		a.registered(out)
+		a.registered(out, report)
+	}
+	if out.Skipped && out.Reason == core.ReasonGap && out.Origin == a.local.Self() {
+		report.Applied.gap = true
 	}
 	a.local.Deliver(out, nowMs)
 	if out.Zxid > 0 && out.Zxid%DigestInterval == 0 {
@@ -206,15 +210,22 @@ func (a *applier) deliver(nowMs int64, report *Report) {
 }
 
 // registered learns that a hello was accepted: if it was this process's, its stream begins.
-func (a *applier) registered(out *core.Outcome) {
+func (a *applier) registered(out *core.Outcome, report *Report) {
 	for i := range out.Facts {
 		fact := &out.Facts[i]
-		if fact.Kind == core.FactRegistered && fact.RaftID == a.cfg.RaftID &&
-			fact.Nonce == a.cfg.Nonce {
+		switch {
+		case fact.Kind != core.FactRegistered || fact.RaftID != a.cfg.RaftID:
+		case fact.Nonce == a.cfg.Nonce:
 			a.local.SetSelf(core.Origin{RaftID: fact.RaftID, Registration: fact.Registration})
+		case a.local.Self() != core.Origin{}:
+			report.Err = ErrReplaced
 		}
 	}
 }
+
+// ErrReplaced is the end of a process whose registration was replaced: another one runs under
+// its raft id.
+var ErrReplaced = errors.New("another process has registered under this member's raft id")
 
 // commit describes the command that was just applied.
 func (a *applier) commit() Commit {
@@ -273,6 +284,10 @@ func (a *applier) finish(report *Report) {
 		stream := a.state.Stream(a.cfg.RaftID)
 		report.Applied.Registration = stream.Origin.Registration
 		report.Applied.Own = stream.Origin == a.local.Self()
+		report.Applied.seq, report.Applied.clockMs = stream.Seq, a.state.Clock()
+		if len(a.conf.GetVoters()) > 1 {
+			report.Applied.streams = a.state.AppendStreams(nil)
+		}
 		report.Applied.stateBytes = a.state.DataSize()
 		report.Applied.changed = a.state.Changed()
 	}

@@ -34,6 +34,19 @@ type Config struct {
 	// KeptLogBytes is how many bytes of log that is applied a member without peers keeps in
 	// memory. It needs none; some save the work of dropping each entry. Zero means 8 MiB.
 	KeptLogBytes int64
+	// MaxLogBytes is how many bytes of log a member with peers keeps in memory for those that
+	// are behind. Who is further behind needs a checkpoint. Zero means 1 GiB.
+	MaxLogBytes int64
+	// MaxIntakeBytes bounds what a leader takes in of its peers' streams and has not proposed
+	// yet, an equal share for each; a stream at its end waits. Zero means 64 MiB.
+	MaxIntakeBytes int
+	// StaggerMs is how much later the next in line campaigns when the leader's process is
+	// lost, a few round trips, and CampaignMs how long a campaign waits for an answer before
+	// it is repeated. Milliseconds; zero means 20 and 5.
+	StaggerMs, CampaignMs int64
+	// ResendTicks is after how many ticks in which nothing of a follower's stream was applied
+	// it is sent again. Zero means 20.
+	ResendTicks int64
 	// IdleTicks is how many ticks without an entry make a member idle, so that it writes a
 	// checkpoint of what little there is. Zero means 200.
 	IdleTicks int64
@@ -75,6 +88,13 @@ func (c Config) withDefaults() Config {
 	}
 	def(&c.CheckpointBytes, 64<<20)
 	def(&c.KeptLogBytes, 8<<20)
+	def(&c.MaxLogBytes, 1<<30)
+	if c.MaxIntakeBytes == 0 {
+		c.MaxIntakeBytes = 64 << 20
+	}
+	def(&c.StaggerMs, 20)
+	def(&c.CampaignMs, 5)
+	def(&c.ResendTicks, 20)
 	def(&c.IdleTicks, 200)
 	def(&c.ContainerCheckMs, 60000)
 	if c.Settings.TouchMs == 0 {
@@ -91,7 +111,9 @@ type Recovered struct {
 	Term      uint64
 	ConfState *raftpb.ConfState
 	HardState *raftpb.HardState
-	Entries   []*raftpb.Entry
+	// Entries are those behind the checkpoint, and in an ensemble what the disk still holds
+	// before it, without a gap.
+	Entries []*raftpb.Entry
 }
 
 // Founding is the place in the log of the State that an ensemble begins with.
@@ -121,6 +143,11 @@ func New(cfg Config, rec Recovered) (*Member, error) {
 	m := &Member{cfg: cfg, Local: core.NewLocal(rec.State, cfg.Settings)}
 	index := rec.State.Index()
 	log := &memlog{hard: rec.HardState, conf: rec.ConfState, start: position{rec.Term, index}}
+	if e := rec.Entries; len(e) > 0 && e[0].GetIndex() < index && !log.alone(uint64(cfg.RaftID)) {
+		// A peer may need what this member's checkpoint covers.
+		log.start = position{e[0].GetTerm(), e[0].GetIndex()}
+		rec.Entries = e[1:]
+	}
 	log.append(rec.Entries)
 	if commit := rec.HardState.GetCommit(); commit < index || commit > log.last() {
 		return nil, fmt.Errorf("start member: the log begins behind %d and ends at %d, but %d is "+
@@ -165,9 +192,16 @@ func (m *Member) Apply(nowMs int64, max int, report *Report) {
 	m.applier.apply(nowMs, max, report)
 }
 
-// FoundingConf is the membership of an ensemble that one member founds.
-func FoundingConf(id core.RaftID) *raftpb.ConfState {
-	return &raftpb.ConfState{Voters: []uint64{uint64(id)}}
+// Leader is the member that leads as far as the loop knows, 0 if it knows of none.
+func (m *Member) Leader() core.RaftID { return m.replica.lead }
+
+// FoundingConf is the membership of an ensemble that is founded with these voters.
+func FoundingConf(ids ...core.RaftID) *raftpb.ConfState {
+	c := &raftpb.ConfState{}
+	for _, id := range ids {
+		c.Voters = append(c.Voters, uint64(id))
+	}
+	return c
 }
 
 // raftLogger passes on raft's broken invariants, as panics, and nothing else: what raft has

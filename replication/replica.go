@@ -1,11 +1,11 @@
 package replication
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/internal/invariant"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 )
@@ -14,6 +14,9 @@ import (
 type Turn struct {
 	// NowMs is the wall clock, in milliseconds since the Unix epoch. It may jump.
 	NowMs int64
+	// MonoMs is a clock that does not jump, in milliseconds since any time. A member without
+	// peers needs none.
+	MonoMs int64
 	// Ticks is how many of Config.TickMs have gone by on a clock that does not jump.
 	Ticks int
 	// Mail was taken from Member.Local.Inbox. Step empties it.
@@ -26,6 +29,12 @@ type Turn struct {
 	Checkpointed uint64
 	// Checkpoint asks for one now, as before a stop.
 	Checkpoint bool
+	// Received is all that has come from peers since the last turn, each one's in its order.
+	Received []Received
+	// Lost are the peers whose process is gone as far as a broken or refused connection can
+	// tell; silence is none. Connected are those to whom there is a connection (again): what
+	// was sent before it came up may be lost.
+	Lost, Connected []core.RaftID
 }
 
 // Work is what is to be done after a turn.
@@ -34,6 +43,12 @@ type Work struct {
 	Apply   []ApplyItem
 	// Cut says up to which index the disk's log may go; 0 is nothing new.
 	Cut uint64
+	// Send is for the peers, each one's in its order.
+	Send []Outgoing
+	// Errs are messages of peers that were refused.
+	Errs []*PeerError
+	// WakeMs, if not 0, asks for a turn after so many milliseconds at the latest.
+	WakeMs int64
 }
 
 // Append is one storage batch. It is immutable.
@@ -65,6 +80,10 @@ type Applied struct {
 	Own          bool // Registration is that of this start of the process
 	Facts        []core.Fact
 	Reap         []core.Reap
+	seq          uint64            // applied of this process's stream, if Own
+	gap          bool              // a batch of it was ignored behind a gap
+	clockMs      int64             // the State's time
+	streams      []core.StreamInfo // where all stand, in an ensemble
 	done         []*raftpb.Message // apply messages that are finished
 	bytes        int64             // of log applied
 	stateBytes   int64
@@ -73,15 +92,18 @@ type Applied struct {
 
 // replica is the loop's half of a member.
 type replica struct {
-	cfg  *Config
-	log  *memlog
-	node *raft.RawNode
+	cfg   *Config
+	log   *memlog
+	node  *raft.RawNode
+	alone bool // it is the only member
 
-	term    uint64
-	commit  uint64
-	last    uint64 // index of the last entry given to raft
-	leading bool
-	applied uint64
+	term     uint64
+	commit   uint64
+	last     uint64 // index of the last entry given to raft,
+	lastTerm uint64 // and its term
+	leading  bool
+	lead     core.RaftID // 0: not known
+	applied  uint64
 	// appliedTerm is the term of the entry at applied. When it is the leader's own, the State
 	// holds everything that any leader before it has committed.
 	appliedTerm uint64
@@ -90,39 +112,43 @@ type replica struct {
 	// this process's, and only then its stream may speak.
 	registration core.Registration
 	own          bool
-	helloTerm    uint64 // the term in which a hello was last proposed
+	hello        hello  // the last one sent or proposed,
+	helloTerm    uint64 // in this term
 
-	queue      queue
+	outbox     outbox
+	progressed int64  // the tick at which outbox.acked last moved, or there was nothing to move
+	gapAt      uint64 // one behind outbox.acked when a gap last made the stream be sent again
+	intake     intake
+	parts      []part // of the entry to be proposed; used again
 	house      []byte // housekeeping commands of this turn, and how many
 	houseCount uint64
-	syncCount  uint64
-	reads      []readIndex
+	reads      reads
+	failover   failover
+	out        []*raftpb.Message // for peers; encoded at the end of the turn
+	asked      uint64            // the last context of this term's heartbeats
+	tickNow    bool              // the leader is new: it is told clock and touches at once
 
-	clock       *sessionClock
-	expired     []expired
-	stampMs     int64
-	nextReapMs  int64
-	ticks       int64
-	lastEntry   int64 // the tick at which something was last applied
-	logBytes    int64 // applied since the last checkpoint began
-	stateBytes  int64
-	changed     int // as of the last Applied
-	capturing   bool
-	wantCapture bool
+	clock        *sessionClock
+	clocks       clocks
+	touched      []core.SessionID // to be reported to the leader
+	expired      []expired
+	nextReapMs   int64
+	ticks        int64
+	stored       uint64 // every member has the log up to here, as far as is known
+	checkpointed uint64
+	lastEntry    int64 // the tick at which something was last applied
+	logBytes     int64 // applied since the last checkpoint began
+	stateBytes   int64
+	changed      int // as of the last Applied
+	capturing    bool
+	wantCapture  bool
 }
 
-// queue is what this member's stream has not proposed yet.
-type queue struct {
-	firstSeq uint64
-	commands []byte
-	ends     []int
-}
-
-// readIndex is one round of asking a quorum whether this leader still leads.
-type readIndex struct {
-	context uint64
-	conns   []*core.Conn
-	asked   bool
+// part is one batch of an entry. Its commands are a view.
+type part struct {
+	origin     core.Origin
+	seq, count uint64
+	commands   []byte
 }
 
 func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
@@ -147,12 +173,26 @@ func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
 		return fmt.Errorf("raft: %w", err)
 	}
 	*r = replica{cfg: cfg, log: log, node: node, clock: newSessionClock(cfg.TickMs),
+		alone: log.alone(uint64(cfg.RaftID)), outbox: outbox{next: 1, end: 1},
 		term: log.hard.GetTerm(), commit: log.hard.GetCommit(), last: log.last(),
 		applied: state.Index(), stateBytes: state.DataSize()}
+	r.lastTerm, _ = log.Term(r.last) // the last one's is always there
+	stream := state.Stream(cfg.RaftID)
+	r.registration = stream.Origin.Registration
+	for _, id := range log.conf.GetVoters() {
+		if id != uint64(cfg.RaftID) {
+			r.intake.sources = append(r.intake.sources, source{id: core.RaftID(id)})
+			r.clocks.voters = append(r.clocks.voters, voterClock{id: core.RaftID(id)})
+		}
+	}
+	for _, p := range state.AppendStreams(nil) {
+		r.intake.position(&p)
+	}
+	r.clocks.reached(state.Clock(), 0)
 	for _, s := range state.AppendSessions(nil) {
 		r.clock.started(s.ID, s.Generation, s.TimeoutMs)
 	}
-	if log.alone(uint64(cfg.RaftID)) {
+	if r.alone {
 		// Nobody else can win: there is nothing to wait for.
 		if err := node.Campaign(); err != nil {
 			return fmt.Errorf("campaign: %w", err)
@@ -165,31 +205,62 @@ func (r *replica) step(turn *Turn, work *Work) {
 	*work = Work{}
 	r.takeStored(turn)
 	for i := range turn.Applied {
-		r.takeApplied(&turn.Applied[i])
+		r.takeApplied(&turn.Applied[i], turn.MonoMs)
 	}
-	if turn.Checkpointed > 0 {
-		r.log.cut(turn.Checkpointed)
-		work.Cut = turn.Checkpointed
-		r.capturing = false
+	if !r.alone {
+		r.ensemble(turn, work)
 	}
+	r.cut(turn, work)
 	r.trimLog()
 	r.wantCapture = r.wantCapture || turn.Checkpoint
 	r.takeMail(&turn.Mail)
 	r.tick(turn, work)
-	r.propose(turn.NowMs)
+	r.propose(turn)
 	r.ready(work)
 	// A hello or commands may have become possible by what Ready told: the election.
-	if r.propose(turn.NowMs) {
+	if r.propose(turn) {
 		r.ready(work)
 	}
 	r.askReads(work)
 	r.checkpoint(work)
+	if !r.alone {
+		r.speak(turn, work)
+	}
 }
 
-// trimLog forgets log that is applied, if there is nobody to whom it could be sent.
+// cut lets go of log that a checkpoint covers.
+//
+// In an ensemble nobody's log is cut behind what every member has stored: who is further behind
+// needs a checkpoint, and none can be sent yet. So one member that is away makes all logs grow,
+// on the disk without a bound of ours; in memory Config.MaxLogBytes is the end.
+func (r *replica) cut(turn *Turn, work *Work) {
+	if turn.Checkpointed > 0 {
+		r.checkpointed = turn.Checkpointed
+		r.capturing = false
+	}
+	if turn.Checkpointed == 0 && (r.alone || turn.Ticks == 0) {
+		return
+	}
+	to := r.checkpointed
+	if !r.alone && to >= r.stored && !mutant.On("replication-cut-beyond-stored") {
+		// One more stays: a log that is read back begins with an entry, and raft wants to know
+		// the term of the one before that it sends.
+		to = max(r.stored, 1) - 1
+	}
+	if r.alone || to > r.log.start.index {
+		r.log.cut(to)
+		work.Cut = to
+	}
+}
+
+// trimLog forgets log that is applied and only in memory for those that are behind.
 func (r *replica) trimLog() {
-	if kept := r.cfg.KeptLogBytes; r.log.bytes > 2*kept && r.log.alone(uint64(r.cfg.RaftID)) {
-		r.log.trim(r.applied, kept)
+	if kept := r.cfg.KeptLogBytes; r.log.bytes > 2*kept {
+		if r.alone {
+			r.log.trim(r.applied, kept)
+		} else if r.log.bytes > r.cfg.MaxLogBytes {
+			r.log.trim(r.applied, r.cfg.MaxLogBytes/2)
+		}
 	}
 }
 
@@ -200,18 +271,19 @@ func (r *replica) takeStored(turn *Turn) {
 	}
 }
 
-// deliver steps messages that waited for the disk or for apply.
+// deliver hands over messages that waited for the disk or for apply.
 func (r *replica) deliver(messages []*raftpb.Message) {
 	for _, m := range messages {
 		if m.GetTo() != uint64(r.cfg.RaftID) {
-			continue // to a peer: there is none in an ensemble of one
+			r.post(m)
+			continue
 		}
 		// ErrStepPeerNotFound is a late response of somebody removed.
 		_ = r.node.Step(m)
 	}
 }
 
-func (r *replica) takeApplied(a *Applied) {
+func (r *replica) takeApplied(a *Applied, monoMs int64) {
 	for i := range a.Facts {
 		fact := &a.Facts[i]
 		switch fact.Kind {
@@ -227,6 +299,11 @@ func (r *replica) takeApplied(a *Applied) {
 	}
 	r.registration = a.Registration
 	r.own = a.Own
+	r.clocks.reached(a.clockMs, monoMs)
+	for i := range a.streams {
+		r.intake.position(&a.streams[i])
+	}
+	r.takeProgress(a)
 	r.logBytes += a.bytes
 	r.stateBytes, r.changed = a.stateBytes, a.changed
 	if r.leading {
@@ -245,52 +322,35 @@ func (r *replica) deliverDone(done []*raftpb.Message) {
 }
 
 func (r *replica) takeMail(mail *core.Mail) {
-	if n := len(mail.Ends); n > 0 {
-		q := &r.queue
-		if len(q.ends) == 0 {
-			// The memory is exchanged, not copied: most often nothing waits.
-			q.firstSeq = mail.FirstSeq
-			q.commands, mail.Commands = mail.Commands, q.commands
-			q.ends, mail.Ends = mail.Ends, q.ends
-		} else {
-			q.add(mail)
+	if len(mail.Ends) > 0 {
+		if r.outbox.acked+1 == r.outbox.end {
+			r.progressed = r.ticks
 		}
+		r.outbox.put(mail)
 	}
-	for _, id := range mail.Touched {
-		r.clock.touch(id)
+	switch {
+	case r.leading:
+		for _, id := range mail.Touched {
+			r.clock.touch(id)
+		}
+	case !r.alone:
+		r.touched = append(r.touched, mail.Touched...)
 	}
 	if len(mail.Syncs) > 0 {
-		r.syncCount++
-		r.reads = append(r.reads, readIndex{context: r.syncCount,
-			conns: append([]*core.Conn(nil), mail.Syncs...)})
+		r.reads.add(mail.Syncs)
 	}
 	mail.Reset()
 }
 
-// add puts mail behind what waits.
-func (q *queue) add(mail *core.Mail) {
-	invariant.Check(q.firstSeq+uint64(len(q.ends)) == mail.FirstSeq, "mail out of order")
-	base := len(q.commands)
-	q.commands = append(q.commands, mail.Commands...)
-	for _, end := range mail.Ends {
-		q.ends = append(q.ends, base+end)
-	}
-}
-
-// tick moves the clocks. Raft is given all ticks that went by, the session clock one at most.
+// tick moves the session clock, by one tick at most, and only while a quorum shows that it
+// hears this leader: one that was paused or cut off must not find everybody silent. All that
+// has come meanwhile is taken in before.
 func (r *replica) tick(turn *Turn, work *Work) {
-	const most = 20 // after a long pause raft need not live through all of it
-	for range min(turn.Ticks, most) {
-		r.node.Tick()
+	if r.alone {
+		r.tickRaft(turn)
 	}
-	if turn.Ticks == 0 {
-		return
-	}
-	r.ticks++
-	for i := range r.reads {
-		r.reads[i].asked = false // ask again: raft drops them silently when it has no leader
-	}
-	if !r.leading || r.appliedTerm != r.term {
+	if turn.Ticks == 0 || !r.leading || r.appliedTerm != r.term ||
+		!r.clocks.fresh(r.ticks) || !r.clocks.known() {
 		return
 	}
 	r.expired = r.clock.tick(r.expired[:0])
@@ -300,109 +360,122 @@ func (r *replica) tick(turn *Turn, work *Work) {
 	}
 	if turn.NowMs >= r.nextReapMs || r.nextReapMs-turn.NowMs > r.cfg.ContainerCheckMs {
 		if r.nextReapMs != 0 {
-			work.Apply = append(work.Apply, ApplyItem{reapAt: turn.NowMs})
+			work.Apply = append(work.Apply,
+				ApplyItem{reapAt: r.clocks.stamp(turn.NowMs, turn.MonoMs)})
 		}
 		r.nextReapMs = turn.NowMs + r.cfg.ContainerCheckMs
+	}
+}
+
+// tickRaft gives raft the ticks that went by.
+func (r *replica) tickRaft(turn *Turn) {
+	const most = 20 // after a long pause raft need not live through all of it
+	for range min(turn.Ticks, most) {
+		r.node.Tick()
+	}
+	if turn.Ticks > 0 {
+		r.ticks++
+		r.reads.asked = false // ask again: raft drops them silently when it has no leader
 	}
 }
 
 // propose turns what waits into one entry, if fewer than two are uncommitted: the more there
 // is to do, the larger the entries. What the leader decided itself does not wait: it was right
 // when it was decided, and is never kept (DESIGN section 4). It says whether it did.
-func (r *replica) propose(nowMs int64) bool {
+func (r *replica) propose(turn *Turn) bool {
 	uncommitted := uint64(2) // the second travels while the first is stored
 	if r.log.alone(uint64(r.cfg.RaftID)) {
 		uncommitted = 1 // a second would only make both smaller
 	}
-	if !r.leading || r.last >= r.commit+uncommitted && r.houseCount == 0 {
+	if !r.leading || r.last >= r.commit+uncommitted && r.houseCount == 0 || !r.clocks.known() &&
+		!r.alone {
 		return false
 	}
-	hello := !r.own && r.appliedTerm == r.term && r.helloTerm != r.term
-	batch := r.own && len(r.queue.ends) > 0
-	if !hello && !batch && r.houseCount == 0 {
+	size := r.gather()
+	if size == 0 && len(r.intake.hellos) == 0 && r.houseCount == 0 {
 		return false
 	}
-	// The State's time never falls, and neither do stamps: a clock that was set back stands
-	// still until it has caught up.
-	r.stampMs = max(r.stampMs, nowMs)
-	n := 0
-	if batch {
-		n = r.queue.fit(r.cfg.MaxEntryBytes)
-	}
-	data := core.AppendEntryHeader(make([]byte, 0, 64+len(r.house)+r.queue.size(n)), r.stampMs)
+	data := make([]byte, 0, 64+len(r.house)+size+40*(len(r.parts)+len(r.intake.hellos)))
+	data = core.AppendEntryHeader(data, r.clocks.stamp(turn.NowMs, turn.MonoMs))
 	if r.houseCount > 0 {
 		data = core.AppendHousekeepingHeader(data, r.term, r.houseCount)
 		data = append(data, r.house...)
 	}
-	origin := core.Origin{RaftID: r.cfg.RaftID, Registration: r.registration}
-	if hello {
-		data = core.AppendBatchHeader(data, core.Origin{RaftID: r.cfg.RaftID}, 0, 1)
-		data = core.AppendHello(data, r.cfg.RaftID, r.cfg.Nonce, r.registration)
-		r.helloTerm = r.term
+	for _, h := range r.intake.hellos {
+		data = core.AppendBatchHeader(data, core.Origin{RaftID: h.id}, 0, 1)
+		data = core.AppendHello(data, h.id, h.nonce, h.replaces)
 	}
-	if n > 0 {
-		data = core.AppendBatchHeader(data, origin, r.queue.firstSeq, uint64(n))
-		data = r.queue.take(data, n)
+	for i := range r.parts {
+		p := &r.parts[i]
+		data = core.AppendBatchHeader(data, p.origin, p.seq, p.count)
+		data = append(data, p.commands...)
 	}
+	clear(r.parts)
+	r.parts, r.intake.hellos = r.parts[:0], r.intake.hellos[:0]
 	r.house, r.houseCount = r.house[:0], 0
 	err := r.node.Propose(data)
 	invariant.Check(err == nil, "a leader without bounds of its own refused a proposal")
 	r.last++
+	r.lastTerm = r.term
+	if r.alone && r.own {
+		// Nobody else can lead, so nothing that is in the log is ever dropped from it.
+		r.outbox.ack(r.outbox.next - 1)
+	}
 	return true
 }
 
-// fit says how many commands make an entry of at most size bytes, at least one.
-func (q *queue) fit(size int) int {
-	n := len(q.ends)
-	for n > 1 && q.ends[n-1] > size {
-		n /= 2
-	}
-	return n
-}
-
-func (q *queue) size(n int) int {
-	if n == 0 {
+// gather chooses what the next entry holds of the streams, in parts, and returns how many
+// bytes that is. When peers' commands wait, this member's own get one half of it at most.
+func (r *replica) gather() (size int) {
+	if r.appliedTerm != r.term {
 		return 0
 	}
-	return q.ends[n-1]
-}
-
-// take moves the first n commands to the end of data.
-func (q *queue) take(data []byte, n int) []byte {
-	cut := q.ends[n-1]
-	data = append(data, q.commands[:cut]...)
-	q.firstSeq += uint64(n)
-	if n == len(q.ends) {
-		q.commands, q.ends = q.commands[:0], q.ends[:0]
-		if cap(q.commands) > 8<<20 {
-			q.commands = nil
+	if !r.own && (r.helloTerm != r.term || r.hello.replaces != r.registration) {
+		r.hello = hello{r.cfg.RaftID, r.cfg.Nonce, r.registration}
+		r.helloTerm = r.term
+		r.intake.hellos = append(r.intake.hellos, r.hello)
+	}
+	most := r.cfg.MaxEntryBytes
+	if len(r.intake.queue) > 0 {
+		most /= 2
+	}
+	self := core.Origin{RaftID: r.cfg.RaftID, Registration: r.registration}
+	for r.own && r.outbox.waiting() && (size == 0 || size < most/2) {
+		seq, count, commands := r.outbox.take(most - size)
+		r.parts = append(r.parts, part{self, seq, count, commands})
+		size += len(commands)
+	}
+	n := 0
+	for n < len(r.intake.queue) {
+		h := &r.intake.queue[n]
+		if n > 0 && size+len(h.commands) > r.cfg.MaxEntryBytes {
+			break
 		}
-		return data
+		origin := core.Origin{RaftID: r.intake.sources[h.source].id, Registration: h.registration}
+		r.parts = append(r.parts, part{origin, h.seq, h.count, h.commands})
+		size += len(h.commands)
+		n++
 	}
-	q.commands = append(q.commands[:0], q.commands[cut:]...)
-	q.ends = append(q.ends[:0], q.ends[n:]...)
-	for i := range q.ends {
-		q.ends[i] -= cut
-	}
-	return data
+	r.intake.proposed(n)
+	return size
 }
 
 // ready hands out what raft wants done.
 func (r *replica) ready(work *Work) {
 	for r.node.HasReady() {
 		rd := r.node.Ready()
-		if rd.SoftState != nil {
-			leading := rd.SoftState.RaftState == raft.StateLeader
-			if leading && !r.leading {
-				r.clock.restart()
-			}
-			r.leading = leading
-		}
 		if !raft.IsEmptyHardState(rd.HardState) {
-			r.term, r.commit = rd.HardState.GetTerm(), rd.HardState.GetCommit()
+			if term := rd.HardState.GetTerm(); term != r.term {
+				r.term = term
+				r.newTerm()
+			}
+			r.commit = rd.HardState.GetCommit()
+		}
+		if rd.SoftState != nil {
+			r.newRole(rd.SoftState)
 		}
 		if n := len(rd.Entries); n > 0 {
-			r.last = rd.Entries[n-1].GetIndex()
+			r.last, r.lastTerm = rd.Entries[n-1].GetIndex(), rd.Entries[n-1].GetTerm()
 		}
 		for _, m := range rd.Messages {
 			r.dispatch(m, work)
@@ -425,45 +498,7 @@ func (r *replica) dispatch(m *raftpb.Message, work *Work) {
 	case raftpb.MsgStorageApply:
 		work.Apply = append(work.Apply, ApplyItem{committed: m})
 	default:
-		// A message to a peer: there is none in an ensemble of one.
-	}
-}
-
-// askReads starts a round for the syncs that came since, and again for those whose round was
-// lost, each with a context of its own.
-func (r *replica) askReads(work *Work) {
-	if !r.leading {
-		return
-	}
-	for i := range r.reads {
-		if r.reads[i].asked {
-			continue
-		}
-		r.reads[i].asked = true
-		r.node.ReadIndex(r.context(r.reads[i].context))
-	}
-	r.ready(work)
-}
-
-// context names a round: (raft id, registration, counter). Only contexts of this process are
-// accepted, so that no answer to a former self is.
-func (r *replica) context(n uint64) []byte {
-	b := binary.BigEndian.AppendUint64(nil, uint64(r.cfg.RaftID))
-	b = binary.BigEndian.AppendUint64(b, uint64(r.registration))
-	return binary.BigEndian.AppendUint64(b, n)
-}
-
-func (r *replica) takeReadStates(states []raft.ReadState, work *Work) {
-	for _, s := range states {
-		for i := range r.reads {
-			if string(s.RequestCtx) != string(r.context(r.reads[i].context)) {
-				continue
-			}
-			work.Apply = append(work.Apply, ApplyItem{
-				sync: &confirmed{index: s.Index, conns: r.reads[i].conns}})
-			r.reads = append(r.reads[:i], r.reads[i+1:]...)
-			break
-		}
+		r.post(m)
 	}
 }
 

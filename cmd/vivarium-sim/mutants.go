@@ -52,8 +52,9 @@ func (h *hunt) run() error {
 	missed := 0
 	hits := map[uint64]bool{}
 	for _, m := range mutant.List() {
-		if !strings.Contains(m.Name, h.only) || strings.HasPrefix(m.Name, "oracle-") {
-			continue // those are planted for fuzz/oracle
+		if !strings.Contains(m.Name, h.only) || strings.HasPrefix(m.Name, "oracle-") ||
+			strings.HasPrefix(m.Name, "replication-") {
+			continue // those are planted for fuzz/oracle, and for replication's own harness
 		}
 		v, after := h.find(m.Name)
 		if v == nil {

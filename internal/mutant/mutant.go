@@ -16,7 +16,8 @@ package mutant
 // A Mutant is one known bug.
 type Mutant struct {
 	// Name starts with the list it belongs to: tree, sessions, storage, stream, store, watches
-	// or reads, or oracle for what fuzz/oracle must find instead of the simulator.
+	// or reads, or oracle for what fuzz/oracle must find instead of the simulator, or
+	// replication for what that package's own harness of ensembles must find.
 	Name string
 	// Text says in one sentence what goes wrong.
 	Text string
@@ -70,6 +71,16 @@ func List() []Mutant {
 		{"reads-order-broken-on-error", "the reply of a failing request overtakes those before it"},
 		{"reads-sync-not-waited", "a read does not wait for the sync sent before it"},
 		{"reads-header-zxid-later", "the header of a read's reply is written after a later change"},
+
+		{"replication-no-resend", "a stream sends nothing again"},
+		{"replication-proposed-forgotten", "a leader forgets what it has proposed of a stream"},
+		{"replication-touches-dropped", "a leader ignores the signs of life that others report"},
+		{"replication-read-context-reused",
+			"a sync joins a round that was asked before it began"},
+		{"replication-stamp-own-clock", "a leader stamps entries with its own clock"},
+		{"replication-clock-without-quorum",
+			"sessions grow old while the leader hears no quorum"},
+		{"replication-cut-beyond-stored", "log is cut that a member does not have yet"},
 
 		{"oracle-cversion", "a znode's cversion does not count deleted children"},
 		{"oracle-pzxid", "creating a child leaves its parent's pzxid alone"},

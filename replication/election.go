@@ -1,0 +1,101 @@
+package replication
+
+import (
+	"slices"
+
+	"github.com/vivariumdb/vivarium/core"
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// failover is what a follower does when the leader's process is gone (DESIGN section 5): it
+// forgets the leader at once, for as long as one voter has not, that one's lease refuses the
+// others' pre-votes. The voter first in line campaigns now, the k-th k times Config.StaggerMs
+// later: two at once split the vote for a whole election time-out. Pre-votes that overtake the
+// loss of the connection are dropped without an answer, hence the repetition.
+type failover struct {
+	lost  core.RaftID // 0: none
+	atMs  int64       // the next campaign, on the monotonic clock
+	since int64       // the tick at which it was lost
+}
+
+// takeConnections takes in which peers' connections broke, and which came up.
+func (r *replica) takeConnections(turn *Turn) {
+	for _, id := range turn.Lost {
+		switch {
+		case r.leading:
+			r.node.ReportUnreachable(uint64(id))
+		case id == r.lead && id != 0:
+			_ = r.node.ForgetLeader() // a follower's never fails
+			r.failover = failover{lost: id, since: r.ticks}
+			r.failover.atMs = turn.MonoMs + r.rank()*r.cfg.StaggerMs
+		}
+	}
+	for _, id := range turn.Connected {
+		if id == r.failover.lost {
+			r.failover.lost = 0
+		}
+		if id == r.lead {
+			// What was on its way is lost.
+			r.again()
+		}
+	}
+}
+
+// rank is this member's place among the voters that are left. The order turns with the term, so
+// that one whose log is too short is not first in line again and again.
+func (r *replica) rank() int64 {
+	var left []uint64
+	for _, id := range r.log.conf.GetVoters() {
+		if id != uint64(r.failover.lost) {
+			left = append(left, id)
+		}
+	}
+	slices.Sort(left)
+	n := int64(len(left))
+	at := int64(slices.Index(left, uint64(r.cfg.RaftID)))
+	if at < 0 {
+		return n
+	}
+	return (at + n - int64(r.term%uint64(n))) % n
+}
+
+// overtake lets this member campaign at once when it hears a candidate whose log is shorter
+// than its own: that one cannot win, and its turn would be lost.
+func (r *replica) overtake(m *raftpb.Message, nowMs int64) {
+	if m.GetType() == raftpb.MsgPreVote && r.failover.lost != 0 &&
+		(m.GetLogTerm() < r.lastTerm || m.GetLogTerm() == r.lastTerm && m.GetIndex() < r.last) {
+		r.failover.atMs = min(r.failover.atMs, nowMs)
+	}
+}
+
+// campaign tries to become leader in the place of one whose process is lost, when it is time.
+// Never while a candidate: that would throw away votes under way. After some ticks raft's own
+// time-outs take over.
+func (r *replica) campaign(turn *Turn, work *Work) {
+	f := &r.failover
+	if f.lost == 0 {
+		return
+	}
+	status := r.node.BasicStatus()
+	if status.Lead != 0 || r.ticks-f.since > int64(r.cfg.ElectionTicks) {
+		f.lost = 0
+		return
+	}
+	if turn.MonoMs >= f.atMs {
+		if status.RaftState != raft.StateCandidate {
+			_ = r.node.Campaign() // refused only while a change of members is not applied
+			r.ready(work)
+		}
+		f.atMs = turn.MonoMs + r.cfg.CampaignMs
+	}
+	work.WakeMs = max(1, f.atMs-turn.MonoMs)
+}
+
+// newTerm holds back the next campaign when somebody else's has got somewhere: a vote is under
+// way.
+func (f *failover) newTerm(nowMs, rank, staggerMs int64) {
+	if f.lost != 0 {
+		f.atMs = max(f.atMs, nowMs+(rank+1)*staggerMs)
+	}
+}

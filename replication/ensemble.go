@@ -1,0 +1,287 @@
+package replication
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/invariant"
+	"github.com/vivariumdb/vivarium/internal/mutant"
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+	"go.etcd.io/raft/v3/tracker"
+)
+
+// ensemble takes in what concerns only members with peers, before anything is decided: after it
+// the replica knows its role as well as it can.
+func (r *replica) ensemble(turn *Turn, work *Work) {
+	for i := range turn.Received {
+		r.takeReceived(&turn.Received[i], turn, work)
+	}
+	r.takeConnections(turn)
+	r.tickRaft(turn)
+	term := r.term
+	r.ready(work)
+	r.campaign(turn, work)
+	if r.term != term {
+		r.failover.newTerm(turn.MonoMs, r.rank(), r.cfg.StaggerMs)
+	}
+	if r.leading && r.appliedTerm == r.term && r.intake.term != r.term {
+		r.intake.begin(r.term)
+	}
+}
+
+// takeReceived takes in a message of a peer, or says why not. Then nothing has changed.
+func (r *replica) takeReceived(in *Received, turn *Turn, work *Work) {
+	i := r.intake.source(in.From)
+	m, err := decodePeer(in.Data)
+	switch {
+	case i < 0:
+		err = errNotMember
+	case err == nil:
+		err = r.checkPeer(&m, in.From)
+	}
+	if err != nil {
+		work.Errs = append(work.Errs, &PeerError{in.From, err})
+		return
+	}
+	switch m.kind {
+	case peerRaft:
+		if m.raft.GetType() == raftpb.MsgReadIndex &&
+			r.node.BasicStatus().RaftState != raft.StateLeader {
+			return // raft would forward it under the asker's name; the asker asks again
+		}
+		r.overtake(m.raft, turn.MonoMs)
+		_ = r.node.Step(m.raft) // raft refuses what comes too late
+	case peerHello:
+		if r.leading {
+			r.intake.takeHello(i, hello{m.raftID, m.nonce, m.replaces}, r.term)
+		}
+	case peerBatch:
+		if r.leading {
+			r.intake.take(held{i, m.registration, m.seq, m.count, m.commands}, r.term,
+				r.cfg.MaxIntakeBytes)
+		}
+	case peerTick:
+		r.takeTick(&m, in.From, turn.MonoMs)
+	case peerDropped:
+		r.takeDropped(&m, in.From)
+	}
+}
+
+var errNotMember = errors.New("it is no member of this ensemble")
+
+// checkPeer refuses what does not fit to its sender or to what this member has said.
+func (r *replica) checkPeer(m *peerMessage, from core.RaftID) error {
+	switch m.kind {
+	case peerHello:
+		if m.raftID != from {
+			return badMessage("it speaks for another")
+		}
+	case peerRaft:
+		if m.raft.GetFrom() != uint64(from) || m.raft.GetTo() != uint64(r.cfg.RaftID) {
+			return badMessage("it speaks for another, or to another")
+		}
+		if r.leading && m.raft.GetTerm() == r.term && len(m.raft.GetContext()) == 8 &&
+			m.raft.GetType() == raftpb.MsgHeartbeatResp &&
+			binary.LittleEndian.Uint64(m.raft.GetContext()) > r.asked {
+			return badMessage("it answers what was not asked")
+		}
+	}
+	return nil
+}
+
+// takeTick takes in a peer's clock and the signs of life that it reports. From the leader it
+// says what every member has stored.
+func (r *replica) takeTick(m *peerMessage, from core.RaftID, monoMs int64) {
+	if !r.leading {
+		if from == r.lead {
+			r.stored = max(r.stored, min(m.stored, r.commit))
+		}
+		return
+	}
+	r.clocks.heard(from, m.wallMs, monoMs, r.ticks)
+	if mutant.On("replication-touches-dropped") {
+		return
+	}
+	for _, id := range m.touched {
+		r.clock.touch(id)
+	}
+}
+
+// takeDropped lets this member's stream go on from where the leader says.
+func (r *replica) takeDropped(m *peerMessage, from core.RaftID) {
+	if from != r.lead {
+		return
+	}
+	if !r.own {
+		r.helloTerm = 0
+		return
+	}
+	if m.registration == r.registration {
+		r.rewind(m.seq)
+	}
+}
+
+// takeProgress takes in what apply tells of this process's own stream.
+func (r *replica) takeProgress(a *Applied) {
+	if !a.Own {
+		return
+	}
+	if a.seq > r.outbox.acked {
+		r.outbox.ack(a.seq)
+		r.progressed = r.ticks
+	}
+	if a.gap && r.gapAt != r.outbox.acked+1 {
+		r.gapAt = r.outbox.acked + 1 // several batches behind one gap are one reason
+		r.rewind(0)
+	}
+}
+
+// rewind makes the stream be sent again from seq on, or what is not applied of that.
+func (r *replica) rewind(seq uint64) {
+	if !mutant.On("replication-no-resend") {
+		r.outbox.rewind(seq)
+	}
+}
+
+// again makes all be sent again that may have been lost on its way to the leader.
+func (r *replica) again() {
+	r.rewind(0)
+	r.helloTerm = 0
+	r.reads.asked = false
+	r.tickNow = true
+}
+
+// newTerm forgets what was true in the last one. The leader of the new one may have dropped
+// any suffix that was not committed, also if it is the same as before.
+func (r *replica) newTerm() {
+	r.rewind(0)
+	r.reads.asked = false
+	r.helloTerm = 0
+	r.asked = 0
+	r.intake.reset()
+	// What the leader of another term decided is never proposed in this one.
+	r.house, r.houseCount = r.house[:0], 0
+}
+
+// newRole takes in who leads.
+func (r *replica) newRole(s *raft.SoftState) {
+	leading := s.RaftState == raft.StateLeader
+	if leading != r.leading {
+		r.house, r.houseCount = r.house[:0], 0
+		r.intake.reset()
+		r.clocks.reset()
+		if leading {
+			r.clock.restart()
+			r.touched = r.touched[:0]
+		}
+	}
+	lead := core.RaftID(s.Lead)
+	if lead != r.lead {
+		if lead != 0 && !leading {
+			// It may be the same again that was forgotten, with what was sent to it lost.
+			r.again()
+		}
+	}
+	r.leading, r.lead = leading, lead
+}
+
+// post queues a message of raft's for a peer. Of several acknowledgements to one peer in a
+// turn the last one says all.
+func (r *replica) post(m *raftpb.Message) {
+	if m.GetType() == raftpb.MsgAppResp && !m.GetReject() {
+		for i, old := range r.out {
+			if old.GetType() == raftpb.MsgAppResp && !old.GetReject() &&
+				old.GetTo() == m.GetTo() && old.GetTerm() == m.GetTerm() &&
+				old.GetIndex() <= m.GetIndex() {
+				r.out = slices.Delete(r.out, i, i+1)
+				break
+			}
+		}
+	}
+	if n := len(m.GetContext()); n == 8 && m.GetType() == raftpb.MsgHeartbeat {
+		r.asked = max(r.asked, binary.LittleEndian.Uint64(m.GetContext()))
+	}
+	r.out = append(r.out, m)
+}
+
+// speak fills in what goes to the peers, at the end of a turn.
+func (r *replica) speak(turn *Turn, work *Work) {
+	for _, m := range r.out {
+		r.send(work, core.RaftID(m.GetTo()), &peerMessage{kind: peerRaft, raft: m})
+	}
+	clear(r.out)
+	r.out = r.out[:0]
+	if turn.Ticks > 0 || r.tickNow {
+		r.sendTicks(turn, work)
+	}
+	switch {
+	case r.leading:
+		r.intake.invite(r.term, r.cfg.MaxIntakeBytes, func(to core.RaftID, m *peerMessage) {
+			r.send(work, to, m)
+		})
+	case r.lead != 0 && r.own:
+		r.sendStream(work)
+	case r.lead != 0 && (r.helloTerm != r.term || r.hello.replaces != r.registration ||
+		r.ticks-r.progressed > r.cfg.ResendTicks):
+		r.progressed = r.ticks
+		r.hello = hello{r.cfg.RaftID, r.cfg.Nonce, r.registration}
+		r.helloTerm = r.term
+		r.send(work, r.lead, &peerMessage{kind: peerHello, raftID: r.hello.id,
+			nonce: r.hello.nonce, replaces: r.hello.replaces})
+	}
+}
+
+// sendStream sends what of this member's stream the leader has not been sent, and all of it
+// again if nothing was applied for long: the last message lost leaves no gap to see.
+func (r *replica) sendStream(work *Work) {
+	if r.ticks-r.progressed > r.cfg.ResendTicks {
+		r.progressed = r.ticks
+		r.rewind(0)
+	}
+	for r.outbox.waiting() {
+		seq, count, commands := r.outbox.take(r.cfg.MaxEntryBytes / 2)
+		r.send(work, r.lead, &peerMessage{kind: peerBatch, registration: r.registration,
+			seq: seq, count: count, commands: commands})
+	}
+}
+
+// sendTicks tells the leader this member's time and who of its clients lives, and as the leader
+// all others what every member has stored.
+func (r *replica) sendTicks(turn *Turn, work *Work) {
+	r.tickNow = false
+	m := peerMessage{kind: peerTick, wallMs: turn.NowMs}
+	if r.leading {
+		r.stored = max(r.stored, min(r.everywhere(), r.commit))
+		m.stored = r.stored
+		for i := range r.intake.sources {
+			r.send(work, r.intake.sources[i].id, &m)
+		}
+		return
+	}
+	slices.Sort(r.touched)
+	r.touched = slices.Compact(r.touched)
+	if r.lead == 0 {
+		return // they are kept: it may be the same leader that is heard again
+	}
+	m.touched = r.touched
+	r.send(work, r.lead, &m)
+	r.touched = r.touched[:0]
+}
+
+// everywhere is the index up to which all members have the leader's log.
+func (r *replica) everywhere() uint64 {
+	index := r.last
+	r.node.WithProgress(func(_ uint64, _ raft.ProgressType, p tracker.Progress) {
+		index = min(index, p.Match)
+	})
+	return index
+}
+
+func (r *replica) send(work *Work, to core.RaftID, m *peerMessage) {
+	data, err := m.appendTo(make([]byte, 0, 32+len(m.commands)+8*len(m.touched)))
+	invariant.Check(err == nil, "a message of raft's cannot be encoded")
+	work.Send = append(work.Send, Outgoing{to, data})
+}

@@ -1,0 +1,51 @@
+//go:build mutants
+
+package replication
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/vivariumdb/vivarium/internal/mutant"
+)
+
+// TestMutants shows that the harness sees: each known bug is caught, by a scenario or by a world
+// of random faults.
+func TestMutants(t *testing.T) {
+	defer func() { _ = mutant.Select("") }()
+	for _, m := range mutant.List() {
+		if !strings.HasPrefix(m.Name, "replication-") {
+			continue
+		}
+		if err := mutant.Select(m.Name); err != nil {
+			t.Fatal(err)
+		}
+		if by := catch(); by != "" {
+			t.Logf("%-36s %s", m.Name, by)
+		} else {
+			t.Errorf("%s is not caught", m.Name)
+		}
+	}
+}
+
+func catch() string {
+	const seeds = 8
+	for _, s := range scenarios {
+		for seed := range uint64(seeds) {
+			if err := inWorld(seed, 3, s.cfg, s.do); err != nil {
+				return firstLine(s.name, err)
+			}
+		}
+	}
+	for seed := range uint64(2 * seeds) {
+		if err := inWorld(seed, 3, small(), anyWorld(4)); err != nil {
+			return firstLine("random faults", err)
+		}
+	}
+	return ""
+}
+
+func firstLine(by string, err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return by + ": " + line
+}

@@ -1,0 +1,158 @@
+package replication
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/wire"
+	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+)
+
+func twoCommands() []byte {
+	b := core.AppendRequest(nil, 7, 1, core.Flags{}, 5, wire.OpSync, []byte("x"))
+	return core.AppendRequest(b, 7, 1, core.Flags{}, 6, wire.OpSync, nil)
+}
+
+// goldenPeer are messages with their encoding of version 1, which other releases read.
+var goldenPeer = []struct {
+	name string
+	m    peerMessage
+	hex  string
+}{
+	{"raft", peerMessage{kind: peerRaft, raft: &raftpb.Message{
+		Type: raftpb.MsgHeartbeat.Enum(), To: new(uint64(2)), From: new(uint64(1)),
+		Term: new(uint64(3)), Commit: new(uint64(300))}}, "010108081002180120034" + "0ac02"},
+	{"hello", peerMessage{kind: peerHello, raftID: 3, nonce: [16]byte{1, 2, 15: 16},
+		replaces: 300}, "010203" + "01020000000000000000000000000010" + "ac02"},
+	{"batch", peerMessage{kind: peerBatch, registration: 300, seq: 9, count: 2,
+		commands: twoCommands()},
+		"0103ac020902" + "07040e01000a1278" + "06040e01000c12"},
+	{"tick", peerMessage{kind: peerTick, wallMs: 1_700_000_000_000, stored: 77,
+		touched: []core.SessionID{1 << 32, 5}},
+		"010480a0abfef9624d02" + "00000001000000000000000000000005"},
+	{"dropped", peerMessage{kind: peerDropped, registration: 300, seq: 10}, "0105ac020a"},
+}
+
+var comparePeer = []cmp.Option{cmp.AllowUnexported(peerMessage{}), cmpopts.EquateEmpty(),
+	cmp.Comparer(func(a, b *raftpb.Message) bool {
+		return a == b || a != nil && b != nil && proto.Equal(a, b)
+	})}
+
+func TestPeerGolden(t *testing.T) {
+	for _, g := range goldenPeer {
+		b, err := g.m.appendTo(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := hex.EncodeToString(b); got != g.hex {
+			t.Errorf("%s is encoded as %s, want %s", g.name, got, g.hex)
+		}
+		m, err := decodePeer(b)
+		if err != nil {
+			t.Errorf("%s: %v", g.name, err)
+			continue
+		}
+		if diff := cmp.Diff(g.m, m, comparePeer...); diff != "" {
+			t.Errorf("%s read back (-want +got):\n%s", g.name, diff)
+		}
+		for n := range b {
+			if m, err := decodePeer(b[:n]); err == nil && g.name != "raft" {
+				t.Errorf("the first %d bytes of %s are taken for %+v", n, g.name, m)
+			}
+		}
+	}
+}
+
+func FuzzDecodePeer(f *testing.F) {
+	for _, g := range goldenPeer {
+		b, err := g.m.appendTo(nil)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := decodePeer(bytes.Clone(data))
+		if err != nil {
+			if !errors.Is(err, ErrPeerMessage) {
+				t.Fatalf("%x: %v is no ErrPeerMessage", data, err)
+			}
+			return
+		}
+		b, err := m.appendTo(nil)
+		if err != nil {
+			t.Fatalf("%x cannot be encoded again: %v", data, err)
+		}
+		again, err := decodePeer(b)
+		if err != nil {
+			t.Fatalf("%x, encoded again as %x: %v", data, b, err)
+		}
+		if diff := cmp.Diff(m, again, comparePeer...); diff != "" {
+			t.Fatalf("%x read back (-first +second):\n%s", data, diff)
+		}
+	})
+}
+
+// TestPeerErrors: what a peer should not have sent is an error that names it, and nothing else
+// happens.
+func TestPeerErrors(t *testing.T) {
+	encode := func(m peerMessage) []byte {
+		b, err := m.appendTo(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	foreign := encode(goldenPeer[0].m)
+	tests := []struct {
+		name string
+		from core.RaftID
+		data []byte
+	}{
+		{"empty", 2, nil},
+		{"another version", 2, []byte{9, 1}},
+		{"an unknown kind", 2, []byte{1, 77}},
+		{"a stranger's", 9, encode(goldenPeer[3].m)},
+		{"itself's", 1, encode(goldenPeer[3].m)},
+		{"raft message of another", 3, foreign},
+		{"raft message that is local", 2, encode(peerMessage{kind: peerRaft,
+			raft: &raftpb.Message{Type: raftpb.MsgHup.Enum(), From: new(uint64(2)),
+				To: new(uint64(1)), Term: new(uint64(1))}})},
+		{"entries out of order", 2, encode(peerMessage{kind: peerRaft, raft: &raftpb.Message{
+			Type: raftpb.MsgApp.Enum(), From: new(uint64(2)), To: new(uint64(1)),
+			Term: new(uint64(3)), Index: new(uint64(1)), LogTerm: new(uint64(1)),
+			Entries: []*raftpb.Entry{{Index: new(uint64(3)), Term: new(uint64(3))}}}})},
+		{"hello of another", 3, encode(peerMessage{kind: peerHello, raftID: 2})},
+		{"batch with one command less", 2, encode(peerMessage{kind: peerBatch, registration: 5,
+			seq: 1, count: 3, commands: twoCommands()})},
+		{"batch with one command more", 2, encode(peerMessage{kind: peerBatch, registration: 5,
+			seq: 1, count: 1, commands: twoCommands()})},
+		{"batch behind the end of all numbers", 2, encode(peerMessage{kind: peerBatch,
+			registration: 5, seq: 1<<64 - 1, count: 2, commands: twoCommands()})},
+		{"batch with the leader's own command", 2, encode(peerMessage{kind: peerBatch,
+			registration: 5, seq: 1, count: 1, commands: core.AppendExpire(nil, 1, 1)})},
+	}
+	for _, test := range tests {
+		term, commit := uint64(FoundingTerm), uint64(FoundingIndex)
+		m, err := New(Config{}, Recovered{State: founded(), Term: FoundingTerm,
+			ConfState: FoundingConf(1, 2, 3),
+			HardState: &raftpb.HardState{Term: &term, Commit: &commit}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var work Work
+		m.Step(&Turn{Received: []Received{{test.from, test.data}}}, &work)
+		if len(work.Errs) != 1 || work.Errs[0].From != test.from {
+			t.Errorf("%s: errors %v, want one of member %v", test.name, work.Errs, test.from)
+		}
+		if len(work.Appends)+len(work.Apply)+len(work.Send) > 0 || m.Term() != FoundingTerm {
+			t.Errorf("%s: it had an effect: %+v", test.name, work)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package replication
+
+import (
+	"slices"
+
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/mutant"
+)
+
+// clocks is a leader's idea of the time of day: the median of the voters' wall clocks, carried
+// forward by its own monotonic clock (DESIGN section 2). One bad clock moves nothing, be it the
+// leader's own. Its readings also show with whom the leader is in fresh contact.
+type clocks struct {
+	voters  []voterClock // of the peers
+	stampMs int64        // the last stamp, or the State's time if that is later
+	atMs    int64        // on the monotonic clock, when stampMs was
+	offsets []int64      // used again
+}
+
+type voterClock struct {
+	id     core.RaftID
+	offset int64 // its wall clock minus our monotonic clock
+	known  bool
+	heard  int64 // the tick of ours at which it was heard last
+}
+
+// heard takes in a peer's reading.
+func (c *clocks) heard(id core.RaftID, wallMs, monoMs, tick int64) {
+	for i := range c.voters {
+		if v := &c.voters[i]; v.id == id {
+			v.offset, v.known, v.heard = wallMs-monoMs, true, tick
+		}
+	}
+}
+
+// reset forgets what was heard: a new leader asks anew.
+func (c *clocks) reset() {
+	for i := range c.voters {
+		c.voters[i] = voterClock{id: c.voters[i].id, heard: -1 << 32}
+	}
+}
+
+// reached takes in the State's time.
+func (c *clocks) reached(clockMs, monoMs int64) {
+	if clockMs > c.stampMs {
+		c.stampMs, c.atMs = clockMs, monoMs
+	}
+}
+
+// quorum says whether a majority, this member among it, is at least n.
+func (c *clocks) quorum(n int) bool { return 2*(n+1) > len(c.voters)+1 }
+
+// fresh says whether a quorum was heard not longer than a few ticks ago.
+func (c *clocks) fresh(tick int64) bool {
+	const ticks = 3
+	n := 0
+	for i := range c.voters {
+		if tick-c.voters[i].heard <= ticks {
+			n++
+		}
+	}
+	return c.quorum(n) || mutant.On("replication-clock-without-quorum")
+}
+
+// known says whether there is a time to stamp with.
+func (c *clocks) known() bool { return c.stampMs > 0 || c.median() }
+
+// median fills offsets, and says whether a quorum's clocks are known.
+func (c *clocks) median() bool {
+	c.offsets = c.offsets[:0]
+	for i := range c.voters {
+		if v := &c.voters[i]; v.known {
+			c.offsets = append(c.offsets, v.offset)
+		}
+	}
+	return c.quorum(len(c.offsets))
+}
+
+// stamp returns the time for an entry. It never falls: when the median was set back, it stands
+// still until the median has caught up. While too few clocks are known it goes on from where it
+// was. Of an even number of clocks the earlier of the two in the middle counts.
+func (c *clocks) stamp(wallMs, monoMs int64) int64 {
+	now := wallMs
+	switch {
+	case len(c.voters) == 0 || mutant.On("replication-stamp-own-clock"):
+	case c.median():
+		c.offsets = append(c.offsets, wallMs-monoMs)
+		slices.Sort(c.offsets)
+		now = c.offsets[(len(c.offsets)-1)/2] + monoMs
+	default:
+		now = c.stampMs + max(0, monoMs-c.atMs)
+	}
+	c.stampMs, c.atMs = max(c.stampMs, now), monoMs
+	return c.stampMs
+}
