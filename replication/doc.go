@@ -12,6 +12,15 @@
 //	Member.Apply   S exclusive: applies a bounded amount of what was committed
 //	Member.Step    the replica's loop only, without S, W or B
 //
+// Peers are doors too: what they say comes with Turn.Received and goes out with Work.Send, as
+// bytes that only this package reads. The driver owes them connections on which a peer has
+// proved who it is, that keep their order and lose nothing while they live. When one breaks or is
+// refused it says so with Turn.Lost, and with Turn.Connected when there is one again; all that was
+// under way may be lost then. Silence is nothing to tell: raft's clock judges it. A message that is
+// refused is in Work.Errs, has changed nothing, and is a reason to close the connection.
+//
+// Membership is what the ConfState of the recovered checkpoint says, and does not change yet.
+//
 // # What a turn of the loop owes
 //
 // The loop takes the mail under B and calls Step with it and with what has been reported
@@ -23,6 +32,12 @@
 //   - Work.Apply to the apply goroutine: Member.Enqueue under S, then Member.Apply until there
 //     is nothing left; its reports go back in Turn.Applied in order.
 //   - Work.Cut, if not 0, to whoever cuts the log.
+//   - Work.Send to the peers' connections, each one's in its order. What waits for the disk is
+//     not in it before that is stored, so it may leave at once.
+//   - Work.WakeMs, if not 0, asks for a turn after so many milliseconds: an election is due.
+//
+// All that has come from peers is taken in with the next turn: a turn with ticks decides whose
+// session has been silent, and must not leave a report lying.
 //
 // Reports.Checkpoint of Apply goes to whoever writes checkpoints; once it counts its index is
 // Turn.Checkpointed. A failed write is final: the driver stops the process, and nothing that

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"flag"
 	"testing"
 
 	"github.com/vivariumdb/vivarium/core"
@@ -132,9 +133,14 @@ func small() Config {
 	return Config{CheckpointBytes: 8 << 10, IdleTicks: 40, MaxEntryBytes: 2000}
 }
 
+var (
+	firstSeed = flag.Uint64("from", 0, "TestEnsemble: the first seed")
+	seedCount = flag.Uint64("ensembles", 120, "TestEnsemble: how many seeds")
+)
+
 // TestEnsemble judges ensembles of three and five members under random faults.
 func TestEnsemble(t *testing.T) {
-	for seed := range uint64(150) {
+	for seed := *firstSeed; seed < *firstSeed+*seedCount; seed++ {
 		n := 3
 		if seed%5 == 4 {
 			n = 5

@@ -560,6 +560,7 @@ func (w *world) settle() *host {
 func try(t *testing.T, seed uint64, n int, cfg Config, do func(*world)) {
 	t.Helper()
 	if err := inWorld(seed, n, cfg, do); err != nil {
-		t.Errorf("%v\nagain: go test ./replication -run '%s'", err, t.Name())
+		t.Errorf("%v\nagain: go test -tags checked ./replication -run '%s$' -from %d -ensembles 1",
+			err, t.Name(), seed)
 	}
 }

@@ -139,13 +139,7 @@ func TestPeerErrors(t *testing.T) {
 			registration: 5, seq: 1, count: 1, commands: core.AppendExpire(nil, 1, 1)})},
 	}
 	for _, test := range tests {
-		term, commit := uint64(FoundingTerm), uint64(FoundingIndex)
-		m, err := New(Config{}, Recovered{State: founded(), Term: FoundingTerm,
-			ConfState: FoundingConf(1, 2, 3),
-			HardState: &raftpb.HardState{Term: &term, Commit: &commit}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		m := newVoter(t)
 		var work Work
 		m.Step(&Turn{Received: []Received{{test.from, test.data}}}, &work)
 		if len(work.Errs) != 1 || work.Errs[0].From != test.from {

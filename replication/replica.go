@@ -384,7 +384,7 @@ func (r *replica) tickRaft(turn *Turn) {
 // when it was decided, and is never kept (DESIGN section 4). It says whether it did.
 func (r *replica) propose(turn *Turn) bool {
 	uncommitted := uint64(2) // the second travels while the first is stored
-	if r.log.alone(uint64(r.cfg.RaftID)) {
+	if r.alone {
 		uncommitted = 1 // a second would only make both smaller
 	}
 	if !r.leading || r.last >= r.commit+uncommitted && r.houseCount == 0 || !r.clocks.known() &&
