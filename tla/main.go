@@ -101,7 +101,7 @@ func run(ctx context.Context, opts Options, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	models, err := loadModels(filepath.Join(root, "tla"))
+	models, err := loadModels(filepath.Join(root, "tla"), opts.Run)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,8 @@ func counterConfigs() []Config {
 			"  Broken = {}\nINVARIANTS\n  TypeOK Small\n  Other\nPROPERTY Grows\n"+
 			"CHECK_DEADLOCK FALSE\n"),
 		parseConfig("Counter-liveness",
-			"SPECIFICATION FairSpec\nCONSTANT Broken = { }\nPROPERTIES Ends Stays\nINVARIANT TypeOK"),
+			"SPECIFICATION FairSpec\nCONSTANT Broken = { }\nPROPERTIES Ends Stays\n"+
+				"INVARIANT TypeOK"),
 	}
 }
 
@@ -124,7 +125,7 @@ func TestParseModelWantsBrokenAndChecks(t *testing.T) {
 
 // The models of this directory are well formed, and each has something that must refute it.
 func TestModelsOfThisDirectory(t *testing.T) {
-	models, err := loadModels(".")
+	models, err := loadModels(".", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
