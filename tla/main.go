@@ -112,6 +112,10 @@ func run(ctx context.Context, opts Options, out, log io.Writer) error {
 		}
 	}
 	if len(jobs) == 0 {
+		// It may be the module that was asked for that could not be read.
+		if _, err := loadModels(filepath.Join(root, "tla"), nil); err != nil {
+			return err
+		}
 		return errors.New("no model and no variant matches -run")
 	}
 	tlc, err := fetchTLC(ctx, root)
