@@ -179,7 +179,8 @@ ReceiveAppend ==
         LET log == IF IsPrefix(Prefix(elog, n), vol.log) THEN vol.log ELSE Prefix(elog, n)
             new == [term |-> eterm,
                     vote |-> IF vol.term = eterm THEN vol.vote ELSE 0,
-                    commit |-> Max(vol.commit, Min(ecommit, n)),
+                    \* Without checkpoints nothing asks for it.
+                    commit |-> IF Has("checkpoint") THEN Max(vol.commit, Min(ecommit, n)) ELSE 0,
                     start |-> vol.start, log |-> log,
                     matched |-> Max(n, IF vol.term = eterm THEN vol.matched ELSE 0)]
         IN  vol' = new /\ new # vol
