@@ -23,6 +23,7 @@ sim: # simulate: SEED=7 replays one world, SEEDS=200 sweeps; ARGS for more flags
 
 mutants: # run the simulator against each known bug; ARGS for more flags
 	$(GO) run -tags 'mutants checked' ./cmd/vivarium-sim mutants $(ARGS)
+	$(GO) test -count=1 -tags mutants -run TestMutants ./replication
 
 determinism: # compare the traces of SEEDS worlds between processes and settings
 	$(SIM) determinism -seeds $(or $(SEEDS),20) $(ARGS)
