@@ -70,7 +70,8 @@ CONSTANTS
 Guard(g) == g \notin Broken
 
 VARIABLES
-    silence,    \* ticks since the client's last sign of life, at most Timeout
+    silence,    \* ticks since the client's last sign of life, or the term's beginning
+    lapsed,     \* it was silent for a whole time-out, and the leader has not heard of it since
     unreported, \* its server has a sign of life that it could not report yet
     term,       \* of the current leader
     leader,     \* what the current leader knows: see NewLeader
@@ -80,7 +81,7 @@ VARIABLES
     state,      \* the State behind the committed prefix: [generation, ended]
     wrong       \* see SilentWhenProposed and ReturnedLives
 
-vars == <<silence, unreported, term, leader, log, committed, left, state, wrong>>
+vars == <<silence, lapsed, unreported, term, leader, log, committed, left, state, wrong>>
 
 Min(a, b) == IF a < b THEN a ELSE b
 Less(a, b) == IF a < b THEN 0 ELSE a - b
@@ -96,7 +97,7 @@ NewLeader(generation) ==
      report |-> FALSE, contact |-> FALSE, generation |-> generation, asked |-> FALSE]
 
 Init ==
-    /\ silence = 0 /\ unreported = FALSE
+    /\ silence = 0 /\ lapsed = FALSE /\ unreported = FALSE
     /\ term = 1 /\ leader = NewLeader(1)
     /\ log = <<>> /\ committed = 0 /\ left = <<>>
     /\ state = [generation |-> 1, ended |-> FALSE]
@@ -112,9 +113,10 @@ IsPrefix(s, t) == Len(s) <= Len(t) /\ s = Prefix(t, Len(s))
 Tick(speaks, reached) ==
     LET has == speaks \/ unreported IN
     /\ silence' = IF speaks THEN 0 ELSE Min(silence + 1, Timeout)
+    /\ lapsed' = (lapsed \/ silence' = Timeout)
     /\ unreported' = (has /\ ~reached /\ Guard("report-kept"))
     /\ leader' = [leader EXCEPT
-            !.ticks = Min(@ + 1, Timeout + 2),
+            !.ticks = Min(@ + 1, Timeout + 1),
             !.contact = @ \/ reached,
             !.report = @ \/ (reached /\ has)]
     /\ UNCHANGED <<term, log, committed, left, state, wrong>>
@@ -128,14 +130,14 @@ ChangeLeader ==
         /\ \E n \in committed..Len(whole) : log' = Prefix(whole, n)
     /\ left' = IF IsPrefix(log, log') THEN left ELSE log
     /\ \E known \in 1..state.generation : leader' = NewLeader(known)
-    /\ UNCHANGED <<silence, unreported, committed, state, wrong>>
+    /\ silence' = 0 /\ lapsed' = FALSE
+    /\ UNCHANGED <<unreported, committed, state, wrong>>
 
 -----------------------------------------------------------------------------
 (* The leader. *)
 
 Entry(kind, g, decided) ==
-    [kind |-> kind, generation |-> g, decided |-> decided, term |-> term,
-     silent |-> silence >= Timeout]
+    [kind |-> kind, generation |-> g, decided |-> decided, term |-> term, silent |-> lapsed']
 
 Propose(e) == Len(log) < Entries /\ log' = Append(log, e)
 
@@ -151,6 +153,7 @@ Turn ==
                    /\ 0 = IF Guard("reports-first") THEN remaining ELSE Less(k.remaining, step)
     IN
     /\ k.ticks > 0
+    /\ lapsed' = (lapsed /\ ~k.report)
     /\ leader' = [k EXCEPT !.ticks = 0, !.remaining = remaining, !.contact = FALSE,
                            !.report = FALSE, !.asked = @ \/ decides]
     /\ IF decides THEN Propose(Entry("expire", k.generation, term)) ELSE log' = log
@@ -161,25 +164,25 @@ Learn ==
     /\ leader.generation < state.generation
     /\ leader' = [leader EXCEPT !.generation = @ + 1, !.asked = FALSE,
             !.remaining = IF Guard("attach-restarts") THEN Timeout + 1 ELSE @]
-    /\ UNCHANGED <<silence, unreported, term, log, committed, left, state, wrong>>
+    /\ UNCHANGED <<silence, lapsed, unreported, term, log, committed, left, state, wrong>>
 
 (* Who is no leader, and does not hear of the session, finds it silent. *)
 FollowerDecides ==
+    /\ UNCHANGED <<silence, lapsed, unreported, term, leader, committed, left, state, wrong>>
     /\ ~Guard("leader-decides")
     /\ Propose(Entry("expire", state.generation, term))
-    /\ UNCHANGED <<silence, unreported, term, leader, committed, left, state, wrong>>
 
 (* A decision of an earlier term reaches the leader, as a command in a stream would.  No code does
    this; that apply looks at the term of the decision makes it harmless. *)
 SendAgain ==
+    /\ UNCHANGED <<silence, lapsed, unreported, term, leader, committed, left, state, wrong>>
     /\ \E decided \in 1..(term - 1), g \in 1..state.generation :
             Propose(Entry("expire", g, decided))
-    /\ UNCHANGED <<silence, unreported, term, leader, committed, left, state, wrong>>
 
 (* The client comes back on another connection. *)
 Attach ==
+    /\ UNCHANGED <<silence, lapsed, unreported, term, leader, committed, left, state, wrong>>
     /\ Propose(Entry("attach", 0, term))
-    /\ UNCHANGED <<silence, unreported, term, leader, committed, left, state, wrong>>
 
 Commit ==
     /\ committed < Len(log)
@@ -193,6 +196,7 @@ Commit ==
         /\ state' = [generation |-> state.generation + (IF attaches THEN 1 ELSE 0),
                      ended |-> state.ended \/ ends]
         /\ silence' = IF attaches THEN 0 ELSE silence
+        /\ lapsed' = (lapsed /\ ~attaches)
         /\ wrong' = wrong \cup (IF ends /\ ~e.silent THEN {"living"} ELSE {})
                           \cup (IF ends /\ e.generation # state.generation THEN {"returned"}
                                 ELSE {})
@@ -207,9 +211,12 @@ Next ==
 
 Spec == Init /\ [][Next]_vars
 
+(* Bound of the model: nothing is looked for behind the end of the session. *)
+GoesOn == ~state.ended
+
 -----------------------------------------------------------------------------
-(* A session ends only if its client had been silent for a whole time-out when its end was
-   proposed, in the term in which it was. *)
+(* A session ends only if its client was silent for a whole time-out in the term in which its end
+   was proposed, and the leader had heard nothing of it since. *)
 SilentWhenProposed == "living" \notin wrong
 
 (* A client that is back, on another connection, is not ended for its silence before. *)
@@ -222,7 +229,7 @@ TypeOK ==
 
 (* Reached: *)
 Expired == state.ended
-PausedLeaderWakes == leader.ticks = Timeout + 2 /\ leader.report /\ leader.remaining = 1
+PausedLeaderWakes == leader.ticks = Timeout + 1 /\ leader.report /\ leader.remaining = 1
 OldDecisionIgnored ==
     \E i \in 1..committed :
         log[i].kind = "expire" /\ log[i].decided < log[i].term /\ ~state.ended
