@@ -31,7 +31,6 @@ type client struct {
 	asked    map[int32]ask
 	silent   bool // never gives a sign of life any more
 	timeout  int32
-	pinged   int64
 }
 
 type ask struct {
