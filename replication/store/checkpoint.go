@@ -353,9 +353,10 @@ func (s *states) removeTables() error {
 	return nil
 }
 
-// close closes pebble, unless it is doomed: then it would wait for ever.
+// close closes pebble, unless it is doomed: then it would wait for ever, and db may belong to a
+// call that was left behind.
 func (s *states) close() error {
-	if s.db == nil || s.doom.err() != nil {
+	if s.doom.err() != nil || s.db == nil {
 		return nil
 	}
 	db := s.db
