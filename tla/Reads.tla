@@ -44,7 +44,7 @@ ASSUME Reader \in Members
 \* guard committed-in-term: SyncedReadIsFresh
 \* guard context-names-process: SyncedReadIsFresh
 \* guard awaited-only: SyncedReadIsFresh
-\* guard new-context: SyncedReadIsFresh
+\* guard new-context: SyncedReadIsFresh [Reads-again]
 \* guard applied-here: SyncedReadIsFresh
 \* guard asks-again: SyncIsAnswered [Reads-liveness]
 \*
@@ -239,15 +239,23 @@ Next ==
 
 Spec == Init /\ [][Next]_vars
 
+(* One sync, asked for once in each term that the Reader hears of, and room in the log for an entry
+   of each leader to come: bounds of the model on which liveness must not rest. *)
+Room == committed + Terms < Length + term
+OncePerTerm ==
+    /\ committed' > committed => Room
+    /\ asked' = asked + 1 => asked < at[Reader]
+    /\ sync'.waits /\ ~sync.waits => asked = 0
+
 (* Behind the last fault the newest leader commits, is heard of and answers. *)
 FairSpec ==
-    /\ Spec
-    /\ WF_vars(Commit) /\ WF_vars(\E m \in Members : Hear(m))
+    /\ Init /\ [][Next /\ OncePerTerm]_vars
+    /\ WF_vars(Room /\ Commit) /\ WF_vars(\E m \in Members : Hear(m))
     /\ WF_vars(\E r \in requests : r.term = term /\ Take(r))
     /\ WF_vars(\E p \in pending : p.term = term /\ \E m \in Members : Confirm(p, m))
     /\ WF_vars(\E p \in pending : p.term = term /\ Answer(p))
     /\ WF_vars(\E a \in answers : Confirmed(a))
-    /\ WF_vars(at[Reader] = term /\ Ask) /\ WF_vars(Reply) /\ WF_vars(Apply)
+    /\ WF_vars(at[Reader] = term /\ asked < term /\ Ask) /\ WF_vars(Reply) /\ WF_vars(Apply)
 
 -----------------------------------------------------------------------------
 (* A read behind an answered sync sees every write that was acknowledged before the sync was

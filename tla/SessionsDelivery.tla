@@ -34,7 +34,7 @@ CONSTANTS
 
 \* What refutes the model without each of its guards:
 \* guard read-waits-for-write: ReadYourWrites
-\* guard read-waits-for-sync: SyncedRead
+\* guard read-waits-for-sync: ZxidsNeverFall
 \* guard read-before-next: NotLaterWrites
 \* guard write-waits-for-read: NotLaterWrites
 \* guard zxid-of-read: HeaderNamesSnapshot
