@@ -190,7 +190,11 @@ func TestOutstanding(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	n := settles(func() int { return number(t, s, "srvr", "Outstanding: ") })
+	outstanding := func() int { return number(t, s, "srvr", "Outstanding: ") }
+	for outstanding() < limit {
+		continue // what was sent has to be read first
+	}
+	n := settles(outstanding)
 	if n < limit || n > limit+clients {
 		t.Errorf("%d writes were taken, want %d and at most one more per connection", n, limit)
 	}
@@ -225,7 +229,11 @@ func TestOutstandingBytes(t *testing.T) {
 			}
 		})
 	}
-	n := settles(func() int { return number(t, s, "srvr", "Outstanding: ") })
+	outstanding := func() int { return number(t, s, "srvr", "Outstanding: ") }
+	for outstanding() < 1 {
+		continue // the clients have to send first
+	}
+	n := settles(outstanding)
 	if n < 1 || n > 2<<20/size {
 		t.Errorf("%d writes of %d bytes were taken, the bound is 2 MiB", n, size)
 	}
