@@ -64,7 +64,7 @@ CONSTANTS
 \* reaches Expired
 \* reaches PausedLeaderWakes
 \* reaches OldDecisionIgnored
-\* reaches BroughtBack
+\* reaches MayComeBack
 \* reaches AttachRaces
 
 Guard(g) == g \notin Broken
@@ -128,7 +128,8 @@ ChangeLeader ==
     /\ \E whole \in {log, left} :
         /\ IsPrefix(Prefix(log, committed), whole)
         /\ \E n \in committed..Len(whole) : log' = Prefix(whole, n)
-    /\ left' = IF IsPrefix(log, log') THEN left ELSE log
+    \* Behind the last change of leader nothing comes back.
+    /\ left' = IF term' = Terms THEN <<>> ELSE IF IsPrefix(log, log') THEN left ELSE log
     /\ \E known \in 1..state.generation : leader' = NewLeader(known)
     /\ silence' = 0 /\ lapsed' = FALSE
     /\ UNCHANGED <<unreported, committed, state, wrong>>
@@ -233,8 +234,9 @@ PausedLeaderWakes == leader.ticks = Timeout + 1 /\ leader.report /\ leader.remai
 OldDecisionIgnored ==
     \E i \in 1..committed :
         log[i].kind = "expire" /\ log[i].decided < log[i].term /\ ~state.ended
-BroughtBack ==
-    \E i \in 1..Len(log) : log[i].term < term - 1 /\ log[i].kind = "expire" /\ left # <<>>
+MayComeBack ==
+    /\ term = 2 /\ ~IsPrefix(left, log) /\ IsPrefix(Prefix(log, committed), left)
+    /\ \E i \in (committed + 1)..Len(left) : left[i].kind = "expire"
 AttachRaces ==
     \E i \in 2..committed : log[i].kind = "expire" /\ log[i].decided = log[i].term
                             /\ log[i - 1].kind = "attach" /\ ~state.ended
