@@ -14,6 +14,8 @@ import (
 const (
 	leastGarbage   = 64 << 20
 	garbagePercent = 60 // of what is alive, for a server that holds much
+	// mostPercent bounds what a heap may grow to that grows by much between two looks at it.
+	mostPercent    = 200
 	loadingPercent = 400
 )
 
@@ -68,7 +70,7 @@ func tendMemory(ctx context.Context, serving <-chan struct{}) {
 
 // percentFor is the GOGC for a heap of which live bytes are alive.
 func percentFor(live uint64) int {
-	return int(max(garbagePercent, leastGarbage*100/max(live, 1<<20)))
+	return int(min(mostPercent, max(garbagePercent, leastGarbage*100/max(live, 1<<20))))
 }
 
 // memory is what the runtime says of its memory, in bytes.

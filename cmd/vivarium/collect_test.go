@@ -7,9 +7,9 @@ func TestPercentFor(t *testing.T) {
 		live uint64
 		want int
 	}{
-		{0, 6400}, // the least garbage against a heap taken as 1 MiB
-		{1 << 20, 6400},
-		{8 << 20, 800},
+		{0, 200},
+		{8 << 20, 200},
+		{40 << 20, 160},
 		{64 << 20, 100},
 		{100 << 20, 64},
 		{1 << 30, 60},
