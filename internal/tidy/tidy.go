@@ -63,7 +63,8 @@ type Tree struct {
 
 var generated = regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`)
 
-// ignored names the directories at the root that are not part of the sources.
+// ignored names what lies at the root and is not part of the sources: directories, and the file
+// that stands for .git in a second work tree.
 var ignored = []string{".git", ".cache", "bin", "data"}
 
 // Load reads the tree.
@@ -78,7 +79,7 @@ func Load(root fs.FS) (*Tree, error) {
 		case d.IsDir() && name != "." && !strings.Contains(name, "/"):
 			t.Top = append(t.Top, name)
 			return nil
-		case !d.Type().IsRegular():
+		case !d.Type().IsRegular() || slices.Contains(ignored, name):
 			return nil
 		}
 		text, err := fs.ReadFile(root, name)
