@@ -129,7 +129,7 @@ func found(data, log string, state *core.State) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(store.FoundWith(disk, founder, state), disk.Close())
+	return errors.Join(store.FoundWith(disk, store.Founding(state, founder)), disk.Close())
 }
 
 func syncDirectory(dir string) error {

@@ -221,7 +221,7 @@ func (h *host) prepare(rec *store.Recovered) (*store.Recovered, error) {
 	case rec.Checkpoint.Index == 0 && !rec.Empty:
 		return nil, errors.New("the disk is not empty and holds no checkpoint")
 	case rec.Checkpoint.Index == 0:
-		if err := store.FoundWith(h.disk.disk(), 1, w.founding()); err != nil {
+		if err := store.FoundWith(h.disk.disk(), store.Founding(w.founding(), 1)); err != nil {
 			return nil, err
 		}
 	default:

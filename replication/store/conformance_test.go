@@ -121,6 +121,50 @@ var conformance = []struct {
 			t.Errorf("entries (-want +got):\n%s", diff)
 		}
 	}},
+	{"log before the checkpoint is read back without a gap, bounded", func(t *testing.T, r rig) {
+		d, _ := mustOpen(t, r)
+		for i := uint64(1); i <= 90; i++ { // several segments
+			mustLog(t, d, hardState{1, 1, i}, newEntries(1, i, 1, 300))
+		}
+		mustCheckpoint(t, d, 1, 80, "a=1")
+		if err := d.Cut(20); err != nil {
+			t.Fatalf("Cut() = %v", err)
+		}
+		for _, test := range []struct {
+			retain      int64
+			first, most uint64 // the first entry is one of these
+		}{{0, 81, 81}, {300, 81, 81}, {301, 80, 80}, {3100, 71, 71}, {1 << 30, 1, 21}} {
+			r.powerCut(t)
+			_, rec, err := r.open(retaining(test.retain))
+			if err != nil {
+				t.Fatalf("Open() = %v", err)
+			}
+			first := rec.Entries[0].GetIndex()
+			want := flat(newEntries(1, first, int(91-first), 300))
+			if diff := cmp.Diff(want, flat(rec.Entries)); diff != "" || first < test.first ||
+				first > test.most {
+				t.Errorf("RetainBytes %d: entries from %d on, want %d to %d (-want +got):\n%s",
+					test.retain, first, test.first, test.most, diff)
+			}
+		}
+	}},
+	{"a log that starts behind a received checkpoint has nothing before it",
+		func(t *testing.T, r rig) {
+			d, _ := mustOpen(t, r)
+			mustLog(t, d, hardState{3, 1, 9}, newEntries(1, 1, 9, 5))
+			c := checkpointOf(3, 50, "b=3")
+			c.Full = true
+			if err := d.WriteCheckpoint(c); err != nil {
+				t.Fatalf("WriteCheckpoint() = %v", err)
+			}
+			for range 2 { // the first Open makes the log begin there
+				r.powerCut(t)
+				_, rec, err := r.open(retaining(1 << 30))
+				if err != nil || len(rec.Entries) != 0 {
+					t.Fatalf("Open() = %v, %d entries", err, len(rec.Entries))
+				}
+			}
+		}},
 	{"a received checkpoint replaces state and log", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
 		mustLog(t, d, hardState{1, 1, 2}, newEntries(1, 1, 9, 5))

@@ -42,44 +42,47 @@ func crashMemoryEverywhere(ops []op) error {
 
 // crashMemory runs ops up to the effect, crashes, and compares. It says whether ops ended before.
 func crashMemory(ops []op, effect int, fate Fate) (ended bool, err error) {
-	mem := NewMemory()
-	if _, err := mem.Open(testOptions()); err != nil {
+	mem, o := NewMemory(), retaining(retainOf(ops))
+	if _, err := mem.Open(o); err != nil {
 		return false, err
 	}
 	var done, next model
 	ended = true
 run:
-	for _, o := range ops {
-		next = done.after(o)
-		if o.restart {
+	for _, op := range ops {
+		next = done.after(op)
+		if op.restart {
 			mem = mem.Restart()
-			if _, err := mem.Open(testOptions()); err != nil {
+			if _, err := mem.Open(o); err != nil {
 				return false, err
 			}
 			done = next
 			continue
 		}
-		for p := o.plan(mem); !p.Done(); effect-- {
+		for p := op.plan(mem); !p.Done(); effect-- {
 			if effect == 0 {
 				ended = false
 				break run
 			}
 			if err := p.Do(); err != nil {
-				return false, fmt.Errorf("%v: %v: %w", o, p.Next(), err)
+				return false, fmt.Errorf("%v: %v: %w", op, p.Next(), err)
 			}
 		}
 		done = next
 	}
 	mem = mem.Crash(slices.Repeat([]Fate{fate}, len(mem.Pending()))...)
-	rec, err := mem.Open(testOptions())
+	rec, err := mem.Open(o)
 	if err != nil {
 		return ended, err
 	}
 	got, err := snapshotOf(mem, rec)
-	if err != nil {
-		return ended, err
+	if err == nil {
+		err = checkOneOf(got, done, next)
 	}
-	return ended, checkOneOf(got, done, next)
+	if err == nil {
+		err = checkRetention(got, o.RetainBytes, done, next)
+	}
+	return ended, err
 }
 
 // camera is a file system that takes a picture of what a crash leaves, before each effect.
@@ -215,7 +218,7 @@ func crashStore(ops []op, phase, period int) error {
 			continue
 		}
 		for name, image := range s.images(before) {
-			if err := checkImage(image, wanted); err != nil {
+			if err := checkImage(image, retaining(retainOf(ops)), wanted); err != nil {
 				return fmt.Errorf("%s image %d before %q: %w", name, i, s.before, err)
 			}
 		}
@@ -261,14 +264,17 @@ func film(ops []op) ([]shot, []model, error) {
 }
 
 // checkImage opens what a crash left and compares it with what may be there.
-func checkImage(image *vfs.MemFS, wanted []model) error {
-	disk, rec, err := Open(image, testOptions())
+func checkImage(image *vfs.MemFS, o Options, wanted []model) error {
+	disk, rec, err := Open(image, o)
 	if err != nil {
 		return err
 	}
 	got, err := snapshotOf(disk, rec)
 	if err == nil {
 		err = checkOneOf(got, wanted...)
+	}
+	if err == nil {
+		err = checkRetention(got, o.RetainBytes, wanted[0], wanted[1])
 	}
 	return errors.Join(err, disk.Close())
 }

@@ -158,7 +158,8 @@ type Recovered struct {
 	HardState *raftpb.HardState
 	// Checkpoint is the newest that counts; its index is 0 if there is none.
 	Checkpoint Meta
-	// Entries are those behind the checkpoint.
+	// Entries are those behind the checkpoint, and before it as many as Options.RetainBytes holds
+	// of what was not cut: the last ones, without a gap.
 	Entries []*raftpb.Entry
 	Mark    Mark
 	// Damage is what was found and lawfully dropped, for the operator to read.

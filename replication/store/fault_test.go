@@ -99,7 +99,7 @@ func failStore(ops []op, n int64) (reached bool, err error) {
 		return reached, fmt.Errorf("close after the error = %w", got)
 	}
 	for name, image := range map[string]*vfs.MemFS{"all": image, "synced": synced} {
-		if err := checkImage(image, []model{done, next}); err != nil {
+		if err := checkImage(image, testOptions(), []model{done, next}); err != nil {
 			return reached, fmt.Errorf("%s image: %w", name, err)
 		}
 	}

@@ -11,12 +11,9 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 )
 
-// Found makes an empty disk that of the founder of an ensemble: the founding State is its first
-// checkpoint, and the log begins behind it (DESIGN section 5).
-//
-// A crash in between is harmless. Either the disk is still empty and is founded again, or the
-// checkpoint counts, and the log that does not reach it is the one of a received checkpoint.
-func Found(d Disk, id core.RaftID) error {
+// Found makes an empty disk that of a member of an ensemble of these voters, which begins with an
+// empty State. Each of them is founded alike.
+func Found(d Disk, voters ...core.RaftID) error {
 	state := core.NewState()
 	if err := state.Begin(replication.FoundingIndex, replication.FoundingTerm, nil); err != nil {
 		return fmt.Errorf("found: %w", err)
@@ -25,12 +22,13 @@ func Found(d Disk, id core.RaftID) error {
 	for state.Next(core.Origin{}, &out) {
 		invariant.Unreachable("the founding entry has a command")
 	}
-	return FoundWith(d, id, state)
+	return FoundWith(d, Founding(state, voters...))
 }
 
-// FoundWith is Found with a State of the caller's, which must stand at the founding index. Its term
-// is where the terms of the log go on from: later writes get larger zxids than those in the State.
-func FoundWith(d Disk, id core.RaftID, state *core.State) error {
+// Founding is the checkpoint that all voters of an ensemble begin with (DESIGN section 5): of a
+// State of the caller's, which must stand at the founding index and never have been captured. Its
+// term is where the terms of the log go on from: later writes get larger zxids than those in it.
+func Founding(state *core.State, voters ...core.RaftID) Checkpoint {
 	invariant.Check(state.Index() == replication.FoundingIndex, "founding in the midst of a log")
 	state.Freeze()
 	var capture core.Capture
@@ -38,12 +36,21 @@ func FoundWith(d Disk, id core.RaftID, state *core.State) error {
 		continue
 	}
 	at := Position{Term: state.Term(), Index: replication.FoundingIndex}
-	c := Checkpoint{
-		Meta: Meta{Position: at, ConfState: replication.FoundingConf(id), Digest: state.Digest(),
-			Header: capture.Header},
+	return Checkpoint{
+		Meta: Meta{Position: at, ConfState: replication.FoundingConf(voters...),
+			Digest: state.Digest(), Header: capture.Header},
 		Full:    true,
 		Records: sortRecords(capture.Records),
 	}
+}
+
+// FoundWith makes an empty disk that of a member of an ensemble that begins with c, the same on
+// the disk of each: it is its first checkpoint, and the log begins behind it.
+//
+// A crash in between is harmless. Either the disk is still empty and is founded again, or the
+// checkpoint counts, and the log that does not reach it is the one of a received checkpoint.
+func FoundWith(d Disk, c Checkpoint) error {
+	at := c.Position
 	if err := d.WriteCheckpoint(c); err != nil {
 		return fmt.Errorf("found: %w", err)
 	}

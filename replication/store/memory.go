@@ -149,7 +149,7 @@ func (m *Memory) Open(o Options) (*Recovered, error) {
 	if founded {
 		*i = image{id: m.opts.DiskID, known: true, records: map[string][]byte{}}
 	}
-	r := replay{keep: i.meta.Index}
+	r := replay{keep: i.meta.Index, retain: m.opts.RetainBytes}
 	damage, err := i.read(&r)
 	if err != nil {
 		return nil, err

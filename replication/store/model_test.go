@@ -17,6 +17,7 @@ type model struct {
 	last    Position
 	entries []plainEntry // all of them since start
 	start   Position
+	cut     uint64
 	at      Position // checkpoint
 	digest  byte
 	records map[string]string
@@ -94,6 +95,8 @@ func (m model) after(o op) model {
 		}
 	case o.stage != nil:
 		m.staged = o.stage
+	case o.cut != 0:
+		m.cut = max(m.cut, o.cut)
 	}
 	return m
 }
@@ -126,6 +129,7 @@ type snapshot struct {
 	Digest             byte
 	Entries            []plainEntry
 	Records            map[string]string
+	Retained           []plainEntry // before the checkpoint; judged by checkRetained
 }
 
 func (m model) snapshot() snapshot {
@@ -144,16 +148,27 @@ func (m model) snapshot() snapshot {
 
 func snapshotOf(d Disk, rec *Recovered) (snapshot, error) {
 	records, err := readAll(d)
-	return snapshot{Term: rec.HardState.GetTerm(), Vote: rec.HardState.GetVote(),
+	behind := 0
+	for behind < len(rec.Entries) && rec.Entries[behind].GetIndex() <= rec.Checkpoint.Index {
+		behind++
+	}
+	return snapshot{Retained: flat(rec.Entries[:behind]),
+		Term: rec.HardState.GetTerm(), Vote: rec.HardState.GetVote(),
 		Commit: rec.HardState.GetCommit(), Checkpoint: rec.Checkpoint.Position,
-		Digest: rec.Checkpoint.Digest[0], Entries: flat(rec.Entries), Records: records}, err
+		Digest: rec.Checkpoint.Digest[0], Entries: flat(rec.Entries[behind:]),
+		Records: records}, err
 }
 
 // checkOneOf says how got differs from all of the models.
 func checkOneOf(got snapshot, models ...model) error {
 	var text string
 	for i, m := range models {
-		diff := cmp.Diff(m.snapshot(), got)
+		plain := got
+		plain.Retained = nil
+		diff := cmp.Diff(m.snapshot(), plain)
+		if diff == "" {
+			diff = m.checkRetained(got.Retained)
+		}
 		if diff == "" {
 			return nil
 		}
@@ -300,4 +315,63 @@ func (g *opDrawer) install() {
 	hs := g.m.hs
 	hs.commit = at.Index
 	g.add(op{name: fmt.Sprintf("start %v", at), batch: &Batch{HardState: hs.proto(), Start: at}})
+}
+
+// retainOf chooses how many bytes before the checkpoint are read back after these operations:
+// none, few, or all.
+func retainOf(ops []op) int64 { return []int64{0, 700, 1 << 30}[len(ops)%3] }
+
+// retaining are the test's options with RetainBytes.
+func retaining(bytes int64) Options {
+	o := testOptions()
+	o.RetainBytes = bytes
+	return o
+}
+
+// checkRetained says what is wrong with the entries that were read back from before the
+// checkpoint: they are the last of those that were written, up to it, and nothing else.
+func (m model) checkRetained(got []plainEntry) string {
+	if len(got) == 0 {
+		return ""
+	}
+	if m.last.Index < m.at.Index || got[len(got)-1].Index != m.at.Index {
+		return fmt.Sprintf("retained entries end at %v, the checkpoint is of %v",
+			got[len(got)-1].Position, m.at)
+	}
+	if got[0].Index <= m.start.Index {
+		return fmt.Sprintf("%v is retained, the log starts at %v", got[0].Position, m.start)
+	}
+	return cmp.Diff(m.entries[got[0].Index-1-m.start.Index:m.at.Index-m.start.Index], got)
+}
+
+// checkAllRetained says whether everything that was not cut was read back: nothing else bounds it.
+func (m model) checkAllRetained(got snapshot) error {
+	if m.last.Index < m.at.Index {
+		return nil // the log begins behind the checkpoint
+	}
+	want := m.at.Index - min(m.at.Index, max(m.cut, m.start.Index))
+	if uint64(len(got.Retained)) < want {
+		return fmt.Errorf("%d entries before the checkpoint of %v are read back, %d were not cut",
+			len(got.Retained), m.at, want)
+	}
+	return nil
+}
+
+// checkRetention judges what a disk with retain returned.
+func checkRetention(got snapshot, retain int64, done, next model) error {
+	size := int64(0)
+	for _, e := range got.Retained {
+		size += int64(len(e.Data))
+	}
+	if size > retain {
+		return fmt.Errorf("%d bytes before the checkpoint are read back, %d may be", size, retain)
+	}
+	if retain < 1<<30 {
+		return nil
+	}
+	err := done.checkAllRetained(got)
+	if err != nil {
+		err = next.checkAllRetained(got)
+	}
+	return err
 }

@@ -16,9 +16,13 @@ func Replay(rec *replication.Recovered) (int, error) {
 	commit := rec.HardState.GetCommit()
 	lone := len(rec.ConfState.GetVoters()) == 1 && len(rec.ConfState.GetVotersOutgoing()) == 0
 	var out core.Outcome
-	for i, e := range rec.Entries {
+	done := 0
+	for _, e := range rec.Entries {
+		if e.GetIndex() <= rec.State.Index() {
+			continue // kept for others
+		}
 		if !lone && e.GetIndex() > commit {
-			return i, nil
+			return done, nil
 		}
 		data := e.GetData()
 		if e.GetType() != raftpb.EntryNormal {
@@ -27,11 +31,12 @@ func Replay(rec *replication.Recovered) (int, error) {
 			lone = false
 		}
 		if err := rec.State.Begin(e.GetIndex(), e.GetTerm(), data); err != nil {
-			return i, fmt.Errorf("replay log: %w", err)
+			return done, fmt.Errorf("replay log: %w", err)
 		}
 		for rec.State.Next(core.Origin{}, &out) {
 			invariant.Check(out.Kind != 0, "a command without a kind was applied")
 		}
+		done++
 	}
-	return len(rec.Entries), nil
+	return done, nil
 }

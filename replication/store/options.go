@@ -17,6 +17,9 @@ type Options struct {
 	// (ZooKeeper's forceSync=no). A power failure may then lose what was acknowledged; if the
 	// mark shows it, the disk is refused as lost.
 	UnsafeNoSync bool
+	// RetainBytes is how many bytes of entries that the checkpoint covers Open still returns, the
+	// last ones (none). A member with peers wants some, for those that are behind.
+	RetainBytes int64
 	// SegmentSize is the size of the log's files in bytes (64 MiB, at least 512).
 	SegmentSize int64
 	// ReadySegments is how many segments are written with zeros when the disk is founded (2; -1
@@ -83,6 +86,7 @@ func (o Options) Validate() error {
 		name  string
 		value int64
 	}{
+		{"RetainBytes", o.RetainBytes},
 		{"SpareSegments", int64(o.SpareSegments)}, {"MarkBytes", o.MarkBytes},
 		{"MarkMs", o.MarkMs}, {"MemTableSize", o.MemTableSize}, {"IngestSize", o.IngestSize},
 	} {

@@ -15,11 +15,15 @@ type replay struct {
 	hs hardState
 	// last is the position of the last entry, or of what stands for it: the start of the log.
 	last Position
-	// entries are those at keep and behind; before is the position in front of the first (its
-	// term is 0 if it is not known).
+	// entries are those at keep and behind, and of those before it the last that fit into retain
+	// bytes, without a gap. before is the position in front of the first (its term is 0 if it is
+	// not known).
 	entries []*raftpb.Entry
 	before  Position
 	keep    uint64
+	retain  int64
+	// old is how many bytes the entries before keep hold.
+	old int64
 }
 
 // begin takes the base of the first segment.
@@ -35,7 +39,7 @@ func (r *replay) apply(hs hardState, start Position, entries []*raftpb.Entry) er
 	}
 	r.hs, r.last = hs, last
 	if start.Index != 0 {
-		r.entries, r.before = nil, start
+		r.drop(start)
 	}
 	if len(entries) == 0 {
 		return nil
@@ -47,17 +51,34 @@ func (r *replay) apply(hs hardState, start Position, entries []*raftpb.Entry) er
 	}
 	r.truncate(first)
 	r.entries = append(r.entries, entries...)
+	r.old += r.bytesBefore(entries, r.keep)
 	r.trim()
 	return nil
+}
+
+// drop forgets all entries: the log goes on behind p.
+func (r *replay) drop(p Position) { r.entries, r.before, r.old = nil, p, 0 }
+
+// bytesBefore counts the bytes of the entries before index.
+func (r *replay) bytesBefore(entries []*raftpb.Entry, index uint64) (n int64) {
+	for _, e := range entries {
+		if e.GetIndex() >= index {
+			break
+		}
+		n += int64(len(e.GetData()))
+	}
+	return n
 }
 
 // truncate drops the entries from index first on.
 func (r *replay) truncate(first uint64) {
 	if first <= r.before.Index {
-		r.entries, r.before = nil, Position{Index: first - 1}
+		r.drop(Position{Index: first - 1})
 		return
 	}
-	r.entries = r.entries[:first-1-r.before.Index]
+	left := r.entries[:first-1-r.before.Index]
+	r.old -= r.bytesBefore(r.entries[len(left):], r.keep)
+	r.entries = left
 }
 
 // behind returns the entries behind index.
@@ -65,10 +86,12 @@ func (r *replay) behind(index uint64) []*raftpb.Entry {
 	return r.entries[min(uint64(len(r.entries)), index-r.before.Index):]
 }
 
-// trim drops the entries below keep: a checkpoint covers them.
+// trim drops the oldest entries that a checkpoint covers, all but retain bytes of them.
 func (r *replay) trim() {
 	n := 0
-	for n < len(r.entries) && r.entries[n].GetIndex() < r.keep {
+	for n < len(r.entries) && r.entries[n].GetIndex() < r.keep &&
+		(r.retain == 0 || r.old > r.retain) {
+		r.old -= int64(len(r.entries[n].GetData()))
 		n++
 	}
 	if n > 0 {
@@ -144,9 +167,11 @@ func (r *replay) settle(meta Meta, mark Mark) (restart bool, err error) {
 		restart = known && term != c.Term
 	}
 	if restart {
-		r.entries, r.before, r.last = nil, c, c
+		r.drop(c)
+		r.last = c
 	}
 	r.keep = c.Index + 1
+	r.old = r.bytesBefore(r.entries, r.keep)
 	r.trim()
 	if r.last.Compare(mark.Acked) < 0 {
 		return false, fmt.Errorf("the log ends at %v, but %v was acknowledged",

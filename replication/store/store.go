@@ -98,7 +98,7 @@ func (s *Store) open(fresh DiskID) (*Recovered, error) {
 		return nil, err
 	}
 	meta := s.states.meta
-	r := replay{keep: meta.Index}
+	r := replay{keep: meta.Index, retain: s.opts.RetainBytes}
 	s.journal.init(fs, dirs.ourLog(), id, s.opts)
 	if torn, err = s.journal.read(&r); err != nil {
 		return nil, err
