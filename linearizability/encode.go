@@ -124,6 +124,8 @@ func (c *Commit) appendTo(b []byte) []byte {
 	o.num("stampMs", c.StampMs)
 	o.unum("stream", c.Stream)
 	o.unum("seq", c.Seq)
+	o.str("turn", c.Turn)
+	o.num("decidedAt", c.DecidedAt)
 	o.unum("origin", c.Origin)
 	o.unum("generation", c.Generation)
 	o.flag("skipACL", c.SkipACL)
@@ -131,6 +133,7 @@ func (c *Commit) appendTo(b []byte) []byte {
 	o.flag("extendedTypes", c.ExtendedTypes)
 	o.flag("skipped", c.Skipped)
 	o.flag("bare", c.Bare)
+	o.flag("pending", c.Pending)
 	o.num("timeoutMs", int64(c.TimeoutMs))
 	o.num("lastZxidSeen", c.LastZxidSeen)
 	o.str("secret", c.Secret)
@@ -155,6 +158,10 @@ func (r *Request) appendTo(b []byte) []byte {
 		o.key("watches")
 		o.b = append(r.Watches.appendTo(o.b), ',')
 	}
+	if r.Reconfig != nil {
+		o.key("reconfig")
+		o.b = append(r.Reconfig.appendTo(o.b), ',')
+	}
 	if r.Ops != nil {
 		o.key("ops")
 		o.b = append(o.b, '[')
@@ -164,6 +171,15 @@ func (r *Request) appendTo(b []byte) []byte {
 		o.close(']')
 	}
 	o.flag("malformed", r.Malformed)
+	return o.end()
+}
+
+func (r *Reconfig) appendTo(b []byte) []byte {
+	o := object{b: append(b, '{')}
+	o.str("joining", r.Joining)
+	o.str("leaving", r.Leaving)
+	o.str("members", r.Members)
+	o.num("version", r.Version)
 	return o.end()
 }
 

@@ -34,6 +34,9 @@ type Header struct {
 	DriftPerMille int64 `json:"driftPerMille,omitempty"`
 	// Members is how many servers there are; 0 counts as 1.
 	Members int `json:"members,omitempty"`
+	// Fresh says that the tree began with nothing in it but the system's znodes. It counts only in
+	// a history without commit lines; one with them begins so.
+	Fresh bool `json:"fresh,omitempty"`
 	// ExpirySlackMs is by how much a session may be ended early all the same: a tick or two.
 	ExpirySlackMs int64 `json:"expirySlackMs,omitempty"`
 	// AnswerWithin is the virtual time in microseconds in which, after quiesce, calls are answered
@@ -99,6 +102,13 @@ type Commit struct {
 	// from 1 within a Stream. 0: it came by no stream.
 	Stream uint64 `json:"stream,omitempty"`
 	Seq    uint64 `json:"seq,omitempty"`
+	// Turn is TurnTaken if the command's place in its stream was the next one of the stream that
+	// is its member's, whatever became of the command then, TurnRefused if not. "" is unknown: a
+	// command that took effect had its turn, of others nobody can say.
+	Turn string `json:"turn,omitempty"`
+	// DecidedAt is when a leader gave the entry to its log, in virtual microseconds; 0 is unknown.
+	// It counts for what the service decides by itself (CommitExpire).
+	DecidedAt int64 `json:"decidedAt,omitempty"`
 	// Origin is the member that sent it, by any number that is the same for the same member.
 	Origin uint64 `json:"origin,omitempty"`
 	// Generation is the session's generation that the command claims (of an attach: was given).
@@ -112,6 +122,9 @@ type Commit struct {
 	Skipped bool `json:"skipped,omitempty"`
 	// Bare says that of the Result only Err is known: who wrote the line answers nobody.
 	Bare bool `json:"bare,omitempty"`
+	// Pending says of a reconfig that it was accepted and goes on: it takes no zxid here, and the
+	// CommitConfig that ends it has its zxid and its outcome.
+	Pending bool `json:"pending,omitempty"`
 
 	TimeoutMs    int32 `json:"timeoutMs,omitempty"`
 	LastZxidSeen int64 `json:"lastZxidSeen,omitempty"`
@@ -142,10 +155,21 @@ type Request struct {
 	Auth   []byte `json:"auth,omitempty"`
 	// Watches are the lists of setWatches and setWatches2.
 	Watches *Watches `json:"watches,omitempty"`
+	// Reconfig is what a reconfig asks for.
+	Reconfig *Reconfig `json:"reconfig,omitempty"`
 	// Ops are the parts of multi and multiRead.
 	Ops []Request `json:"ops,omitempty"`
 	// Malformed says that the body does not decode; nothing but Op counts then.
 	Malformed bool `json:"malformed,omitempty"`
+}
+
+// Reconfig is what a reconfig asks for: Joining and Leaving, or Members.
+type Reconfig struct {
+	Joining string `json:"joining,omitempty"`
+	Leaving string `json:"leaving,omitempty"`
+	Members string `json:"members,omitempty"`
+	// Version is that of the configuration that is expected; -1 is any.
+	Version int64 `json:"version"`
 }
 
 // Watches are the lists of setWatches and setWatches2.

@@ -195,11 +195,11 @@ const (
 	// KindCommit: a command of the committed log and its outcome. Server (who applied it first),
 	// Session, Xid, Zxid (0: took none), Request, Result, Commit.
 	KindCommit
-	// KindDigest: a member's digest. Server, Index, Digest, Text: SourceRunning or SourceLoaded.
+	// KindDigest: a member's digest. Server, Index, Digest, Text: one of the sources.
 	KindDigest
 	// KindLeader: a member has become leader. Server and Index, which holds the term.
 	KindLeader
-	// KindCrash: a server stops without warning. Server.
+	// KindCrash: a server stops, with or without warning. Server.
 	KindCrash
 	// KindRestart: a server starts again. Server.
 	KindRestart
@@ -247,6 +247,14 @@ const (
 	EndExpired    = "expired" // a server said that the session is no more
 	SourceRunning = "running" // computed while applying
 	SourceLoaded  = "loaded"  // computed anew from what was loaded
+	SourceLog     = "log"     // of the committed log up to Index, as this server has it
+	SourceFinal   = "final"   // running, at the end: all members are at one index then
+)
+
+// What Turn says on lines of commits.
+const (
+	TurnTaken   = "taken"
+	TurnRefused = "refused"
 )
 
 // CommitKind is the kind of a committed command.
@@ -270,7 +278,9 @@ const (
 	CommitAuth
 	// CommitReap deletes the TTL or container node Line.Path.
 	CommitReap
-	// CommitConfig writes Line.Request.Data to /zookeeper/config.
+	// CommitConfig writes Line.Request.Data to /zookeeper/config, and takes a zxid if it ends a
+	// reconfig or began an ensemble. If it ends one, Line.Session and Line.Xid name it, and
+	// Line.Result is what its client is answered; one that fails writes nothing.
 	CommitConfig
 	// CommitOther has no effect on clients: housekeeping, or an entry without commands.
 	CommitOther

@@ -76,6 +76,8 @@ func requestOf(op wire.OpCode, body []byte) *linearizability.Request {
 	case wire.OpReconfig:
 		var m wire.ReconfigRequest
 		m.Decode(&r)
+		q.Reconfig = &linearizability.Reconfig{Joining: m.Joining, Leaving: m.Leaving,
+			Members: m.NewMembers, Version: m.CurrentConfigID}
 	}
 	if r.Err() != nil {
 		return &linearizability.Request{Op: q.Op, Malformed: true}
@@ -125,7 +127,7 @@ func resultOf(op wire.OpCode, code wire.ErrorCode, body []byte) *linearizability
 		var m wire.StatResponse
 		m.Decode(&r)
 		res.Stat = statOf(&m.Stat)
-	case wire.OpGetData:
+	case wire.OpGetData, wire.OpReconfig:
 		var m wire.GetDataResponse
 		m.Decode(&r)
 		res.Data, res.Stat = m.Data, statOf(&m.Stat)

@@ -294,7 +294,7 @@ func (h *host) loop() {
 func (h *host) noteProposed() {
 	for _, a := range h.work.Appends {
 		for _, e := range a.Entries {
-			h.w.shadow.decided[e.GetIndex()] = h.w.clock.now
+			h.w.shadow.decides(e.GetIndex(), e.GetTerm())
 		}
 	}
 }

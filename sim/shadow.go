@@ -24,8 +24,8 @@ type shadow struct {
 	first   []int               // by index, where its commands begin in prints
 	out     core.Outcome
 
-	// decided is when the leader decided what is in an entry, by index.
-	decided map[uint64]int64
+	// decided is when a leader decided what is in an entry, by index.
+	decided map[uint64]decision
 
 	// The entry that is begun.
 	begun   bool
@@ -38,6 +38,19 @@ type shadow struct {
 	// The last command that the member's process has reported.
 	at  uint64
 	pos int
+}
+
+// decision is when the leader of a term gave an entry to its log.
+type decision struct {
+	term uint64
+	at   int64
+}
+
+// decides notes that an entry is given to a log. The first that gives it is its term's leader.
+func (s *shadow) decides(index, term uint64) {
+	if old, ok := s.decided[index]; !ok || old.term != term {
+		s.decided[index] = decision{term, s.w.clock.now}
+	}
 }
 
 // logEntry is an entry of the log; data is empty if it is raft's own.
@@ -73,7 +86,7 @@ func printOf(out *core.Outcome) print {
 
 func newShadow(w *World) *shadow {
 	s := &shadow{w: w, state: w.founding(), entries: map[uint64]logEntry{},
-		decided: map[uint64]int64{}}
+		decided: map[uint64]decision{}}
 	s.digests = append(s.digests, [16]byte{}, s.state.Digest()) // the founding index is 1
 	s.first = append(s.first, 0, 0)
 	s.other(replication.FoundingIndex, replication.FoundingTerm)
@@ -221,6 +234,10 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 	if out.Skipped {
 		w.count.add(countSkipped)
 	}
+	if k.Stream != 0 && out.Seq != 0 {
+		k.Turn = turnOf(out)
+	}
+	k.DecidedAt = s.decided[s.index].at
 	switch c.Kind {
 	case core.KindCreateSession, core.KindAttach:
 		s.handshakeLine(&l, c)
@@ -252,12 +269,24 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 	w.trace.add(w.clock.now, traceCommit, int64(s.index), w.lineBuf)
 }
 
+// turnOf says whether a command's place in its stream was the next one.
+func turnOf(out *core.Outcome) string {
+	switch {
+	case !out.Skipped:
+		return linearizability.TurnTaken
+	case out.Reason == core.ReasonDuplicate, out.Reason == core.ReasonGap,
+		out.Reason == core.ReasonRegistration:
+		return linearizability.TurnRefused
+	}
+	return linearizability.TurnTaken
+}
+
 // judgeExpiry: a session whose connection the server does not read, for reasons of its own, is
 // alive as long as that connection is. It is touched at each tick, so that it cannot be found
 // silent a few ticks later.
 func (s *shadow) judgeExpiry(c *core.Command) {
 	since, ok := s.w.host.unread(c.Session)
-	if unread := s.decided[s.index] - since; ok && unread > 200*millisecond {
+	if unread := s.decided[s.index].at - since; ok && unread > 200*millisecond {
 		s.w.violate("sessions", fmt.Sprintf("%v expires, whose connection has not been read for "+
 			"%d ms", c.Session, unread/millisecond))
 	}
