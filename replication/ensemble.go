@@ -16,6 +16,9 @@ import (
 // ensemble takes in what concerns only members with peers, before anything is decided: after it
 // the replica knows its role as well as it can.
 func (r *replica) ensemble(turn *Turn, work *Work) {
+	if slices.Contains(turn.Connected, r.lead) {
+		r.touches.rewind() // before what was heard over the new connection is taken in
+	}
 	for i := range turn.Received {
 		r.takeReceived(&turn.Received[i], turn, work)
 	}
@@ -92,24 +95,6 @@ func (r *replica) checkPeer(m *peerMessage, from core.RaftID) error {
 	return nil
 }
 
-// takeTick takes in a peer's clock and the signs of life that it reports. From the leader it
-// says what every member has stored.
-func (r *replica) takeTick(m *peerMessage, from core.RaftID, monoMs int64) {
-	if !r.leading {
-		if from == r.lead {
-			r.stored = max(r.stored, min(m.stored, r.commit))
-		}
-		return
-	}
-	r.clocks.heard(from, m.wallMs, monoMs, r.ticks)
-	if mutant.On("replication-touches-dropped") {
-		return
-	}
-	for _, id := range m.touched {
-		r.clock.touch(id)
-	}
-}
-
 // takeDropped lets this member's stream go on from where the leader says.
 func (r *replica) takeDropped(m *peerMessage, from core.RaftID) {
 	if from != r.lead {
@@ -151,6 +136,7 @@ func (r *replica) again() {
 	r.rewind(0)
 	r.helloTerm = 0
 	r.reads.asked = false
+	r.touches.rewind()
 	r.tickNow = true
 }
 
@@ -160,7 +146,8 @@ func (r *replica) newTerm() {
 	r.rewind(0)
 	r.reads.asked = false
 	r.helloTerm = 0
-	r.asked = 0
+	r.asked, r.leaderTick = 0, 0
+	r.touches.rewind()
 	r.intake.reset()
 	// What the leader of another term decided is never proposed in this one.
 	r.house, r.houseCount = r.house[:0], 0
@@ -175,7 +162,7 @@ func (r *replica) newRole(s *raft.SoftState) {
 		r.clocks.reset()
 		if leading {
 			r.clock.restart()
-			r.touched = r.touched[:0]
+			r.touches.forget()
 		}
 	}
 	lead := core.RaftID(s.Lead)
@@ -246,29 +233,6 @@ func (r *replica) sendStream(work *Work) {
 		r.send(work, r.lead, &peerMessage{kind: peerBatch, registration: r.registration,
 			seq: seq, count: count, commands: commands})
 	}
-}
-
-// sendTicks tells the leader this member's time and who of its clients lives, and as the leader
-// all others what every member has stored.
-func (r *replica) sendTicks(turn *Turn, work *Work) {
-	r.tickNow = false
-	m := peerMessage{kind: peerTick, wallMs: turn.NowMs}
-	if r.leading {
-		r.stored = max(r.stored, min(r.everywhere(), r.commit))
-		m.stored = r.stored
-		for i := range r.intake.sources {
-			r.send(work, r.intake.sources[i].id, &m)
-		}
-		return
-	}
-	slices.Sort(r.touched)
-	r.touched = slices.Compact(r.touched)
-	if r.lead == 0 {
-		return // they are kept: it may be the same leader that is heard again
-	}
-	m.touched = r.touched
-	r.send(work, r.lead, &m)
-	r.touched = r.touched[:0]
 }
 
 // everywhere is the index up to which all members have the leader's log.

@@ -3,6 +3,7 @@
 package replication
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 
@@ -17,14 +18,16 @@ func TestMutants(t *testing.T) {
 		if !strings.HasPrefix(m.Name, "replication-") {
 			continue
 		}
-		if err := mutant.Select(m.Name); err != nil {
-			t.Fatal(err)
-		}
-		if by := catch(); by != "" {
-			t.Logf("%-36s %s", m.Name, by)
-		} else {
-			t.Errorf("%s is not caught", m.Name)
-		}
+		t.Run(m.Name, func(t *testing.T) {
+			if err := mutant.Select(m.Name); err != nil {
+				t.Fatal(err)
+			}
+			if by := catch(); by != "" {
+				t.Log(by)
+			} else {
+				t.Errorf("%s is not caught", m.Name)
+			}
+		})
 	}
 }
 
@@ -32,7 +35,7 @@ func catch() string {
 	const seeds = 8
 	for _, s := range scenarios {
 		for seed := range uint64(seeds) {
-			if err := inWorld(seed, 3, s.cfg, s.do); err != nil {
+			if err := inWorld(seed, cmp.Or(s.n, 3), s.cfg, s.do); err != nil {
 				return firstLine(s.name, err)
 			}
 		}

@@ -1,8 +1,10 @@
 package replication
 
 import (
+	"cmp"
 	"flag"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/vivariumdb/vivarium/core"
@@ -170,30 +172,37 @@ func TestEnsemble(t *testing.T) {
 	}
 }
 
-// scenarios are worlds in which one thing happens for certain.
-var scenarios = []struct {
+// scenario is a world in which one thing happens for certain.
+type scenario struct {
 	name string
 	cfg  Config
 	do   func(*world)
-}{
-	{"same leader again", Config{ResendTicks: 1 << 40}, sameLeader},
-	{"gap", Config{ResendTicks: 1 << 40}, gap},
-	{"last message lost", Config{}, lastLost},
-	{"delayed hello", Config{}, delayedHello},
-	{"paused leader", Config{}, pausedLeader},
-	{"leader's clock a year ahead", Config{}, func(w *world) { badClock(w, true) }},
-	{"follower's clock a year ahead", Config{}, func(w *world) { badClock(w, false) }},
-	{"leader cut off for a while", Config{ElectionTicks: 20,
-		Settings: core.Settings{MinSessionTimeoutMs: 400}}, cutOff},
-	{"member away while others write checkpoints", small(), away},
-	{"silent and touched sessions", Config{}, silence},
+	n    int // members; 0 means 3
+}
+
+func (s *scenario) try(t *testing.T, seed uint64) { try(t, seed, cmp.Or(s.n, 3), s.cfg, s.do) }
+
+var scenarios = slices.Concat(streamScenarios, servingScenarios)
+
+var streamScenarios = []scenario{
+	{name: "same leader again", cfg: Config{ResendTicks: 1 << 40}, do: sameLeader},
+	{name: "gap", cfg: Config{ResendTicks: 1 << 40}, do: gap},
+	{name: "last message lost", do: lastLost},
+	{name: "delayed hello", do: delayedHello},
+	{name: "paused leader", do: pausedLeader},
+	{name: "leader's clock a year ahead", do: func(w *world) { badClock(w, true) }},
+	{name: "follower's clock a year ahead", do: func(w *world) { badClock(w, false) }},
+	{name: "leader cut off for a while", cfg: Config{ElectionTicks: 20,
+		Settings: core.Settings{MinSessionTimeoutMs: 400}}, do: cutOff},
+	{name: "member away while others write checkpoints", cfg: small(), do: away},
+	{name: "silent and touched sessions", do: silence},
 }
 
 func TestScenarios(t *testing.T) {
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
 			for seed := range uint64(8) {
-				try(t, seed, 3, s.cfg, s.do)
+				s.try(t, seed)
 			}
 		})
 	}

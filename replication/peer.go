@@ -69,6 +69,7 @@ type peerMessage struct {
 	commands     []byte            // batch
 	wallMs       int64             // tick
 	stored       uint64            // tick of a leader: all members have the log up to here
+	news         tickNews          // tick
 	touched      []core.SessionID  // tick
 }
 
@@ -92,6 +93,7 @@ func (m *peerMessage) appendTo(b []byte) ([]byte, error) {
 	case peerTick:
 		b = binary.AppendVarint(b, m.wallMs)
 		b = binary.AppendUvarint(b, m.stored)
+		b = m.news.appendTo(b)
 		b = binary.AppendUvarint(b, uint64(len(m.touched)))
 		for _, id := range m.touched {
 			b = binary.BigEndian.AppendUint64(b, uint64(id))
@@ -171,6 +173,7 @@ func decodePeer(data []byte) (peerMessage, error) {
 		}
 	case peerTick:
 		m.wallMs, m.stored = r.varint(), r.uvarint()
+		m.news.decode(&r)
 		if n := r.uvarint(); n != uint64(len(r.b))/8 || len(r.b)%8 != 0 {
 			r.bad = true
 		}

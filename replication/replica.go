@@ -130,7 +130,8 @@ type replica struct {
 
 	clock        *sessionClock
 	clocks       clocks
-	touched      []core.SessionID // to be reported to the leader
+	touches      touches
+	leaderTick   uint64 // the last tick of this term's leader that was heard
 	expired      []expired
 	nextReapMs   int64
 	ticks        int64
@@ -328,13 +329,13 @@ func (r *replica) takeMail(mail *core.Mail) {
 		}
 		r.outbox.put(mail)
 	}
-	switch {
-	case r.leading:
+	if r.leading {
 		for _, id := range mail.Touched {
 			r.clock.touch(id)
 		}
-	case !r.alone:
-		r.touched = append(r.touched, mail.Touched...)
+	}
+	if !r.alone && !(r.leading && mutant.On("replication-own-touches-forgotten")) {
+		r.touches.add(mail.Touched) // a leader may turn out to have led no more
 	}
 	if len(mail.Syncs) > 0 {
 		r.reads.add(mail.Syncs)

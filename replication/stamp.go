@@ -22,15 +22,18 @@ type voterClock struct {
 	offset int64 // its wall clock minus our monotonic clock
 	known  bool
 	heard  int64 // the tick of ours at which it was heard last
+	echo   echo
 }
 
-// heard takes in a peer's reading.
-func (c *clocks) heard(id core.RaftID, wallMs, monoMs, tick int64) {
+// heard takes in a peer's reading, and returns that peer's clock, nil if it is no voter.
+func (c *clocks) heard(id core.RaftID, wallMs, monoMs, tick int64) *voterClock {
 	for i := range c.voters {
 		if v := &c.voters[i]; v.id == id {
 			v.offset, v.known, v.heard = wallMs-monoMs, true, tick
+			return v
 		}
 	}
+	return nil
 }
 
 // reset forgets what was heard: a new leader asks anew.

@@ -1,0 +1,185 @@
+package replication
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/mutant"
+)
+
+// tickNews is what a tick's message holds besides clock, log and signs of life.
+type tickNews struct {
+	term         uint64            // in which it was sent
+	number       uint64            // of the sender's ticks
+	registration core.Registration // of the sender's process, 0 if it has none
+	// heardOf and heard are, from a follower, 0 and the number of the leader's last tick, and
+	// from a leader the process of the receiver and the number of its last tick that was heard
+	// by one who is known to have led then.
+	heardOf  core.Registration
+	heard    uint64
+	flags    tickFlags
+	offsetMs int64 // from a leader: how far the receiver's clock is off, 0 if it is good
+	// digests are, from a follower, the newest of its State's, and from a leader the last one
+	// that a majority has.
+	digests []indexDigest
+}
+
+type tickFlags uint8
+
+const (
+	tickLow      tickFlags = 1 << iota // the sender's disk is nearly full
+	tickDisputed                       // from a leader: no majority has one State
+)
+
+// indexDigest is the State's digest behind an entry.
+type indexDigest struct {
+	index  uint64
+	digest [16]byte
+}
+
+func (t *tickNews) appendTo(b []byte) []byte {
+	for _, v := range [...]uint64{t.term, t.number, uint64(t.registration), uint64(t.heardOf),
+		t.heard, uint64(t.flags)} {
+		b = binary.AppendUvarint(b, v)
+	}
+	b = binary.AppendVarint(b, t.offsetMs)
+	b = binary.AppendUvarint(b, uint64(len(t.digests)))
+	for i := range t.digests {
+		b = binary.AppendUvarint(b, t.digests[i].index)
+		b = append(b, t.digests[i].digest[:]...)
+	}
+	return b
+}
+
+func (t *tickNews) decode(r *peerReader) {
+	t.term, t.number = r.uvarint(), r.uvarint()
+	t.registration, t.heardOf = core.Registration(r.uvarint()), core.Registration(r.uvarint())
+	t.heard, t.flags = r.uvarint(), tickFlags(r.uvarint())
+	t.offsetMs = r.varint()
+	n := r.uvarint()
+	if n > mostDigests {
+		r.b, r.bad = nil, true
+		return
+	}
+	for range n {
+		d := indexDigest{index: r.uvarint()}
+		copy(d.digest[:], r.bytes(len(d.digest)))
+		t.digests = append(t.digests, d)
+	}
+}
+
+// mostDigests bounds the digests in one message.
+const mostDigests = 8
+
+// echo is what a leader knows of the ticks of a voter: that is how both learn which reports of
+// signs of life were taken into account by one who led (see confirm).
+//
+// Invariant: confirmed <= pending <= last, all of registration.
+type echo struct {
+	registration core.Registration
+	last         uint64 // the last tick heard
+	pending      uint64 // one that was heard before tick since of this leader was sent
+	since        uint64
+	confirmed    uint64 // one that was heard while this member led for certain
+	acked        uint64 // this leader's last tick that it has heard
+}
+
+// take takes in a tick of a voter.
+func (e *echo) take(n *tickNews) {
+	if n.registration != e.registration {
+		*e = echo{registration: n.registration, acked: e.acked}
+	}
+	e.last = max(e.last, n.number)
+	e.acked = max(e.acked, n.heard)
+}
+
+// confirm is called before a leader sends the tick of that number, with the number of the last
+// tick that a quorum has heard. Who has heard tick n of a leader had not voted for another then.
+// So no other led before that leader had taken in whatever it took in before it sent n: a later
+// leader, who gives everybody a whole time-out, misses nothing of that.
+func (e *echo) confirm(number, quorum uint64) {
+	if e.since <= quorum {
+		e.confirmed = e.pending
+		e.pending, e.since = e.last, number
+	}
+	if mutant.On("replication-touches-confirmed-early") {
+		e.confirmed = e.last
+	}
+}
+
+// sendTicks tells the leader this member's time and who of its clients lives, and as the leader
+// all others what every member has stored.
+func (r *replica) sendTicks(turn *Turn, work *Work) {
+	r.tickNow = false
+	if r.leading {
+		r.sendLeaderTicks(turn, work)
+		return
+	}
+	if r.lead == 0 {
+		return // what there is to tell is kept
+	}
+	m := peerMessage{kind: peerTick, wallMs: turn.NowMs}
+	m.touched = r.touches.report()
+	if mutant.On("replication-touches-sent-once") {
+		r.touches.reports = nil
+	}
+	m.news = tickNews{term: r.term, number: r.touches.number, heard: r.leaderTick}
+	if r.own {
+		m.news.registration = r.registration
+	}
+	r.send(work, r.lead, &m)
+}
+
+func (r *replica) sendLeaderTicks(turn *Turn, work *Work) {
+	r.stored = max(r.stored, min(r.everywhere(), r.commit))
+	r.touches.report() // its own clients live in its own session clock already
+	quorum := r.clocks.heardByQuorum(r.touches.number - 1)
+	r.touches.heard(quorum)
+	for i := range r.clocks.voters {
+		v := &r.clocks.voters[i]
+		v.echo.confirm(r.touches.number, quorum)
+		m := peerMessage{kind: peerTick, wallMs: turn.NowMs, stored: r.stored}
+		m.news = tickNews{term: r.term, number: r.touches.number,
+			heardOf: v.echo.registration, heard: v.echo.confirmed}
+		r.send(work, v.id, &m)
+	}
+}
+
+// takeTick takes in a peer's clock and the signs of life that it reports. From the leader it
+// says what every member has stored, and which reports have been heard.
+func (r *replica) takeTick(m *peerMessage, from core.RaftID, monoMs int64) {
+	if !r.leading {
+		if from == r.lead {
+			r.stored = max(r.stored, min(m.stored, r.commit))
+		}
+		if from == r.lead && m.news.term == r.term {
+			r.leaderTick = m.news.number
+			if r.own && m.news.heardOf == r.registration {
+				r.touches.heard(m.news.heard)
+			}
+		}
+		return
+	}
+	v := r.clocks.heard(from, m.wallMs, monoMs, r.ticks)
+	if v != nil && m.news.term == r.term {
+		v.echo.take(&m.news)
+	}
+	if mutant.On("replication-touches-dropped") {
+		return
+	}
+	for _, id := range m.touched {
+		r.clock.touch(id)
+	}
+}
+
+// heardByQuorum is the number of the last tick of this leader that a quorum has heard, counting
+// itself.
+func (c *clocks) heardByQuorum(own uint64) uint64 {
+	list := []uint64{own}
+	for i := range c.voters {
+		list = append(list, c.voters[i].echo.acked)
+	}
+	slices.Sort(list)
+	return list[(len(list)-1)/2]
+}
