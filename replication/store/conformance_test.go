@@ -286,6 +286,27 @@ var conformance = []struct {
 			t.Errorf("mark = %v, want 2/2", rec.Mark.Acked)
 		}
 	}},
+	{"a new leader may shorten a log in steps, to entries of a lower term",
+		func(t *testing.T, r rig) {
+			d, _ := mustOpen(t, r)
+			mustLog(t, d, hardState{4, 0, 2}, append(newEntries(3, 1, 2, 5),
+				newEntries(4, 3, 7, 5)...))
+			// The leader of term 5 does not have what that of term 4 left here.
+			mustAppend(t, d, Batch{HardState: hardState{5, 0, 2}.proto()})
+			mustAppend(t, d, Batch{Entries: newEntries(3, 3, 4, 5)}) // the mark is not due
+			r.powerCut(t)
+			d, rec := mustOpen(t, r)
+			if len(rec.Entries) != 6 || rec.Mark.Acked != (Position{4, 9}) {
+				t.Errorf("%d entries, mark = %v", len(rec.Entries), rec.Mark.Acked)
+			}
+			if err := d.Close(); err != nil {
+				t.Errorf("Close() = %v", err)
+			}
+			r.powerCut(t)
+			if _, rec = mustOpen(t, r); rec.Mark.Acked != (Position{5, 6}) {
+				t.Errorf("mark = %v, want 5/6", rec.Mark.Acked)
+			}
+		}},
 	{"Close is idempotent; nothing works after it", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
 		mustLog(t, d, hardState{1, 1, 0}, newEntries(1, 1, 1, 5))

@@ -143,7 +143,17 @@ type Usage struct {
 // Mark is what a member has promised, as far as it was written down apart from the log.
 type Mark struct {
 	Term, Vote uint64
-	Acked      Position
+	// Acked is the index up to which the log was acknowledged, with the term in which it was: not
+	// that of the entry there, which may be lower than one that a new leader replaced.
+	Acked Position
+}
+
+// take takes in a durable record: the hard state, and where the log ends if the record changed it.
+func (m *Mark) take(hs hardState, changed bool, last Position) {
+	m.Term, m.Vote = hs.term, hs.vote
+	if changed {
+		m.Acked = Position{Term: hs.term, Index: last.Index}
+	}
 }
 
 // Recovered is what Open found.

@@ -164,7 +164,7 @@ func (m *Memory) Open(o Options) (*Recovered, error) {
 	}
 	m.opened = true
 	m.hs, m.written, m.last = r.hs, r.hs, r.last
-	m.promise = Mark{Term: r.hs.term, Vote: r.hs.vote, Acked: r.last}
+	m.promise = r.promise(i.mark)
 	m.pace = pace{marked: i.mark.Acked}
 	rec := r.recovered(i.id, i.meta, i.mark)
 	rec.Founded, rec.Damage = founded, damage

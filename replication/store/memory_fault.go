@@ -96,7 +96,7 @@ func (p *Plan) Do() error {
 	}
 	if effect == EffectLogSync || effect == EffectLogWrite && p.Next() != EffectLogSync {
 		r := p.write.record
-		m.promise = Mark{Term: r.hs.term, Vote: r.hs.vote, Acked: r.end}
+		m.promise.take(r.hs, p.first != 0 || p.start.Index != 0, r.end)
 		m.pace.bytes += recordSize(len(r.payload))
 	}
 	return nil

@@ -15,6 +15,9 @@ type replay struct {
 	hs hardState
 	// last is the position of the last entry, or of what stands for it: the start of the log.
 	last Position
+	// acked is the index of last with the term in which the log was made to end there; zero if
+	// that was in a segment that has been cut, or before a checkpoint came.
+	acked Position
 	// entries are those at keep and behind, and of those before it the last that fit into retain
 	// bytes, without a gap. before is the position in front of the first (its term is 0 if it is
 	// not known).
@@ -28,7 +31,7 @@ type replay struct {
 
 // begin takes the base of the first segment.
 func (r *replay) begin(hs hardState, last Position) {
-	r.hs, r.last, r.before = hs, last, last
+	r.hs, r.last, r.before, r.acked = hs, last, last, Position{}
 }
 
 // apply takes the next batch, which must pass checkBatch.
@@ -40,6 +43,7 @@ func (r *replay) apply(hs hardState, start Position, entries []*raftpb.Entry) er
 	r.hs, r.last = hs, last
 	if start.Index != 0 {
 		r.drop(start)
+		r.acked = Position{Term: hs.term, Index: start.Index}
 	}
 	if len(entries) == 0 {
 		return nil
@@ -52,6 +56,7 @@ func (r *replay) apply(hs hardState, start Position, entries []*raftpb.Entry) er
 	r.truncate(first)
 	r.entries = append(r.entries, entries...)
 	r.old += r.bytesBefore(entries, r.keep)
+	r.acked = Position{Term: hs.term, Index: r.last.Index}
 	r.trim()
 	return nil
 }
@@ -168,14 +173,18 @@ func (r *replay) settle(meta Meta, mark Mark) (restart bool, err error) {
 	}
 	if restart {
 		r.drop(c)
-		r.last = c
+		r.last, r.acked = c, Position{}
 	}
 	r.keep = c.Index + 1
 	r.old = r.bytesBefore(r.entries, r.keep)
 	r.trim()
-	if r.last.Compare(mark.Acked) < 0 {
-		return false, fmt.Errorf("the log ends at %v, but %v was acknowledged",
-			r.last, mark.Acked)
+	shown := r.acked
+	if shown == (Position{}) {
+		shown = Position{Term: r.hs.term, Index: r.last.Index}
+	}
+	if shown.Compare(mark.Acked) < 0 {
+		return false, fmt.Errorf("the log ends at %d in term %d, but %d was acknowledged in "+
+			"term %d", shown.Index, shown.Term, mark.Acked.Index, mark.Acked.Term)
 	}
 	if r.hs.term < c.Term {
 		if !restart {
@@ -209,6 +218,15 @@ func (r *replay) termAt(index uint64) (uint64, bool) {
 		return r.before.Term, r.before.Term != 0
 	}
 	return r.entries[index-1-r.before.Index].GetTerm(), true
+}
+
+// promise is what the log goes on promising, given what the mark says.
+func (r *replay) promise(mark Mark) Mark {
+	m := Mark{Term: r.hs.term, Vote: r.hs.vote, Acked: r.acked}
+	if r.acked == (Position{}) {
+		m.Acked = mark.Acked // the next batch says more
+	}
+	return m
 }
 
 // recovered gathers the outcome.

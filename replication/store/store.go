@@ -111,7 +111,7 @@ func (s *Store) open(fresh DiskID) (*Recovered, error) {
 		return nil, err
 	}
 	s.checkpoint = meta.Position
-	s.promise = Mark{Term: r.hs.term, Vote: r.hs.vote, Acked: r.last}
+	s.promise = r.promise(mark)
 	s.pace.marked = mark.Acked
 	rec := r.recovered(id, meta, mark)
 	rec.Founded, rec.Damage = founded, append(damage, torn...)
@@ -231,7 +231,7 @@ func (s *Store) record(b Batch, last Position) error {
 	j.note(first, b.Start, last)
 	s.written, s.last = s.hs, last
 	s.mu.Lock()
-	s.promise = Mark{Term: s.hs.term, Vote: s.hs.vote, Acked: s.last}
+	s.promise.take(s.hs, first != 0 || b.Start.Index != 0, last)
 	s.pace.bytes += int64(len(buf))
 	s.mu.Unlock()
 	return nil
