@@ -22,10 +22,15 @@ const (
 	ReasonOwner               // another member owns the session
 	ReasonGeneration          // the session has been attached to another connection since
 	ReasonNotReapable         // the znode is gone, another one, or in use
+	ReasonRemoved             // its member was removed, or never was one
+	ReasonStandalone          // a server of its own has no members
+	ReasonAdmitted            // the disk has its raft id, or gets none
+	ReasonTarget              // the target has come to its end before
+	ReasonLevel               // the feature level is there, or a member cannot follow
 )
 
 var reasonNames = [...]string{"", "duplicate", "gap", "registration", "hello", "term", "session",
-	"owner", "generation", "not reapable"}
+	"owner", "generation", "not reapable", "removed", "standalone", "admitted", "target", "level"}
 
 func (r Reason) String() string {
 	if int(r) < len(reasonNames) {
@@ -66,6 +71,7 @@ const (
 	FactSessionAttached                     // Session, Generation, TimeoutMs
 	FactSessionEnded                        // Session, Generation
 	FactQuotaExceeded                       // Path has more than its soft quota allows
+	FactMembership                          // it is another; RaftID is new, if set
 )
 
 // Fact tells the replica's loop, which never looks into State, what has changed in it.
@@ -110,8 +116,12 @@ type Outcome struct {
 	// errors are in the body.
 	Failed wire.ErrorCode
 	Attach AttachResult
+	// Pending says that a reconfig has begun: its outcome comes later, with Late.
+	Pending bool
+	// Late is whose reconfig has come to its end, with Zxid, Err and Body. Zero is nobody's.
+	Late Waiter
 
-	Body    []byte // of the reply; only if Own, and Err is CodeOk
+	Body    []byte // of the reply; only if Own, or Late is, and Err is CodeOk
 	Changes []Change
 	Facts   []Fact
 }
@@ -126,6 +136,7 @@ type cursor struct {
 	in     decoder
 	batch  batchHeader
 	done   uint64 // commands of batch behind us
+	frugal bool   // nothing may make the State grow
 	reason Reason // why all of batch is ignored
 }
 
@@ -139,7 +150,7 @@ func (s *State) Begin(index, term uint64, data []byte) error {
 	invariant.Check(index > s.index, "an entry applied twice")
 	invariant.Check(term >= s.term, "a term that falls")
 	if len(data) > 0 {
-		if err := validate(data, &s.work.command); err != nil {
+		if err := validate(data, &s.work.command, s.level, s.follows); err != nil {
 			return fmt.Errorf("apply entry %d: %w", index, err)
 		}
 	}
@@ -147,9 +158,9 @@ func (s *State) Begin(index, term uint64, data []byte) error {
 	s.term = term
 	if len(data) > 0 {
 		s.cursor.in = decoder{b: data}
-		stamp, err := s.cursor.in.header()
+		stamp, frugal, err := s.cursor.in.header()
 		invariant.Check(err == nil, "an entry that was validated has no header")
-		s.clock = max(s.clock, stamp)
+		s.clock, s.cursor.frugal = max(s.clock, stamp), frugal
 	}
 	return nil
 }
@@ -183,7 +194,8 @@ func (s *State) Next(self Origin, out *Outcome) bool {
 	k.done++
 	s.command(c, out)
 	out.Changes, out.Facts = w.changes, w.facts
-	if out.Own && out.Err == wire.CodeOk && len(w.body) > 0 {
+	if (out.Own || out.Late.Origin == self && self != Origin{}) && out.Err == wire.CodeOk &&
+		len(w.body) > 0 {
 		out.Body = w.body
 	}
 	return true
@@ -259,6 +271,14 @@ func (s *State) command(c *Command, out *Outcome) {
 		s.expire(c, out)
 	case KindReap:
 		s.reap(c, out)
+	case KindAdmit:
+		s.admit(c.Member, out)
+	case KindConfigure:
+		s.configure(c.Member, out)
+	case KindGiveUp:
+		s.giveUp(c.Member, out)
+	case KindRaise:
+		s.raise(c.Member, out)
 	default:
 		invariant.Unreachable("command of kind %d passed the decoder", c.Kind)
 	}

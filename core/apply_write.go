@@ -16,6 +16,7 @@ type write struct {
 	zxid    Zxid
 	reply   bool // somebody here waits for the reply
 	multi   bool // the reply is one of a multi's results
+	frugal  bool // nothing may make the State grow
 }
 
 // request executes a client's write. Everything is judged here, as the State is now; a failing
@@ -27,8 +28,12 @@ func (s *State) request(c *Command, out *Outcome) {
 	}
 	before := s.lastZxid
 	out.Zxid = s.nextZxid()
-	w := write{session: ss, flags: c.Flags, zxid: out.Zxid, reply: out.Own}
+	w := write{session: ss, flags: c.Flags, zxid: out.Zxid, reply: out.Own,
+		frugal: s.cursor.frugal}
 	out.Err = s.execute(&w, c, out)
+	if out.Pending {
+		s.lastZxid, out.Zxid = before, 0 // its end takes one
+	}
 	if out.Err != wire.CodeOk && mutant.On("tree-failing-write-no-zxid") {
 		s.lastZxid, out.Zxid = before, before
 	}
@@ -68,7 +73,7 @@ func (s *State) execute(w *write, c *Command, out *Outcome) wire.ErrorCode {
 	case wire.OpMulti:
 		return s.multi(w, &in, out)
 	case wire.OpReconfig:
-		return s.reconfig(w, &in)
+		return s.reconfig(w, c, out)
 	case wire.OpCloseSession:
 		s.endSession(w.session, w.zxid)
 		return wire.CodeOk
@@ -174,7 +179,7 @@ func (s *State) create(w *write, op wire.OpCode, q *wire.CreateTTLRequest) wire.
 	if kindOf(parent.owner) == ownerSession && !mutant.On("tree-ephemeral-children") {
 		return wire.CodeNoChildrenForEphemerals
 	}
-	if w.flags.EnforceQuota && !s.withinQuota(path, len(q.Data), 1) {
+	if w.frugal || w.flags.EnforceQuota && !s.withinQuota(path, len(q.Data), 1) {
 		return wire.CodeQuotaExceeded
 	}
 	owner := int64(0)
@@ -337,7 +342,7 @@ func (s *State) setData(w *write, q *wire.SetDataRequest) wire.ErrorCode {
 		return wire.CodeNoAuth
 	}
 	grows := len(q.Data) - len(n.data)
-	if w.flags.EnforceQuota && !s.withinQuota(q.Path, grows, 0) {
+	if w.frugal && grows > 0 || w.flags.EnforceQuota && !s.withinQuota(q.Path, grows, 0) {
 		return wire.CodeQuotaExceeded
 	}
 	if !versionFits(n.version, q.Version) {
@@ -403,18 +408,6 @@ func (s *State) check(w *write, q *wire.CheckRequest) wire.ErrorCode {
 	}
 	s.replyNothing(w, wire.OpCheck)
 	return wire.CodeOk
-}
-
-// reconfig is refused as a standalone ZooKeeper refuses it.
-func (s *State) reconfig(w *write, in *wire.Reader) wire.ErrorCode {
-	var q wire.ReconfigRequest
-	if q.Decode(in); in.Err() != nil {
-		return wire.CodeMarshallingError
-	}
-	if !w.flags.Reconfig {
-		return wire.CodeReconfigDisabled
-	}
-	return wire.CodeUnimplemented
 }
 
 // replyPath appends the answer to a create. A multi tells them apart by the Stat only: its

@@ -105,7 +105,7 @@ func (b *Builder) Finish(f Founding) (*State, error) {
 		return nil, fmt.Errorf("build state: there is no root")
 	}
 	s.index, s.term, s.lastZxid, s.clock = f.Index, f.Term, f.LastZxid, f.ClockMs
-	s.level = featureLevel
+	s.level = MaxFeatureLevel
 	zk := s.supply(s.root, "zookeeper", wire.OpenACL(), 0)
 	s.quotaRoot = s.supply(zk, "quota", wire.OpenACL(), 0)
 	s.supply(zk, "config", []wire.ACL{{Perms: wire.PermRead, ID: worldAnyone}}, -1)

@@ -11,8 +11,12 @@ import (
 	"github.com/vivariumdb/vivarium/wire"
 )
 
-// checkpointVersion is the version of headers and records.
-const checkpointVersion = 1
+// checkpointVersion is the version of headers and records. The header of an ensemble is one
+// higher: its membership stands in it.
+const (
+	checkpointVersion = 1
+	membersVersion    = 2
+)
 
 // The first byte of a record's key. The order matters to the Loader: znodes name ACL lists and
 // sessions, and parents come before their children.
@@ -127,7 +131,11 @@ func captureList[T marked](s *State, l *markList[T], to *Capture, max int,
 // appendHeader appends what is not in records: where the State stands in the log, its streams
 // and counters, and its digest.
 func (s *State) appendHeader(b []byte) []byte {
-	b = append(b, checkpointVersion)
+	if s.members == nil {
+		b = append(b, checkpointVersion)
+	} else {
+		b = append(b, membersVersion)
+	}
 	b = binary.AppendUvarint(b, s.index)
 	b = binary.AppendUvarint(b, s.term)
 	b = binary.AppendVarint(b, s.clock)
@@ -143,6 +151,9 @@ func (s *State) appendHeader(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(st.Origin.Registration))
 		b = binary.AppendUvarint(b, st.Seq)
 		b = append(b, st.Nonce[:]...)
+	}
+	if s.members != nil {
+		b = appendMembership(b, s.members)
 	}
 	d := s.Digest()
 	return append(b, d[:]...)
@@ -424,8 +435,9 @@ func (l *Loader) Finish(header []byte) (*State, error) {
 	}
 	s := l.s
 	d := decoder{b: header}
-	if v := d.byte(); v != checkpointVersion {
-		return nil, &RecordError{What: fmt.Sprintf("version %d is not known", v)}
+	version := d.byte()
+	if version != checkpointVersion && version != membersVersion {
+		return nil, &RecordError{What: fmt.Sprintf("version %d is not known", version)}
 	}
 	s.index, s.term, s.clock = d.uvarint(), d.uvarint(), d.varint()
 	s.lastZxid, s.level = Zxid(d.varint()), uint32(d.uvarint())
@@ -437,14 +449,17 @@ func (l *Loader) Finish(header []byte) (*State, error) {
 		copy(st.nonce[:], d.bytes(uint64(len(st.nonce))))
 		s.streams[st.id] = st
 	}
+	if version == membersVersion {
+		s.setMembership(d.membership())
+	}
 	var stored [16]byte
 	copy(stored[:], d.bytes(uint64(len(stored))))
 	if d.bad || len(d.b) != 0 {
 		return nil, &RecordError{What: "malformed"}
 	}
-	if s.level > featureLevel {
+	if s.level > MaxFeatureLevel {
 		return nil, &RecordError{What: fmt.Sprintf("feature level %d is above %d, the highest of "+
-			"this release", s.level, featureLevel)}
+			"this release", s.level, MaxFeatureLevel)}
 	}
 	if uint64(s.nodes) != nodes || uint64(len(s.sessions)) != sessions {
 		return nil, &RecordError{What: fmt.Sprintf("it counts %d znodes and %d sessions, "+

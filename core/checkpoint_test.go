@@ -231,8 +231,12 @@ func TestLoaderRefuses(t *testing.T) {
 		{"header truncated", func(d *store) { d.header = d.header[:len(d.header)-1] }, "malformed"},
 		{"header of later version", func(d *store) {
 			d.header = slices.Clone(d.header)
-			d.header[0]++
-		}, "version 2"},
+			d.header[0] = 9
+		}, "version 9"},
+		{"header of an ensemble", func(d *store) {
+			d.header = slices.Clone(d.header)
+			d.header[0] = membersVersion
+		}, "malformed"},
 	} {
 		d := &store{records: maps.Clone(whole.records), header: whole.header}
 		test.damage(d)

@@ -9,8 +9,12 @@ import (
 	"github.com/vivariumdb/vivarium/wire"
 )
 
-// entryVersion is the version of the encoding of entries.
-const entryVersion = 1
+// entryVersion is the version of the encoding of entries. One whose batches may not let the State
+// grow is of the next one, which feature level 2 knows.
+const (
+	entryVersion    = 1
+	noGrowthVersion = 2
+)
 
 // CommandKind says what a command is.
 type CommandKind uint8
@@ -24,11 +28,16 @@ const (
 	KindAuth                                 // a session gains identities
 	KindExpire                               // the leader ends a session
 	KindReap                                 // the leader removes a TTL or container znode
+	KindAdmit                                // the leader lets a disk become a member
+	KindConfigure                            // raft's configuration changes
+	KindGiveUp                               // the leader gives up a target
+	KindRaise                                // the leader raises the feature level
 )
 
 var kindNames = [...]string{KindHello: "hello", KindCreateSession: "createSession",
 	KindAttach: "attach", KindRequest: "request", KindAuth: "auth", KindExpire: "expire",
-	KindReap: "reap"}
+	KindReap: "reap", KindAdmit: "admit", KindConfigure: "configure", KindGiveUp: "giveUp",
+	KindRaise: "raise"}
 
 func (k CommandKind) String() string {
 	if int(k) < len(kindNames) && kindNames[k] != "" {
@@ -46,12 +55,13 @@ type Flags struct {
 	Reconfig      bool // reconfigEnabled
 	X509          bool // ACLs may name ids of scheme x509
 	SASL          bool // ACLs may name ids of scheme sasl
+	MayStandAlone bool // standaloneEnabled=false: one voter is an ensemble
 }
 
 func (f Flags) bits() byte {
 	var b byte
 	for i, on := range [...]bool{f.SkipACL, f.EnforceQuota, f.ExtendedTypes, f.Reconfig, f.X509,
-		f.SASL} {
+		f.SASL, f.MayStandAlone} {
 		if on {
 			b |= 1 << i
 		}
@@ -61,7 +71,7 @@ func (f Flags) bits() byte {
 
 func flagsOf(b byte) Flags {
 	return Flags{SkipACL: b&1 != 0, EnforceQuota: b&2 != 0, ExtendedTypes: b&4 != 0,
-		Reconfig: b&8 != 0, X509: b&16 != 0, SASL: b&32 != 0}
+		Reconfig: b&8 != 0, X509: b&16 != 0, SASL: b&32 != 0, MayStandAlone: b&64 != 0}
 }
 
 // CreateSession asks for a new session.
@@ -101,6 +111,8 @@ type Command struct {
 	Path         string       // reap
 	Czxid        Zxid         // reap
 	NeverUsedMs  int64        // reap: 0 spares a container that never had a child
+
+	Member *MemberCommand // admit, configure, giveUp, raise
 }
 
 // Batch is a decoded batch: commands of one stream, or of the leader's housekeeping.
@@ -113,19 +125,31 @@ type Batch struct {
 
 // Entry is a decoded entry.
 type Entry struct {
-	StampMs int64
-	Batches []Batch
+	StampMs  int64
+	NoGrowth bool // there is no room: what makes the State grow is refused
+	Batches  []Batch
 }
 
 // ErrEntry is wrapped by every error of Begin and DecodeEntry. An entry that was committed and
 // cannot be decoded is damage or a newer format: it must not be skipped.
 var ErrEntry = errors.New("malformed entry")
 
+// ErrLevel is wrapped by the error of Begin for an entry that raises the feature level above what
+// this release follows: a newer one has to run here.
+var ErrLevel = errors.New("feature level is not known")
+
 func malformed(what string) error { return fmt.Errorf("decode entry: %w: %s", ErrEntry, what) }
 
 // AppendEntryHeader starts an entry; batches follow.
 func AppendEntryHeader(b []byte, stampMs int64) []byte {
 	return binary.AppendUvarint(append(b, entryVersion), uint64(max(stampMs, 0)))
+}
+
+// AppendNoGrowthHeader starts an entry whose batches may not let the State grow: apply answers
+// create and a setData that grows with an error, and the rest goes on (DESIGN section 5). It needs
+// feature level 2.
+func AppendNoGrowthHeader(b []byte, stampMs int64) []byte {
+	return binary.AppendUvarint(append(b, noGrowthVersion), uint64(max(stampMs, 0)))
 }
 
 // AppendBatchHeader starts a batch of a stream; count commands follow, numbered from firstSeq.
@@ -311,15 +335,16 @@ func (d *decoder) ids(dst []wire.ID) []wire.ID {
 }
 
 // header reads what stands before the first batch.
-func (d *decoder) header() (stampMs int64, err error) {
-	if v := d.byte(); v != entryVersion {
-		return 0, malformed(fmt.Sprintf("version %d is not known", v))
+func (d *decoder) header() (stampMs int64, noGrowth bool, err error) {
+	v := d.byte()
+	if v != entryVersion && v != noGrowthVersion {
+		return 0, false, malformed(fmt.Sprintf("version %d is not known", v))
 	}
 	stamp := d.uvarint()
 	if d.bad || int64(stamp) < 0 {
-		return 0, malformed("bad time stamp")
+		return 0, false, malformed("bad time stamp")
 	}
-	return int64(stamp), nil
+	return int64(stamp), v == noGrowthVersion, nil
 }
 
 // batchHeader is what stands before the commands of a batch.
@@ -370,7 +395,7 @@ func (d *decoder) command(h *batchHeader, c *Command) error {
 	switch c.Kind {
 	case KindHello:
 		fits = h.hello() && c.RaftID == h.origin.RaftID
-	case KindExpire, KindReap:
+	case KindExpire, KindReap, KindAdmit, KindConfigure, KindGiveUp, KindRaise:
 		fits = h.housekeeping()
 	default:
 		fits = !h.housekeeping() && !h.hello()
@@ -418,6 +443,8 @@ func (d *decoder) fields(c *Command, ids []wire.ID) {
 		c.Path = d.string()
 		c.Czxid = Zxid(d.varint())
 		c.NeverUsedMs = int64(d.uvarint() &^ (1 << 63))
+	case KindAdmit, KindConfigure, KindGiveUp, KindRaise:
+		c.Member = d.member(c.Kind)
 	default:
 		d.fail()
 	}
@@ -432,7 +459,7 @@ func DecodeEntry(data []byte) (Entry, error) {
 	}
 	d := decoder{b: data}
 	var err error
-	if e.StampMs, err = d.header(); err != nil {
+	if e.StampMs, e.NoGrowth, err = d.header(); err != nil {
 		return Entry{}, err
 	}
 	for len(d.b) > 0 {
@@ -453,11 +480,16 @@ func DecodeEntry(data []byte) (Entry, error) {
 	return e, nil
 }
 
-// validate reads an entry to its end without changing anything but c.
-func validate(data []byte, c *Command) error {
+// validate reads an entry to its end without changing anything but c. It refuses what a process
+// that follows feature levels up to follows does not know, where the State is at level.
+func validate(data []byte, c *Command, level, follows uint32) error {
 	d := decoder{b: data}
-	if _, err := d.header(); err != nil {
+	_, noGrowth, err := d.header()
+	if err != nil {
 		return err
+	}
+	if noGrowth && level < 2 {
+		return malformed("an entry without growth below feature level 2")
 	}
 	for len(d.b) > 0 {
 		h, err := d.batch()
@@ -467,6 +499,10 @@ func validate(data []byte, c *Command) error {
 		for range h.count {
 			if err := d.command(&h, c); err != nil {
 				return err
+			}
+			if c.Kind == KindRaise && c.Member.Level > follows {
+				return fmt.Errorf("%w: feature level %d, this release's highest is %d", ErrLevel,
+					c.Member.Level, follows)
 			}
 		}
 	}

@@ -69,11 +69,12 @@ const (
 type itemKind uint8
 
 const (
-	itemWrite itemKind = iota // in the stream; the outcome will answer it
-	itemHeld                  // a write that may not be given to the stream yet
-	itemRead                  // a read behind an unanswered write, sync or auth
-	itemSync                  // answered once its read index is applied
-	itemReply                 // a reply that is ready and waits for its turn
+	itemWrite  itemKind = iota // in the stream; the outcome will answer it
+	itemHeld                   // a write that may not be given to the stream yet
+	itemRead                   // a read behind an unanswered write, sync or auth
+	itemSync                   // answered once its read index is applied
+	itemReply                  // a reply that is ready and waits for its turn
+	itemTarget                 // a reconfig that was applied; the end of the change will answer it
 )
 
 // item is one request that is not answered yet. Frames lie in Conn.stash.
@@ -121,6 +122,7 @@ type Conn struct {
 	confirmed     int // of those, how many are confirmed
 	overtaken     int // syncs that were answered before they were confirmed
 	readAfterSync bool
+	reconfigs     int  // items that are a reconfig's, held ones apart
 	inflight      int  // items of itemWrite
 	throttled     bool // apply has to make room first
 	granted       int  // bytes of Local.granted that are this connection's
@@ -383,7 +385,7 @@ func (c *Conn) over(cause Cause) {
 	}
 	c.phase, c.cause = phaseOver, cause
 	c.queue, c.head, c.stash = nil, 0, nil
-	c.held, c.syncs, c.confirmed, c.inflight = 0, 0, 0, 0
+	c.held, c.syncs, c.confirmed, c.inflight, c.reconfigs = 0, 0, 0, 0, 0
 }
 
 // handshake gives the creation of a session, or the attach to one, to the stream. Whether the
@@ -496,14 +498,20 @@ func (c *Conn) takeRead(l *Local, q wire.RequestHeader, body []byte, now int64) 
 	c.enqueue(item{kind: itemRead, op: q.Op, xid: q.Xid, at: now}, body)
 }
 
-// takeWrite gives a write to the stream. Behind a read that waits for a sync it must wait:
-// that read may not see it, and nothing but the stream could tell them apart later.
+// holdsBack says whether what is to be written has to wait. Behind a read that waits for a sync
+// it must: that read may not see it, and nothing but the stream could tell them apart later. Nor
+// may it take effect before a reconfig that was sent before it has come to its end.
+func (c *Conn) holdsBack() bool {
+	return c.held > 0 || c.syncs > 0 && c.readAfterSync || c.reconfigs > 0
+}
+
+// takeWrite gives a write to the stream, or holds it back.
 func (c *Conn) takeWrite(l *Local, q wire.RequestHeader, body []byte, now int64) {
 	it := item{kind: itemWrite, op: q.Op, xid: q.Xid, at: now}
 	if q.Op == wire.OpCloseSession {
 		c.phase = phaseLast
 	}
-	if c.held > 0 || c.syncs > 0 && c.readAfterSync {
+	if c.holdsBack() {
 		it.kind = itemHeld
 		c.held++
 		c.enqueue(it, body)
@@ -514,16 +522,20 @@ func (c *Conn) takeWrite(l *Local, q wire.RequestHeader, body []byte, now int64)
 }
 
 func (c *Conn) give(l *Local, xid int32, op wire.OpCode, body []byte) {
+	if op == wire.OpReconfig {
+		c.reconfigs++
+	}
 	flags := l.Settings.flags()
 	l.submit(c, AppendRequest(l.Inbox.commands, c.session, c.generation, flags, xid, op, body))
 	c.inflight++
 }
 
-// giveHeld gives the held writes at the head of the queue to the stream, up to the next sync.
+// giveHeld gives the held writes at the head of the queue to the stream, up to the next sync or
+// reconfig.
 func (c *Conn) giveHeld(l *Local) {
 	for i := c.head; i < len(c.queue); i++ {
 		it := &c.queue[i]
-		if it.kind == itemSync {
+		if it.kind == itemSync || c.reconfigs > 0 {
 			break
 		}
 		if it.kind == itemHeld {
@@ -554,7 +566,7 @@ func (c *Conn) takeAuth(l *Local, q wire.RequestHeader, body []byte, now int64) 
 		return
 	}
 	it := item{kind: itemWrite, op: q.Op, xid: q.Xid, at: now}
-	if c.held > 0 || c.syncs > 0 && c.readAfterSync {
+	if c.holdsBack() {
 		it.kind = itemHeld
 		c.held++
 		c.enqueue(it, body)
@@ -698,6 +710,16 @@ func (c *Conn) overtake(l *Local) {
 	c.overtaken += syncs - c.confirmed
 	c.confirmed = syncs
 	c.advance(l)
+}
+
+// reconfigured answers a reconfig whose change has come to its end.
+func (c *Conn) reconfigured(l *Local, out *Outcome) {
+	it := c.pop()
+	c.reconfigs--
+	c.began(wire.RequestHeader{Xid: it.xid, Op: it.op})
+	c.reply(l, it.xid, out.Zxid, out.Err, out.Body)
+	c.ended(it.at, l.now)
+	l.writes.add(l.now - it.at)
 }
 
 // answerSync echoes the path that the client sent, a null one as well.

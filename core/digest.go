@@ -11,8 +11,8 @@ import (
 // came and lets one be taken out again, so it costs as much as what changes.
 //
 // A znode is two items, its Stat and ACL and its data: creating a child of a znode with a
-// megabyte does not hash the megabyte. Sessions and ACL lists are one item each. The streams
-// change with every command and are few: they are added when somebody asks.
+// megabyte does not hash the megabyte. Sessions and ACL lists are one item each, and so is the
+// membership. The streams change with every command and are few: they are added when somebody asks.
 type digest struct{ hi, lo uint64 }
 
 // The keys of the hashes, one for each kind of item.
@@ -23,6 +23,7 @@ const (
 	seedSession = 0x56697661_72690004
 	seedACL     = 0x56697661_72690005
 	seedStream  = 0x56697661_72690006
+	seedMembers = 0x56697661_72690007
 )
 
 func (d *digest) add(h digest) {
@@ -154,6 +155,9 @@ func (s *State) digestFromScratch() [16]byte {
 	}
 	for _, l := range s.acls.byKey { //order-free: a sum
 		s.sum.add(s.aclItem(l))
+	}
+	if s.members != nil {
+		s.sum.add(s.memberItem())
 	}
 	d := s.Digest()
 	s.sum = kept

@@ -415,6 +415,9 @@ func (l *Local) Deliver(out *Outcome, now int64) {
 			c = nil
 		}
 	}
+	if out.Late != (Waiter{}) && out.Late.Origin == l.self {
+		c = l.reconfigurer(&out.Late)
+	}
 	late := mutant.On("watches-event-after-reply")
 	if late && c != nil {
 		l.answer(c, out)
@@ -489,14 +492,24 @@ func (l *Local) answer(c *Conn, out *Outcome) {
 	case KindCreateSession, KindAttach:
 		l.attached(c, out)
 		return
+	case KindConfigure, KindGiveUp:
+		c.reconfigured(l, out)
+		return
 	}
 	c.inflight--
 	c.throttled = false
 	if c.queue[c.head].kind == itemSync {
 		c.overtake(l)
 	}
+	if out.Pending {
+		c.queue[c.head].kind = itemTarget
+		return
+	}
 	it := c.pop()
 	invariant.Check(it.kind == itemWrite, "an outcome met a request that waits for none")
+	if it.op == wire.OpReconfig {
+		c.reconfigs--
+	}
 	if out.Skipped {
 		// Its session is another connection's by now; that attach has ended c already.
 		l.end(c, CauseSessionMoved)
@@ -513,6 +526,16 @@ func (l *Local) answer(c *Conn, out *Outcome) {
 	if it.op == wire.OpCloseSession {
 		l.end(c, CauseClosedByClient)
 	}
+}
+
+// reconfigurer returns the connection that waits for the end of its reconfig, nil if it is gone.
+func (l *Local) reconfigurer(w *Waiter) *Conn {
+	c := l.sessions[w.Session]
+	if c == nil || c.generation != w.Generation || c.head == len(c.queue) ||
+		c.queue[c.head].kind != itemTarget || c.queue[c.head].xid != w.Xid {
+		return nil
+	}
+	return c
 }
 
 // attached completes the handshake: the point where validity, fencing and freshness meet.

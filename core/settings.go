@@ -20,6 +20,8 @@ type Settings struct {
 
 	// ReconfigEnabled lets clients try to change the membership (reconfigEnabled).
 	ReconfigEnabled bool
+	// MayStandAlone lets them leave one voter (standaloneEnabled=false).
+	MayStandAlone bool
 
 	// SuperDigest is the digest id, user:base64, that may do everything; empty is nobody.
 	SuperDigest string
@@ -105,5 +107,6 @@ func (s *Settings) clamp(timeoutMs int32) int32 {
 
 func (s *Settings) flags() Flags {
 	return Flags{SkipACL: s.SkipACL, EnforceQuota: s.EnforceQuota,
-		ExtendedTypes: !s.NoExtendedTypes, Reconfig: s.ReconfigEnabled}
+		ExtendedTypes: !s.NoExtendedTypes, Reconfig: s.ReconfigEnabled,
+		MayStandAlone: s.MayStandAlone}
 }

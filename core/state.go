@@ -37,9 +37,10 @@ type Origin struct {
 	Registration Registration
 }
 
-// featureLevel is the level a founding State has. What apply does may only change behind a
-// higher level, raised by an entry once every member can follow (DESIGN section 2).
-const featureLevel = 1
+// MaxFeatureLevel is the highest feature level that this release follows, and the one that a
+// founding State has. What apply does may only change behind a higher level, raised by an entry
+// once every member can follow (DESIGN section 2). Level 2 knows batches without growth.
+const MaxFeatureLevel = 2
 
 // State is what all members agree on. It changes only by Begin and Next, and by nothing but the
 // entry and itself: the same entries give the same State, digest and outcomes on every member.
@@ -53,6 +54,7 @@ type State struct {
 	clock    int64 // ms; Invariant: never falls
 	lastZxid Zxid  // Invariant: never falls
 	level    uint32
+	follows  uint32 // the highest level that this process follows; not replicated
 
 	// The tree and what is known by it.
 	root       *node
@@ -66,8 +68,9 @@ type State struct {
 	acls     aclTable
 	sessions map[SessionID]*session
 	streams  map[RaftID]*stream
+	members  *Membership // nil: a server of its own
 
-	sum   digest // Invariant: the sum over nodes, sessions and ACL lists (streams: see Digest)
+	sum   digest // Invariant: over nodes, sessions, ACL lists, members (streams: see Digest)
 	track tracker
 
 	cursor  cursor
@@ -100,7 +103,7 @@ type workspace struct {
 // NewState returns the founding state: the system nodes as a fresh ZooKeeper 3.9.4 has them.
 func NewState() *State {
 	s := newEmptyState()
-	s.level = featureLevel
+	s.level = MaxFeatureLevel
 	s.root = s.found(nil, "", wire.OpenACL(), 0, 0)
 	zk := s.found(s.root, "zookeeper", wire.OpenACL(), 0, 0)
 	s.quotaRoot = s.found(zk, "quota", wire.OpenACL(), 0, 0)
@@ -110,6 +113,7 @@ func NewState() *State {
 
 func newEmptyState() *State {
 	s := &State{
+		follows:    MaxFeatureLevel,
 		containers: make(map[*node]struct{}),
 		ttls:       make(map[*node]struct{}),
 		sessions:   make(map[SessionID]*session),
@@ -143,6 +147,17 @@ func (s *State) Term() uint64 { return s.term }
 
 // FeatureLevel returns the level of behaviour that every member follows.
 func (s *State) FeatureLevel() uint32 { return s.level }
+
+// Follow makes the State refuse feature levels above level, as an older release would. A State
+// that is above it already cannot be followed.
+func (s *State) Follow(level uint32) error {
+	if level < s.level || level > MaxFeatureLevel {
+		return fmt.Errorf("follow state: its feature level is %d, this release's is %d", s.level,
+			level)
+	}
+	s.follows = level
+	return nil
+}
 
 // NodeCount returns the number of znodes as ZooKeeper's mntr counts them: its table holds the
 // root under two names.

@@ -72,6 +72,16 @@ func (s *State) hello(c *Command, out *Outcome) {
 		Nonce: c.Nonce})
 }
 
+// removed says whether a stream is nobody's: its member was removed, or has no raft id of this
+// ensemble's.
+func (s *State) removed(id RaftID) bool {
+	if s.members == nil {
+		return false
+	}
+	m := s.members.Member(id)
+	return m == nil || m.Role == RoleRemoved
+}
+
 // judgeBatch says why the whole of a batch is to be ignored. What it lets pass may still have
 // a first part that was applied before.
 func (s *State) judgeBatch(h *batchHeader) Reason {
@@ -81,6 +91,8 @@ func (s *State) judgeBatch(h *batchHeader) Reason {
 			return ReasonTerm
 		}
 		return ReasonNone
+	case s.removed(h.origin.RaftID) && !mutant.On("replication-removed-batch-applied"):
+		return ReasonRemoved
 	case h.hello():
 		return ReasonNone
 	}

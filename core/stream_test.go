@@ -167,7 +167,7 @@ func TestBeginRefuses(t *testing.T) {
 	good := createAs(m, m.origin, m.seq+1, c, "/a")
 	digest, clock := m.s.Digest(), m.s.Clock()
 	cases := map[string][]byte{
-		"another version":                append([]byte{2}, good[1:]...),
+		"another version":                append([]byte{3}, good[1:]...),
 		"only a version":                 {1},
 		"bad batch":                      append(AppendEntryHeader(nil, 1), 1),
 		"no commands":                    AppendBatchHeader(m.header(), m.origin, 1, 0),

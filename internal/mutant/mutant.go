@@ -49,6 +49,11 @@ func List() []Mutant {
 		{"stream-gap-applied", "a batch behind a gap in its stream is applied"},
 		{"stream-stale-registration", "a batch of a registration that was replaced is applied"},
 
+		{"replication-raft-id-again", "a raft id is given to another disk once its member is removed"},
+		{"replication-removed-batch-applied", "a batch of a member that was removed is applied"},
+		{"replication-config-not-written", "the end of a change does not write /zookeeper/config"},
+		{"replication-two-targets", "a reconfig takes the place of one that is under way"},
+
 		{"store-ack-before-sync", "a storage batch is answered before its fdatasync"},
 		{"store-torn-tail-as-data", "a torn record at the end of the log is taken as data"},
 		{"store-truncated-suffix-left", "a suffix cut off the log comes back after a restart"},
