@@ -247,7 +247,7 @@ func (s *State) admit(c *MemberCommand, out *Outcome) {
 		}
 	}
 	id := m.Next
-	if mutant.On("replication-raft-id-again") {
+	if mutant.On("members-raft-id-again") {
 		for i := range m.Members {
 			if e := &m.Members[i]; e.Role == RoleRemoved {
 				id = e.RaftID
@@ -303,7 +303,7 @@ func (s *State) configure(c *MemberCommand, out *Outcome) {
 		}
 	}
 	out.Zxid = s.nextZxid()
-	if mutant.On("replication-config-not-written") {
+	if mutant.On("members-config-not-written") {
 		m.Version = out.Zxid
 		s.setMembership(m)
 		return
@@ -392,7 +392,7 @@ func (s *State) reconfig(w *write, c *Command, out *Outcome) wire.ErrorCode {
 		return wire.CodeReconfigDisabled
 	case m == nil:
 		return wire.CodeUnimplemented
-	case m.Target != nil && !mutant.On("replication-two-targets"):
+	case m.Target != nil && !mutant.On("members-two-targets"):
 		return wire.CodeReconfigInProgress
 	case q.CurrentConfigID != wire.AnyVersion && Zxid(q.CurrentConfigID) != m.Version:
 		return wire.CodeBadVersion

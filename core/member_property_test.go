@@ -232,7 +232,8 @@ func (p *memberProperty) check(t *rapid.T) {
 		t.Fatalf("State and model differ:\n%s", d)
 	}
 	m := p.m.s.members
-	if got, want := p.m.data(configPath), string(appendConfig(nil, m.Servers, m.Version)); got != want {
+	want := string(appendConfig(nil, m.Servers, m.Version))
+	if got := p.m.data(configPath); got != want {
 		t.Fatalf("%s is %q, want %q", configPath, got, want)
 	}
 	p.m.checkDigest()

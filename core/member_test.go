@@ -121,7 +121,9 @@ func TestDecodeWordRefuses(t *testing.T) {
 
 // "a raft id is given by the log to a (server id, disk id) pair when it is admitted and never
 // given again"
-func TestAdmit(t *testing.T) {
+func TestAdmit(t *testing.T) { checkAdmit(t) }
+
+func checkAdmit(t testing.TB) {
 	m := newEnsemble(t, 3)
 	admit := func(server, disk int) RaftID {
 		t.Helper()
@@ -163,7 +165,9 @@ func TestAdmit(t *testing.T) {
 }
 
 // "a removed member's batches are ignored at apply"
-func TestRemovedMembersStream(t *testing.T) {
+func TestRemovedMembersStream(t *testing.T) { checkRemovedMembersStream(t) }
+
+func checkRemovedMembersStream(t testing.TB) {
 	m := newEnsemble(t, 3)
 	two := m.register(2)
 	c := m.connect()
@@ -182,7 +186,9 @@ func TestRemovedMembersStream(t *testing.T) {
 }
 
 // The order of the refusals is ZooKeeper's.
-func TestReconfigRefused(t *testing.T) {
+func TestReconfigRefused(t *testing.T) { checkReconfigRefused(t) }
+
+func checkReconfigRefused(t testing.TB) {
 	lone := newMachine(t)
 	lone.flags.Reconfig = true
 	if got := lone.connect().reconfig(joining(4)).Err; got != wire.CodeUnimplemented {
@@ -230,7 +236,9 @@ func TestReconfigRefused(t *testing.T) {
 }
 
 // "the entry that ends the joint phase writes /zookeeper/config and yields the outcome"
-func TestReconfigEnds(t *testing.T) {
+func TestReconfigEnds(t *testing.T) { checkReconfigEnds(t) }
+
+func checkReconfigEnds(t testing.TB) {
 	m := newEnsemble(t, 3)
 	c := m.connect()
 	out := c.reconfig(joining(4))

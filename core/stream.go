@@ -91,7 +91,7 @@ func (s *State) judgeBatch(h *batchHeader) Reason {
 			return ReasonTerm
 		}
 		return ReasonNone
-	case s.removed(h.origin.RaftID) && !mutant.On("replication-removed-batch-applied"):
+	case s.removed(h.origin.RaftID) && !mutant.On("members-removed-batch-applied"):
 		return ReasonRemoved
 	case h.hello():
 		return ReasonNone

@@ -17,7 +17,7 @@ package mutant
 type Mutant struct {
 	// Name starts with the list it belongs to: tree, sessions, storage, stream, store, watches
 	// or reads, or oracle for what fuzz/oracle must find instead of the simulator, or
-	// replication for what that package's own harness of ensembles must find.
+	// replication and members for what the harness of ensembles and core's own tests must find.
 	Name string
 	// Text says in one sentence what goes wrong.
 	Text string
@@ -49,10 +49,11 @@ func List() []Mutant {
 		{"stream-gap-applied", "a batch behind a gap in its stream is applied"},
 		{"stream-stale-registration", "a batch of a registration that was replaced is applied"},
 
-		{"replication-raft-id-again", "a raft id is given to another disk once its member is removed"},
-		{"replication-removed-batch-applied", "a batch of a member that was removed is applied"},
-		{"replication-config-not-written", "the end of a change does not write /zookeeper/config"},
-		{"replication-two-targets", "a reconfig takes the place of one that is under way"},
+		{"members-raft-id-again",
+			"a raft id is given to another disk once its member is removed"},
+		{"members-removed-batch-applied", "a batch of a member that was removed is applied"},
+		{"members-config-not-written", "the end of a change does not write /zookeeper/config"},
+		{"members-two-targets", "a reconfig takes the place of one that is under way"},
 
 		{"store-ack-before-sync", "a storage batch is answered before its fdatasync"},
 		{"store-torn-tail-as-data", "a torn record at the end of the log is taken as data"},
