@@ -40,7 +40,8 @@ func TestParseServer(t *testing.T) {
 func TestParseConfig(t *testing.T) {
 	const one, two = "server.1=a:1:2:participant;0.0.0.0:9", "server.2=b:1:2:observer;0.0.0.0:9"
 	for _, test := range []struct{ in, want string }{
-		{one, one}, {two + "," + one, one + "\n" + two}, {one + "\nversion=77\n" + two, one + "\n" + two},
+		{one, one}, {two + "," + one, one + "\n" + two},
+		{one + "\nversion=77\n" + two, one + "\n" + two},
 		{"# a comment\n" + one + "\n\n", one},
 		{"server.1 = a:1:2;9", one},
 		{two, ""}, {"", ""}, {"version=1", ""}, {"group.1=1:2", ""}, {one + ",weight.1=1", ""},
@@ -81,8 +82,8 @@ func TestChangeConfig(t *testing.T) {
 			got = ""
 		}
 		if got != test.want {
-			t.Errorf("changeConfig(join %q, leave %q) = %q, %v, want %q", test.joining, test.leaving,
-				got, err, test.want)
+			t.Errorf("changeConfig(join %q, leave %q) = %q, %v, want %q",
+				test.joining, test.leaving, got, err, test.want)
 		}
 	}
 	if len(base) != 3 || base[1].Peer != "b:1" {
