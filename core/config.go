@@ -155,7 +155,7 @@ func appendConfig(b []byte, servers []Server, version Zxid) []byte {
 // parseConfig reads a whole configuration, whose lines newlines or commas divide.
 func parseConfig(text string) ([]Server, error) {
 	var servers []Server
-	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == ',' }) {
+	for line := range strings.FieldsFuncSeq(text, divides) {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' || line[0] == '!' {
 			continue
@@ -173,6 +173,8 @@ func parseConfig(text string) ([]Server, error) {
 	}
 	return servers, checkServers(servers)
 }
+
+func divides(r rune) bool { return r == '\n' || r == ',' }
 
 func parseServerLine(key, value string, ok bool) (Server, error) {
 	name, found := strings.CutPrefix(key, "server.")
@@ -209,14 +211,14 @@ func findServer(servers []Server, id ServerID) *Server {
 // by commas. Who joins names all its addresses.
 func changeConfig(servers []Server, joining, leaving string) ([]Server, error) {
 	servers = slices.Clone(servers)
-	for text := range strings.FieldsFuncSeq(leaving, func(r rune) bool { return r == ',' }) {
+	for text := range strings.FieldsFuncSeq(leaving, divides) {
 		n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 		if err != nil {
 			return nil, badConfig("%q leaves", text)
 		}
 		servers = slices.DeleteFunc(servers, func(s Server) bool { return s.ID == ServerID(n) })
 	}
-	for text := range strings.FieldsFuncSeq(joining, func(r rune) bool { return r == ',' }) {
+	for text := range strings.FieldsFuncSeq(joining, divides) {
 		key, value, ok := strings.Cut(strings.TrimSpace(text), "=")
 		s, err := parseServerLine(strings.TrimSpace(key), value, ok)
 		switch {
