@@ -71,12 +71,8 @@ func (s *State) auth(c *Command, out *Outcome) {
 	if ss == nil {
 		return
 	}
-	ids := cloneIDs(ss.identities, c.Identities)
-	size := 0
-	for _, id := range ids {
-		size += idSize(id)
-	}
-	if len(ids) > maxIdentities || size > maxIdentityBytes {
+	ids, ok := joinIDs(ss.identities, c.Identities)
+	if !ok {
 		out.Err = wire.CodeAuthFailed
 		return
 	}
@@ -84,6 +80,16 @@ func (s *State) auth(c *Command, out *Outcome) {
 	s.sum.sub(s.sessionItem(ss))
 	ss.identities = ids
 	s.sum.add(s.sessionItem(ss))
+}
+
+// joinIDs returns what a session has that gains identities, or false if that were too many.
+func joinIDs(have, more []wire.ID) ([]wire.ID, bool) {
+	ids := cloneIDs(have, more)
+	size := 0
+	for _, id := range ids {
+		size += idSize(id)
+	}
+	return ids, len(ids) <= maxIdentities && size <= maxIdentityBytes
 }
 
 // expire ends a session that the leader found dead, unless its client has come back since.

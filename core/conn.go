@@ -133,6 +133,9 @@ type Conn struct {
 	weighed       bool // since its last request and its last bytes that were written
 	tooHeavy      bool // when last weighed, it and all together held too much
 
+	// readOnlySession says that the session is this server's own: state is no part of the State.
+	readOnlySession bool
+
 	queue []item
 	head  int
 	stash []byte
@@ -356,8 +359,10 @@ func (c *Conn) Feed(l *Local, in []byte, now int64) int {
 	case stepBadLength:
 		c.over(CauseBadLength)
 	case stepHandshake:
+		if !c.handshake(l, in[4:c.frame]) {
+			return 0
+		}
 		c.received(c.frame)
-		c.handshake(l, in[4:c.frame])
 		return c.frame
 	case stepRequest:
 		c.weighed = false
@@ -390,21 +395,29 @@ func (c *Conn) over(cause Cause) {
 
 // handshake gives the creation of a session, or the attach to one, to the stream. Whether the
 // session exists, the password is right and the client's past is ours too is judged where
-// that entry is applied, never here (DESIGN section 4).
-func (c *Conn) handshake(l *Local, body []byte) {
+// that entry is applied, never here (DESIGN section 4). It uses up nothing, and says so, if the
+// stream is full: without a leader clients that come and go would fill the memory.
+func (c *Conn) handshake(l *Local, body []byte) bool {
 	var q wire.ConnectRequest
 	in := wire.NewReader(body)
 	if q.Decode(&in); in.Err() != nil {
 		c.over(CauseBadHandshake)
-		return
+		return true
+	}
+	if l.serving == ServingAll && l.full(c, len(body)) {
+		return false
 	}
 	l.release(c)
 	c.share.Handshakes++
-	c.phase = phaseAttaching
 	c.lastSeen = Zxid(q.LastZxidSeen)
 	c.readOnly, c.hasReadOnly = q.ReadOnly, q.HasReadOnly
 	c.timeoutMs = l.Settings.clamp(q.TimeoutMs)
 	ids := []wire.ID{{Scheme: "ip", ID: c.ip()}}
+	if l.serving != ServingAll {
+		c.attachReadOnly(l, SessionID(q.SessionID), ids)
+		return true
+	}
+	c.phase = phaseAttaching
 	box := &l.Inbox
 	if q.SessionID == 0 {
 		c.password = append([]byte(nil), c.random[:]...)
@@ -418,6 +431,7 @@ func (c *Conn) handshake(l *Local, body []byte) {
 			TimeoutMs: c.timeoutMs, PasswordHash: sha256.Sum256(c.password),
 			LastZxidSeen: c.lastSeen, Identities: ids}))
 	}
+	return true
 }
 
 // request takes one whole request. It uses up nothing if the server has too much to do.
@@ -431,16 +445,20 @@ func (c *Conn) request(l *Local, frame []byte, now int64) int {
 	}
 	if now-c.touchedAt >= l.Settings.TouchMs {
 		c.touchedAt = now
-		l.Inbox.touched = append(l.Inbox.touched, c.session)
+		if !c.readOnlySession {
+			l.Inbox.touched = append(l.Inbox.touched, c.session)
+		}
 	}
 	body := frame[8:]
-	if (isWrite(q.Op) || q.Op == wire.OpAuth) && l.full(c, len(frame)) {
+	if (isWrite(q.Op) || q.Op == wire.OpAuth) && !c.readOnlySession && l.full(c, len(frame)) {
 		return 0
 	}
 	if c.granted > 0 {
 		l.release(c)
 	}
 	switch {
+	case c.readOnlySession:
+		c.requestReadOnly(l, q, body, now)
 	case q.Op == wire.OpPing, isRead(q.Op):
 		c.takeRead(l, q, body, now)
 	case q.Op == wire.OpSync:

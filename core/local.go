@@ -32,6 +32,10 @@ const (
 	CauseServerStopping
 	CauseTooMany
 	CauseTooManyOfIP
+	CauseNoLeader
+	CauseLeaderBack
+	CauseDisputed
+	CauseDiverged
 )
 
 var causes = [...]string{
@@ -53,6 +57,10 @@ var causes = [...]string{
 	CauseServerStopping:   "server stopping",
 	CauseTooMany:          "maxCnxns reached",
 	CauseTooManyOfIP:      "maxClientCnxns reached",
+	CauseNoLeader:         "server has had no leader for too long",
+	CauseLeaderBack:       "server is not read-only any more",
+	CauseDisputed:         "no majority of the members has one State",
+	CauseDiverged:         "server's State differs from that of the others",
 }
 
 func (c Cause) String() string { return causes[c] }
@@ -81,6 +89,10 @@ type Local struct {
 	beyond   *Conn   // likewise: who was promised more than there is
 	held     int     // likewise: what connections hold that hold much
 	draining bool    // S: nothing more is taken
+
+	serving          Serving // S; changed under S exclusive
+	servingCause     Cause   // likewise: what to tell those who are not served
+	readOnlySessions int64   // B: how many there were
 
 	touched  []*Conn // got output or came to an end since TakeTouched
 	mutation mutation
@@ -372,7 +384,9 @@ func (l *Local) TouchWaiting() {
 		return
 	}
 	for _, c := range l.waiting {
-		l.Inbox.touched = append(l.Inbox.touched, c.session)
+		if !c.readOnlySession {
+			l.Inbox.touched = append(l.Inbox.touched, c.session)
+		}
 	}
 }
 
@@ -399,6 +413,7 @@ func (l *Local) Sweep(now int64) {
 		n++
 	}
 	l.young = slices.Delete(l.young, 0, n)
+	l.expireReadOnly(now)
 	l.feedStarved()
 	l.applying = false
 }

@@ -30,6 +30,9 @@ type Settings struct {
 	// DigestDisabled refuses auth packets of scheme digest.
 	DigestDisabled bool
 
+	// ServerID is N of server.N: the ids of read-only sessions name it.
+	ServerID uint8
+
 	// MaxOutstanding is globalOutstandingLimit: while more commands of this server wait for
 	// their outcome, a connection that has one of its own among them is not read further.
 	// Zero means 1,000.

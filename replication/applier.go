@@ -108,6 +108,8 @@ func (a *applier) apply(nowMs int64, limit int, report *Report) {
 			}
 		case item.checkpoint:
 			a.freeze()
+		case item.serve != nil:
+			a.local.SetServing(item.serve.to, item.serve.cause)
 		}
 		a.next()
 		limit--

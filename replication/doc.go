@@ -39,6 +39,11 @@
 // All that has come from peers is taken in with the next turn: a turn with ticks decides whose
 // session has been silent, and must not leave a report lying.
 //
+// Whom a member serves is decided here: without a leader for Config.SyncLimitMs it ends its
+// clients' connections through apply, and new ones when they ask for a session. The driver goes on
+// accepting, for four-letter words are answered; what they say follows Local.Serving. About once a
+// second it calls Local.Sweep, which also ends read-only sessions that are silent.
+//
 // Reports.Checkpoint of Apply goes to whoever writes checkpoints; once it counts its index is
 // Turn.Checkpointed. A failed write is final: the driver stops the process, and nothing that
 // was not reported as stored counts.

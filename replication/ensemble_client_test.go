@@ -31,6 +31,10 @@ type client struct {
 	asked    map[int32]ask
 	silent   bool // never gives a sign of life any more
 	timeout  int32
+	viewer   bool // does nothing by itself, and notes what it is told
+	readOnly bool // takes a read-only server
+	answers  []string
+	ended    core.Cause
 }
 
 type ask struct {
@@ -61,7 +65,8 @@ func (c *client) connect(h *host) {
 		c.w.violate("client %d is refused: %v", c.n, cause)
 	}
 	b, at := wire.BeginFrame(nil)
-	q := wire.ConnectRequest{TimeoutMs: c.timeout, SessionID: c.session, Password: c.password}
+	q := wire.ConnectRequest{TimeoutMs: c.timeout, SessionID: c.session, Password: c.password,
+		ReadOnly: c.readOnly, HasReadOnly: c.viewer}
 	c.feed(wire.EndFrame(q.AppendTo(b), at))
 }
 
@@ -118,8 +123,15 @@ func (c *client) take() {
 	}
 	if c.conn.Over() {
 		cause := c.conn.Cause()
-		if cause == core.CauseSessionMoved && c.lost > 0 {
-			// An attach through a process that has died may land after the newer one.
+		if c.viewer {
+			c.ended = cause
+			c.host.member.Local.Closed(c.conn)
+			c.conn, c.ready = nil, false
+			return
+		}
+		if cause == core.CauseNoLeader || cause == core.CauseSessionMoved && c.lost > 0 {
+			// Its member keeps nobody any more.
+			// Or: an attach through a process that has died may land after the newer one.
 			c.host.member.Local.Closed(c.conn)
 			c.cut()
 			return
@@ -132,6 +144,10 @@ func (c *client) take() {
 
 func (c *client) reply(frame []byte) {
 	r := wire.NewReader(frame)
+	if c.viewer {
+		c.view(&r)
+		return
+	}
 	if !c.ready {
 		var answer wire.ConnectResponse
 		answer.Decode(&r)
@@ -169,6 +185,24 @@ func (c *client) reply(frame []byte) {
 	case a.of != nil && a.least > 0:
 		c.w.violate("client %d: a synced read of client %d: %v", c.n, a.of.n, header.Err)
 	}
+}
+
+// view notes what a viewer is told.
+func (c *client) view(r *wire.Reader) {
+	if !c.ready {
+		var answer wire.ConnectResponse
+		answer.Decode(r)
+		c.session, c.password, c.ready = answer.SessionID, answer.Password, true
+		c.answers = append(c.answers, fmt.Sprint("read-only ", answer.ReadOnly))
+		return
+	}
+	var header wire.ReplyHeader
+	header.Decode(r)
+	var m wire.GetDataResponse
+	if header.Err == 0 && r.Len() > 0 {
+		m.Decode(r)
+	}
+	c.answers = append(c.answers, fmt.Sprintf("%d %d %s", header.Xid, header.Err, m.Data))
 }
 
 func (c *client) ask(b []byte, op wire.OpCode, body record, a ask) []byte {
@@ -234,7 +268,7 @@ func (c *client) work(meanUs int64) {
 
 // idle says whether everything that the client has asked for is answered.
 func (c *client) idle() bool {
-	return c.silent || c.conn != nil && c.ready && len(c.asked) == 0
+	return c.silent || c.viewer || c.conn != nil && c.ready && len(c.asked) == 0
 }
 
 // judge sees everything that is committed and applied.

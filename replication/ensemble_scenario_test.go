@@ -145,6 +145,7 @@ func swarm(seed uint64) (members int, rttUs int64, cfg Config) {
 	cfg.MaxEntryBytes = int(pick(300, 2000, 4<<20))
 	cfg.MaxIntakeBytes = int(pick(600, 3000, 64<<20))
 	cfg.CheckpointBytes = pick(4<<10, 32<<10, 1<<20)
+	cfg.SyncLimitMs = pick(100, 500, 10_000)
 	members, rttUs = int(pick(3, 3, 3, 5, 5, 7)), pick(200, 1000, 1000, 5000, 60_000)
 	if rttUs > 50_000 {
 		// A round trip longer than a tick; a few commands in each would be lawful, and slow.

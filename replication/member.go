@@ -47,6 +47,11 @@ type Config struct {
 	// ResendTicks is after how many ticks in which nothing of a follower's stream was applied
 	// it is sent again. Zero means 20.
 	ResendTicks int64
+	// SyncLimitMs is how long a member without a leader keeps its clients, syncLimit times
+	// tickTime. Then it closes them. ReadOnlyMode lets it serve those meanwhile that take a
+	// read-only server (readonlymode.enabled). Milliseconds; zero means 10,000.
+	SyncLimitMs  int64
+	ReadOnlyMode bool
 	// IdleTicks is how many ticks without an entry make a member idle, so that it writes a
 	// checkpoint of what little there is. Zero means 200.
 	IdleTicks int64
@@ -95,6 +100,7 @@ func (c Config) withDefaults() Config {
 	def(&c.StaggerMs, 20)
 	def(&c.CampaignMs, 5)
 	def(&c.ResendTicks, 20)
+	def(&c.SyncLimitMs, 10000)
 	def(&c.IdleTicks, 200)
 	def(&c.ContainerCheckMs, 60000)
 	if c.Settings.TouchMs == 0 {

@@ -64,6 +64,7 @@ type ApplyItem struct {
 	sync       *confirmed
 	reapAt     int64 // look for znodes to reap, at this time
 	checkpoint bool  // capture the State
+	serve      *serve
 }
 
 // confirmed is a read index that a quorum has confirmed, and who waits for it.
@@ -131,6 +132,7 @@ type replica struct {
 	clock        *sessionClock
 	clocks       clocks
 	touches      touches
+	serving      serving
 	leaderTick   uint64 // the last tick of this term's leader that was heard
 	expired      []expired
 	nextReapMs   int64
@@ -225,6 +227,7 @@ func (r *replica) step(turn *Turn, work *Work) {
 	r.askReads(work)
 	r.checkpoint(work)
 	if !r.alone {
+		r.serve(work)
 		r.speak(turn, work)
 	}
 }

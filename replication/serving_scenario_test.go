@@ -1,6 +1,8 @@
 package replication
 
 import (
+	"slices"
+
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/wire"
 )
@@ -10,7 +12,17 @@ var servingScenarios = []scenario{
 	{name: "signs of life lost with their connection", cfg: brief(), do: lostTouches},
 	{name: "signs of life told to a deposed leader", cfg: brief(), do: deposedTouches, n: 5},
 	{name: "signs of life given to a deposed leader", cfg: brief(), do: deposedOwnTouches, n: 5},
+	{name: "a follower without a leader", cfg: lonely(), do: func(w *world) {
+		w.settle()
+		withoutLeader(w, w.followers()[0])
+	}},
+	{name: "a leader without a quorum", cfg: lonely(),
+		do: func(w *world) { withoutLeader(w, w.settle()) }},
+	{name: "nobody is served", cfg: Config{SyncLimitMs: 1000}, do: nobodyServed},
 }
+
+// lonely keeps clients for a second without a leader, and then serves those who only read.
+func lonely() Config { return Config{SyncLimitMs: 1000, ReadOnlyMode: true} }
 
 // brief lets sessions be short.
 func brief() Config { return Config{Settings: core.Settings{MinSessionTimeoutMs: 400}} }
@@ -114,4 +126,87 @@ func toDeposed(w *world, at *host) {
 	}
 	c.silent = true
 	w.must(60, "a silent session expires", func() bool { return w.judge.ended[sessionOf(c)] })
+}
+
+// visit opens a connection whose client does nothing by itself.
+func (w *world) visit(h *host, readOnly bool) *client {
+	c := &client{w: w, n: len(w.clients) + 1, timeout: 6000, viewer: true, readOnly: readOnly,
+		asked: map[int32]ask{}}
+	w.clients = append(w.clients, c)
+	c.connect(h)
+	return c
+}
+
+// saw compares what a viewer was told.
+func (c *client) saw(want ...string) {
+	if !slices.Equal(c.answers, want) {
+		c.w.violate("client %d was told %q, want %q", c.n, c.answers, want)
+	}
+	c.answers = nil
+}
+
+// withoutLeader: one member is cut off for long. Its clients stay for a while and go elsewhere
+// then; who takes a read-only server may read there until there is a leader again.
+func withoutLeader(w *world, h *host) {
+	c := w.session(h)
+	for _, o := range w.hosts {
+		if o != h {
+			w.link(h.id, o.id).split(true)
+		}
+	}
+	w.must(60, "no leader is known", func() bool { return h.member.Leader() == 0 })
+	w.run(800_000)
+	if c.host != h {
+		w.violate("a client was closed, and there has been no leader for 0.8 s only")
+	}
+	w.must(12, "the clients go elsewhere", func() bool { return c.host != h && c.ready })
+	viewer := w.visit(h, true)
+	if other := w.visit(h, false); other.ended != core.CauseNoLeader {
+		w.violate("a client that does not take a read-only server was ended for %v", other.ended)
+	}
+	c.write()
+	w.must(20, "who went elsewhere is served", c.idle)
+	viewer.feed(request(nil, 1, wire.OpGetData, &wire.PathWatchRequest{Path: c.path()}))
+	viewer.feed(request(nil, 2, wire.OpSetData, &wire.SetDataRequest{Path: c.path()}))
+	viewer.feed(request(nil, 3, wire.OpSync, &wire.PathRequest{Path: "/"}))
+	viewer.saw("read-only true", "1 0 1", "2 -119 ", "3 -119 ")
+	first := viewer.session
+	for _, o := range w.hosts {
+		if o != h {
+			w.link(h.id, o.id).split(false)
+		}
+	}
+	w.must(20, "a read-only client is sent on", func() bool { return viewer.conn == nil })
+	if viewer.ended != core.CauseLeaderBack {
+		w.violate("a read-only client was ended for %v", viewer.ended)
+	}
+	viewer.connect(h)
+	w.must(20, "it is answered", func() bool { return viewer.ended == core.CauseUnknownSession })
+	viewer.saw("read-only false")
+	viewer.connect(h)
+	w.must(20, "it has a session", func() bool { return viewer.ready })
+	viewer.feed(request(nil, 4, wire.OpGetData, &wire.PathWatchRequest{Path: c.path()}))
+	viewer.saw("read-only false", "4 0 2")
+	if viewer.session == first || core.SessionID(viewer.session).IsReadOnly() {
+		w.violate("the session %x was replaced by %x", first, viewer.session)
+	}
+}
+
+// nobodyServed: of three members two are down. After a while the last one keeps nobody, and when
+// there is a leader again everybody is served again.
+func nobodyServed(w *world) {
+	lead := w.settle()
+	c := w.session(lead)
+	f := w.followers()
+	f[0].crash()
+	f[1].crash()
+	c.write()
+	w.must(60, "the clients are closed", func() bool { return c.conn == nil })
+	viewer := w.visit(lead, true)
+	if viewer.ended != core.CauseNoLeader {
+		w.violate("a new client was ended for %v", viewer.ended)
+	}
+	f[w.seed%2].start()
+	w.must(60, "everybody is served again", w.served)
+	w.session(lead)
 }

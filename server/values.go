@@ -34,10 +34,14 @@ func (s *Server) wordStats() *fourletter.Stats {
 	defer s.state.Unlock()
 	local := s.member.Local
 	total := local.Totals()
-	return &fourletter.Stats{Version: s.version.zooKeeperVersion(), Latency: latency(total),
+	stats := &fourletter.Stats{Version: s.version.zooKeeperVersion(), Latency: latency(total),
 		Received: total.Received, Sent: total.Sent, Connections: local.ConnCount(),
 		Outstanding: int64(local.Outstanding()), Zxid: int64(local.State.LastZxid()),
 		Mode: "standalone", NodeCount: int64(local.State.NodeCount())}
+	if local.Serving() == core.ServingReadOnly {
+		stats.Mode, stats.ReadOnly = "read-only", true
+	}
+	return stats
 }
 
 func latency(t core.Totals) fourletter.Summary {

@@ -23,7 +23,7 @@ func (c *connection) answerWord() {
 	switch {
 	case !s.whitelist.Allows(word):
 		answer = append(answer, word.Refusal()...)
-	case word.NeedsService() && !s.isServing():
+	case word.NeedsService() && (!s.isServing() || s.serves() == core.ServingNobody):
 		answer = append(answer, word.NotServing()...)
 	case word == fourletter.Stmk:
 		answer = c.setTraceMask()
@@ -44,6 +44,13 @@ func (s *Server) isServing() bool {
 	default:
 		return false
 	}
+}
+
+// serves says whom the member serves.
+func (s *Server) serves() core.Serving {
+	s.state.RLock()
+	defer s.state.RUnlock()
+	return s.member.Local.Serving()
 }
 
 // setTraceMask takes the eight bytes that follow stmk. They most often come with it.
@@ -94,7 +101,7 @@ func (s *Server) appendWord(b []byte, word fourletter.Word, asking *connection) 
 	case fourletter.Hash:
 		return fourletter.AppendHash(b, s.digests.get())
 	case fourletter.Isro:
-		return fourletter.AppendIsro(b, false)
+		return fourletter.AppendIsro(b, s.serves() == core.ServingReadOnly)
 	case fourletter.Mntr:
 		return fourletter.AppendMntr(b, s.wordMetrics())
 	case fourletter.Srvr:

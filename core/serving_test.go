@@ -1,0 +1,193 @@
+package core
+
+import (
+	"testing"
+
+	"github.com/vivariumdb/vivarium/wire"
+)
+
+// connected decodes the answer to a handshake; ok is false if there is none.
+func (d *desk) connected(c *Conn) (answer wire.ConnectResponse, ok bool) {
+	d.t.Helper()
+	out := c.Take(nil)
+	if len(out) == 0 {
+		return answer, false
+	}
+	r := wire.NewReader(out[4:])
+	answer.Decode(&r)
+	if r.Err() != nil {
+		d.t.Fatal(r.Err())
+	}
+	return answer, true
+}
+
+// TestWhoIsServed goes through every kind of handshake in every state of a server.
+func TestWhoIsServed(t *testing.T) {
+	const mine = 1<<62 | 5<<54 | 1
+	for _, test := range []struct {
+		name    string
+		serving Serving
+		q       wire.ConnectRequest
+		cause   Cause // CauseNone: it is served
+		answer  bool
+	}{
+		{"nobody", ServingNobody, wire.ConnectRequest{}, CauseNoLeader, false},
+		{"nobody", ServingNobody, wire.ConnectRequest{ReadOnly: true, HasReadOnly: true},
+			CauseNoLeader, false},
+		{"without the flag", ServingReadOnly, wire.ConnectRequest{HasReadOnly: true},
+			CauseNoLeader, false},
+		{"an old client", ServingReadOnly, wire.ConnectRequest{}, CauseNoLeader, false},
+		{"with the flag", ServingReadOnly,
+			wire.ConnectRequest{ReadOnly: true, HasReadOnly: true}, CauseNone, true},
+		{"with a session of the log", ServingReadOnly,
+			wire.ConnectRequest{ReadOnly: true, HasReadOnly: true, SessionID: 1 << 32},
+			CauseNoLeader, false},
+		{"with a read-only session", ServingReadOnly,
+			wire.ConnectRequest{ReadOnly: true, HasReadOnly: true, SessionID: mine},
+			CauseUnknownSession, true},
+		{"from the future", ServingReadOnly,
+			wire.ConnectRequest{ReadOnly: true, HasReadOnly: true, LastZxidSeen: 1 << 40},
+			CauseAheadOfServer, false},
+		{"with a read-only session", ServingAll, wire.ConnectRequest{HasReadOnly: true,
+			SessionID: mine}, CauseUnknownSession, true},
+	} {
+		d := newDesk(t, Settings{ServerID: 5})
+		d.l.SetServing(test.serving, CauseNoLeader)
+		c := d.connect(test.q)
+		d.commit()
+		answer, ok := d.connected(c)
+		if c.Cause() != test.cause || ok != test.answer {
+			t.Errorf("%s, serving %v: ended for %q, answered %v; want %q, %v", test.name,
+				test.serving, c.Cause(), ok, test.cause, test.answer)
+		}
+		switch served := test.cause == CauseNone; {
+		case served && (answer.SessionID != mine || !answer.ReadOnly || answer.TimeoutMs != 4000):
+			t.Errorf("%s, serving %v: %+v, want session %x", test.name, test.serving, answer, mine)
+		case !served && (answer.SessionID != 0 || answer.TimeoutMs != 0):
+			t.Errorf("%s, serving %v: %+v, want no session", test.name, test.serving, answer)
+		}
+	}
+}
+
+func (d *desk) readOnly() *Conn {
+	d.t.Helper()
+	c := d.connect(wire.ConnectRequest{TimeoutMs: 10000, ReadOnly: true, HasReadOnly: true})
+	if answer, ok := d.connected(c); !ok || !answer.ReadOnly {
+		d.t.Fatalf("no read-only session: %v, %+v", ok, answer)
+	}
+	return c
+}
+
+func TestReadOnlySession(t *testing.T) {
+	d := newDesk(t, Settings{})
+	writer := d.client()
+	d.create(writer, 1, "/a", 0)
+	mine := []wire.ACL{{Perms: wire.PermAll,
+		ID: wire.ID{Scheme: "digest", ID: DigestID("", "u:p")}}}
+	d.send(writer, 2, wire.OpCreate, &wire.CreateRequest{Path: "/mine", ACL: mine})
+	d.commit()
+	d.l.SetServing(ServingReadOnly, CauseNoLeader)
+	if got := writer.Cause(); got != CauseNoLeader {
+		t.Errorf("the client that writes is ended for %q, want %q", got, CauseNoLeader)
+	}
+	var mail Mail
+	d.l.Inbox.Take(&mail)
+
+	c := d.readOnly()
+	d.read(c, 1, wire.OpGetData, "/a", true)
+	d.read(c, 2, wire.OpGetData, "/mine", false)
+	d.create(c, 3, "/b", 0)
+	d.set(c, 4, "/a", "1")
+	d.send(c, 5, wire.OpMulti, nil)
+	d.send(c, 6, wire.OpSync, &wire.PathRequest{Path: "/"})
+	d.send(c, 7, wire.OpCheck, nil)
+	d.send(c, wire.XidAuth, wire.OpAuth, &wire.AuthRequest{Scheme: "digest", Auth: []byte("u:p")})
+	d.read(c, 8, wire.OpGetData, "/mine", false)
+	d.send(c, 9, wire.OpGetEphemerals, &wire.PathRequest{Path: "/"})
+	d.send(c, wire.XidPing, wire.OpPing, nil)
+	d.want(c, "a read-only session", `
+		1 0
+		2 -102
+		3 -119
+		4 -119
+		5 -119
+		6 -119
+		7 -119
+		-4 0
+		8 0
+		9 0
+		-2 0
+	`)
+	d.now += 100
+	d.l.TouchWaiting()
+	if d.l.Inbox.Take(&mail); !mail.Empty() {
+		t.Errorf("a read-only session left mail: %+v", mail)
+	}
+	d.send(c, 10, wire.OpCloseSession, nil)
+	d.want(c, "its end", "10 0\n")
+	if got := c.Cause(); got != CauseClosedByClient {
+		t.Errorf("it ended for %q, want %q", got, CauseClosedByClient)
+	}
+}
+
+// TestReadOnlyMovesOn: as soon as there is a leader again clients are sent on to a session of the
+// log, and a silent one does not stay for ever.
+func TestReadOnlyMovesOn(t *testing.T) {
+	d := newDesk(t, Settings{})
+	d.l.SetServing(ServingReadOnly, CauseNoLeader)
+	silent, lively := d.readOnly(), d.readOnly()
+	if silent.Session() == lively.Session() || !silent.Session().IsReadOnly() {
+		t.Errorf("sessions %v and %v are no two read-only ones", silent.Session(),
+			lively.Session())
+	}
+	for range 11 {
+		d.now += 1000
+		d.send(lively, wire.XidPing, wire.OpPing, nil)
+		if silent.Over() {
+			t.Fatal("a session expired before its time")
+		}
+		d.l.Sweep(d.now - 1000)
+	}
+	d.l.Sweep(d.now)
+	if silent.Cause() != CauseSessionExpired || lively.Over() {
+		t.Errorf("the silent client ended for %q, the lively one for %q", silent.Cause(),
+			lively.Cause())
+	}
+	d.l.TakeTouched(nil)
+	d.l.SetServing(ServingAll, CauseNone)
+	if lively.Cause() != CauseLeaderBack {
+		t.Errorf("the read-only client ended for %q, want %q", lively.Cause(), CauseLeaderBack)
+	}
+	if got := d.l.TakeTouched(nil); len(got) != 1 || got[0] != lively {
+		t.Errorf("%d connections are to be closed, want that one", len(got))
+	}
+	if c := d.client(); c.Over() || c.Session().IsReadOnly() {
+		t.Errorf("a new client has session %v, ended for %q", c.Session(), c.Cause())
+	}
+}
+
+// TestWordWithoutLeader: four-letter words are answered whoever is served.
+func TestWordWithoutLeader(t *testing.T) {
+	d := newDesk(t, Settings{})
+	d.l.SetServing(ServingNobody, CauseNoLeader)
+	c, _ := d.l.Open(ConnInfo{ID: 77})
+	if need := c.Next(d.l, []byte("ruok"), d.now); need != NeedWord {
+		t.Errorf("Next(ruok) = %v, want NeedWord", need)
+	}
+	d.l.SetServing(ServingReadOnly, CauseNoLeader)
+	if c.Over() {
+		t.Error("a connection that has asked for nothing yet was ended")
+	}
+}
+
+// TestHandshakesAreBounded: without a leader clients that come and go do not fill the memory.
+func TestHandshakesAreBounded(t *testing.T) {
+	d := newDesk(t, Settings{MaxOutstandingBytes: 10000})
+	for range 1000 {
+		d.l.Closed(d.connect(wire.ConnectRequest{TimeoutMs: 10000}))
+	}
+	var mail Mail
+	if d.l.Inbox.Take(&mail); len(mail.Commands) > 11000 {
+		t.Errorf("%d bytes of handshakes wait, want 10,000", len(mail.Commands))
+	}
+}
