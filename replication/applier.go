@@ -153,6 +153,10 @@ func (a *applier) entries(m *raftpb.Message, nowMs int64, limit int, report *Rep
 		a.term = e.GetTerm()
 		report.Applied.Index, report.Applied.Term = e.GetIndex(), a.term
 		report.Applied.bytes += int64(len(e.GetData()))
+		if e.GetIndex()%a.cfg.DigestEntries == 0 {
+			report.Applied.digests = append(report.Applied.digests,
+				indexDigest{e.GetIndex(), a.state.Digest()})
+		}
 		a.confirm(nowMs)
 	}
 	a.entry = 0

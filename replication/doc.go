@@ -48,6 +48,10 @@
 // Turn.Checkpointed. A failed write is final: the driver stops the process, and nothing that
 // was not reported as stored counts.
 //
+// Work.Notices go to the log, each once. Work.Diverged ends the process when Work.Send has gone
+// out: this member's State is not that of the majority. Its data is kept aside for a report, and
+// it rejoins as a member that lost its disk.
+//
 // Everything is deterministic but raft's election jitter, which it draws from
 // crypto/rand.Reader: a simulator replaces that variable.
 package replication

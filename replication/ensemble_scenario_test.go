@@ -97,7 +97,9 @@ func anyWorld(seconds int64) func(*world) {
 			c.work(20_000)
 		}
 		silent := w.join(w.leader(), 4000)
-		w.run(200_000)
+		w.must(40, "all have their znode", func() bool {
+			return !slices.ContainsFunc(w.clients, func(c *client) bool { return c.acked == 0 })
+		})
 		silent.silent = true
 		w.faults(seconds * 1_000_000)
 		w.heal()
@@ -146,6 +148,7 @@ func swarm(seed uint64) (members int, rttUs int64, cfg Config) {
 	cfg.MaxIntakeBytes = int(pick(600, 3000, 64<<20))
 	cfg.CheckpointBytes = pick(4<<10, 32<<10, 1<<20)
 	cfg.SyncLimitMs = pick(100, 500, 10_000)
+	cfg.DigestEntries = uint64(pick(1, 5, 64))
 	members, rttUs = int(pick(3, 3, 3, 5, 5, 7)), pick(200, 1000, 1000, 5000, 60_000)
 	if rttUs > 50_000 {
 		// A round trip longer than a tick; a few commands in each would be lawful, and slow.

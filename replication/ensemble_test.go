@@ -13,6 +13,7 @@ import (
 
 	"github.com/vivariumdb/vivarium/core"
 	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
 )
 
 // world is an ensemble in one goroutine on a virtual clock: members with strict disks, a network
@@ -332,6 +333,10 @@ type host struct {
 	ticked   int64
 	syncUs   int64
 	waking   int64
+	spoil    string // the next data of that znode is applied wrongly here
+	spoiled  bool
+	diverged *Divergence
+	notices  []Notice
 }
 
 func (h *host) wallMs() int64 { return h.wall + h.w.now/1000 }
@@ -400,7 +405,7 @@ func (h *host) crash() {
 			c.cut()
 		}
 	}
-	h.member = nil
+	h.member, h.spoiled = nil, false
 	for other := 1; other <= len(h.w.hosts); other++ {
 		if other != h.id {
 			h.w.link(h.id, other).fail()
@@ -449,6 +454,11 @@ func (h *host) loop() {
 	}
 	if m.Leading() {
 		w.judge.leads(w, h)
+	}
+	h.notices = append(h.notices, work.Notices...)
+	if work.Diverged != nil {
+		h.diverged = work.Diverged
+		h.after(0, h.crash) // its last words go out
 	}
 	for _, out := range work.Send {
 		w.link(h.id, int(out.To)).send(int(out.To), out.Data)
@@ -499,13 +509,16 @@ func (h *host) apply() {
 				h.w.judge.committed(h.w, item.committed.GetEntries())
 			}
 		}
+		h.spoilOne()
 		h.member.Enqueue(h.items)
 		h.items = nil
 		h.member.Apply(h.monoMs(), int(1+h.w.rng.Int64N(30)), &h.report)
 		if h.report.Err != nil {
 			h.w.violate("member %d: %v", h.id, h.report.Err)
 		}
-		h.w.judge.applied(h.w, h)
+		if !h.spoiled {
+			h.w.judge.applied(h.w, h)
+		}
 		h.applying = false
 		if !h.report.Applied.Empty() {
 			h.turn.Applied = append(h.turn.Applied, h.report.Applied)
@@ -527,6 +540,26 @@ func (h *host) apply() {
 		}
 		h.apply()
 	})
+}
+
+// spoilOne changes one byte on its way to the State, as bad memory would.
+func (h *host) spoilOne() {
+	for i := range h.items {
+		if h.spoil == "" || h.items[i].committed == nil {
+			continue
+		}
+		for n, e := range h.items[i].committed.GetEntries() {
+			at := bytes.Index(e.GetData(), []byte(h.spoil))
+			if at < 0 {
+				continue
+			}
+			m := proto.Clone(h.items[i].committed).(*raftpb.Message)
+			m.GetEntries()[n].GetData()[at+len(h.spoil)+4] ^= 1
+			h.items[i].committed = m
+			h.spoil, h.spoiled = "", true
+			break
+		}
+	}
 }
 
 // leader is the one that leads in the highest term, nil if none does.

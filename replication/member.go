@@ -47,6 +47,8 @@ type Config struct {
 	// ResendTicks is after how many ticks in which nothing of a follower's stream was applied
 	// it is sent again. Zero means 20.
 	ResendTicks int64
+	// DigestEntries is how many entries apart members compare their States. Zero means 64.
+	DigestEntries uint64
 	// SyncLimitMs is how long a member without a leader keeps its clients, syncLimit times
 	// tickTime. Then it closes them. ReadOnlyMode lets it serve those meanwhile that take a
 	// read-only server (readonlymode.enabled). Milliseconds; zero means 10,000.
@@ -101,6 +103,9 @@ func (c Config) withDefaults() Config {
 	def(&c.CampaignMs, 5)
 	def(&c.ResendTicks, 20)
 	def(&c.SyncLimitMs, 10000)
+	if c.DigestEntries == 0 {
+		c.DigestEntries = 64
+	}
 	def(&c.IdleTicks, 200)
 	def(&c.ContainerCheckMs, 60000)
 	if c.Settings.TouchMs == 0 {

@@ -47,6 +47,10 @@ type Work struct {
 	Send []Outgoing
 	// Errs are messages of peers that were refused.
 	Errs []*PeerError
+	// Notices are for the operator's log and counters.
+	Notices []Notice
+	// Diverged, if not nil, ends the process: see Divergence.
+	Diverged *Divergence
 	// WakeMs, if not 0, asks for a turn after so many milliseconds at the latest.
 	WakeMs int64
 }
@@ -85,6 +89,7 @@ type Applied struct {
 	gap          bool              // a batch of it was ignored behind a gap
 	clockMs      int64             // the State's time
 	streams      []core.StreamInfo // where all stand, in an ensemble
+	digests      []indexDigest     // at the indexes where members are compared
 	done         []*raftpb.Message // apply messages that are finished
 	bytes        int64             // of log applied
 	stateBytes   int64
@@ -133,6 +138,7 @@ type replica struct {
 	clocks       clocks
 	touches      touches
 	serving      serving
+	digests      digests
 	leaderTick   uint64 // the last tick of this term's leader that was heard
 	expired      []expired
 	nextReapMs   int64
@@ -308,6 +314,7 @@ func (r *replica) takeApplied(a *Applied, monoMs int64) {
 		r.intake.position(&a.streams[i])
 	}
 	r.takeProgress(a)
+	r.digests.applied(a.digests)
 	r.logBytes += a.bytes
 	r.stateBytes, r.changed = a.stateBytes, a.changed
 	if r.leading {

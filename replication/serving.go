@@ -30,10 +30,16 @@ func (r *replica) serve(work *Work) {
 	if want != s.is {
 		s.is = want
 		work.Apply = append(work.Apply, ApplyItem{serve: &want})
+		work.Notices = append(work.Notices, Notice{Kind: NoticeServing, Serving: want.to,
+			Cause: want.cause})
 	}
+	work.Diverged = r.digests.diverged
 }
 
 func (r *replica) whomToServe() serve {
+	if s := r.digests.whoDiffers(); s.to != core.ServingAll {
+		return s
+	}
 	switch without := (r.ticks - r.serving.ledAt) * r.cfg.TickMs; {
 	case without < r.cfg.SyncLimitMs || mutant.On("replication-serves-without-leader"):
 		return serve{}

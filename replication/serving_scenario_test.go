@@ -18,6 +18,11 @@ var servingScenarios = []scenario{
 	}},
 	{name: "a leader without a quorum", cfg: lonely(),
 		do: func(w *world) { withoutLeader(w, w.settle()) }},
+	{name: "a follower's State differs", cfg: Config{DigestEntries: 8},
+		do: func(w *world) { w.settle(); differs(w, w.followers()[0]) }},
+	{name: "a leader's State differs", cfg: Config{DigestEntries: 8},
+		do: func(w *world) { differs(w, w.settle()) }},
+	{name: "nobody knows whose State is right", cfg: Config{DigestEntries: 8}, do: dispute},
 	{name: "nobody is served", cfg: Config{SyncLimitMs: 1000}, do: nobodyServed},
 }
 
@@ -209,4 +214,65 @@ func nobodyServed(w *world) {
 	f[w.seed%2].start()
 	w.must(60, "everybody is served again", w.served)
 	w.session(lead)
+}
+
+// differs: one member's State is not that of the others. It stops, and they go on.
+func differs(w *world, bad *host) {
+	good := w.hosts[bad.id%3]
+	c := w.session(good)
+	w.run(100_000)
+	bad.spoil = "/c2"
+	w.session(good)
+	for range 20 {
+		c.write()
+		w.run(5_000)
+	}
+	w.must(10, "a bad State is found", func() bool { return bad.diverged != nil })
+	if bad.up && bad.member.Local.Serving() != core.ServingNobody {
+		w.violate("a bad State is served")
+	}
+	w.must(100, "the others go on", func() bool { return w.leader() != nil && w.served() })
+	w.session(w.leader())
+	for _, h := range w.hosts {
+		if h != bad && h.diverged != nil {
+			w.violate("member %d has diverged, too", h.id)
+		}
+	}
+}
+
+// dispute: two members differ while the third is down. Both refuse until it tells who is right.
+func dispute(w *world) {
+	w.settle()
+	f := w.followers()
+	c := w.session(w.leader())
+	f[0].crash()
+	bad := f[1]
+	if w.seed%2 == 0 {
+		bad = w.leader()
+	}
+	bad.spoil = "/c2"
+	w.session(w.leader())
+	for range 20 {
+		c.write()
+		w.run(5_000)
+	}
+	refused := func(h *host) bool {
+		return slices.ContainsFunc(h.notices, func(n Notice) bool {
+			return n.Kind == NoticeServing && n.Cause == core.CauseDisputed
+		})
+	}
+	w.must(30, "both refuse", func() bool {
+		for _, h := range w.hosts {
+			if h != f[0] && (!refused(h) || h.member.Local.Serving() != core.ServingNobody) {
+				return false
+			}
+		}
+		return true
+	})
+	if bad.diverged != nil {
+		w.violate("one of two was taken for the bad one")
+	}
+	f[0].start()
+	w.must(60, "the third tells who is bad", func() bool { return bad.diverged != nil })
+	w.must(100, "the others go on", func() bool { return w.leader() != nil && w.served() })
 }

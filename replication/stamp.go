@@ -23,6 +23,8 @@ type voterClock struct {
 	known  bool
 	heard  int64 // the tick of ours at which it was heard last
 	echo   echo
+	// digests are what it told of its State.
+	digests []indexDigest
 }
 
 // heard takes in a peer's reading, and returns that peer's clock, nil if it is no voter.

@@ -124,7 +124,8 @@ func (r *replica) sendTicks(turn *Turn, work *Work) {
 	if mutant.On("replication-touches-sent-once") {
 		r.touches.reports = nil
 	}
-	m.news = tickNews{term: r.term, number: r.touches.number, heard: r.leaderTick}
+	m.news = tickNews{term: r.term, number: r.touches.number, heard: r.leaderTick,
+		digests: r.digests.newest()}
 	if r.own {
 		m.news.registration = r.registration
 	}
@@ -136,12 +137,19 @@ func (r *replica) sendLeaderTicks(turn *Turn, work *Work) {
 	r.touches.report() // its own clients live in its own session clock already
 	quorum := r.clocks.heardByQuorum(r.touches.number - 1)
 	r.touches.heard(quorum)
+	news := tickNews{term: r.term, number: r.touches.number}
+	if agreed, ok := r.judgeDigests(); ok {
+		news.digests = []indexDigest{agreed}
+		r.digests.said(agreed)
+	}
+	if r.digests.disputed {
+		news.flags |= tickDisputed
+	}
 	for i := range r.clocks.voters {
 		v := &r.clocks.voters[i]
 		v.echo.confirm(r.touches.number, quorum)
-		m := peerMessage{kind: peerTick, wallMs: turn.NowMs, stored: r.stored}
-		m.news = tickNews{term: r.term, number: r.touches.number,
-			heardOf: v.echo.registration, heard: v.echo.confirmed}
+		m := peerMessage{kind: peerTick, wallMs: turn.NowMs, stored: r.stored, news: news}
+		m.news.heardOf, m.news.heard = v.echo.registration, v.echo.confirmed
 		r.send(work, v.id, &m)
 	}
 }
@@ -154,16 +162,16 @@ func (r *replica) takeTick(m *peerMessage, from core.RaftID, monoMs int64) {
 			r.stored = max(r.stored, min(m.stored, r.commit))
 		}
 		if from == r.lead && m.news.term == r.term {
-			r.leaderTick = m.news.number
-			if r.own && m.news.heardOf == r.registration {
-				r.touches.heard(m.news.heard)
-			}
+			r.takeLeaderNews(&m.news)
 		}
 		return
 	}
 	v := r.clocks.heard(from, m.wallMs, monoMs, r.ticks)
 	if v != nil && m.news.term == r.term {
 		v.echo.take(&m.news)
+		for _, d := range m.news.digests {
+			v.digests = insert(v.digests, d)
+		}
 	}
 	if mutant.On("replication-touches-dropped") {
 		return
@@ -171,6 +179,17 @@ func (r *replica) takeTick(m *peerMessage, from core.RaftID, monoMs int64) {
 	for _, id := range m.touched {
 		r.clock.touch(id)
 	}
+}
+
+func (r *replica) takeLeaderNews(n *tickNews) {
+	r.leaderTick = n.number
+	if r.own && n.heardOf == r.registration {
+		r.touches.heard(n.heard)
+	}
+	for _, d := range n.digests {
+		r.digests.said(d)
+	}
+	r.digests.disputed = n.flags&tickDisputed != 0
 }
 
 // heardByQuorum is the number of the last tick of this leader that a quorum has heard, counting

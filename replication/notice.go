@@ -1,0 +1,34 @@
+package replication
+
+import (
+	"fmt"
+
+	"github.com/vivariumdb/vivarium/core"
+)
+
+// Notice is something that an operator should know, told once when it changes.
+type Notice struct {
+	Kind     NoticeKind
+	Member   core.RaftID  // clock, handover
+	OffsetMs int64        // clock: ahead of the median, or behind if negative; 0 is good again
+	Serving  core.Serving // serving
+	Cause    core.Cause   // serving
+}
+
+// NoticeKind says what a Notice is about.
+type NoticeKind uint8
+
+const (
+	NoticeServing NoticeKind = 1 + iota // whom this member serves from now on
+)
+
+func (n Notice) String() string {
+	switch n.Kind {
+	case NoticeServing:
+		if n.Serving == core.ServingAll {
+			return "all clients are served"
+		}
+		return fmt.Sprintf("serving %v: %v", n.Serving, n.Cause)
+	}
+	return fmt.Sprintf("notice %d", n.Kind)
+}
