@@ -83,9 +83,10 @@ func New(cfg Config, now int64) (*Session, error) {
 		relative: cfg.LastZxid,
 		state:    wire.StateDisconnected,
 		server:   -1,
-		chunk:    wire.SetWatchesChunk,
 		watches:  newWatches(),
 	}
+	const around = 36 // header, zxid and the lengths of five lists
+	s.chunk = max(min(wire.SetWatchesChunk, s.cfg.MaxRequest-around), 1)
 	s.dial(now)
 	return s, nil
 }

@@ -200,6 +200,33 @@ func TestSetWatchesInChunks(t *testing.T) {
 	}
 }
 
+// A setWatches that is longer than the server takes would end every connection at its beginning.
+func TestSetWatchesKeepToMaxRequest(t *testing.T) {
+	const most = 200
+	v := newServer(t, Config{MaxRequest: most})
+	v.open()
+	for i := range 40 {
+		v.watch(wire.OpGetData, fmt.Sprintf("/znode%d", i), 1, wire.CodeOk)
+	}
+	v.addWatch(wire.ModePersistentRecursive, "/"+strings.Repeat("p", 150), 2)
+	v.lose()
+	v.open()
+	frames := 0
+	for {
+		_, body, ok := v.request()
+		if !ok {
+			break
+		}
+		frames++
+		if n := len(body) + 8; n > most {
+			t.Errorf("setWatches %d has %d bytes, the limit is %d", frames, n, most)
+		}
+	}
+	if frames < 4 {
+		t.Errorf("%d requests set 41 watches again, want at least 4", frames)
+	}
+}
+
 func TestRemoveWatches(t *testing.T) {
 	for _, test := range []struct {
 		name string
