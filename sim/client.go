@@ -30,6 +30,7 @@ type rawClient struct {
 	seen    []*arrival // a scenario's: what came, in order
 	keep    bool       // seen is wanted
 	manual  bool       // a scenario drives it: no steps of its own
+	crowd   *crowd     // that it belongs to, or nil
 
 	finishing bool
 	reading   int // steps of reading everything back
@@ -84,6 +85,7 @@ func newRawClient(w *World, id int64) *rawClient {
 		c.ip = netip.MustParseAddr("fd00::17")
 	}
 	c.gen = newGenerator(w, c.r, c.ip)
+	c.gen.raw = true
 	c.session = c.newSession()
 	return c
 }
@@ -319,11 +321,15 @@ func (conn *rawConn) arrived(a *arrival) {
 	s.lastZxid = max(s.lastZxid, a.zxid)
 	if a.event != nil {
 		s.fired(a.event)
+		if c.crowd != nil {
+			c.told(conn)
+		}
 		return
 	}
 	conn.waiting--
 	s.armed(a)
 	c.gen.learn(a)
+	c.w.ledger.learn(a)
 	switch {
 	case a.op == wire.OpCloseSession && a.result.Err == linearizability.CodeOk:
 		c.ended(conn, linearizability.EndClosed)
@@ -404,7 +410,7 @@ func (c *rawClient) ended(conn *rawConn, how string) {
 	l.Text = how
 	c.w.history.Add(l)
 	c.session = c.newSession()
-	if c.finishing && c.reading > 0 {
+	if c.finishing && (c.reading > 0 || c.crowd != nil) {
 		c.finished = true
 	}
 }
@@ -549,6 +555,7 @@ func (c *rawClient) finish() {
 		c.old.close()
 	}
 	if c.conn == nil {
+		c.finished = c.crowd != nil // who is not there need not come to go
 		c.connect()
 		return
 	}
@@ -565,7 +572,7 @@ func (c *rawClient) finishStep() {
 		return
 	}
 	c.reading++
-	if c.reading == 1 {
+	if c.reading == 1 && c.crowd == nil {
 		q := wire.PathRequest{Path: "/"}
 		conn.request(wire.OpSync, q.AppendTo(nil))
 		for _, q := range c.gen.everything() {

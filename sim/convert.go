@@ -272,6 +272,8 @@ func (t *tap) sent(frame []byte, wrong bool) {
 	l.Xid, l.Request = q.Xid, requestOf(q.Op, r.Rest())
 	w.history.Add(l)
 	t.waiting = append(t.waiting, sentCall{q.Xid, q.Op, l.Request})
+	w.inFlight++
+	w.count[countMostInFlight] = max(w.count[countMostInFlight], w.inFlight)
 }
 
 // received takes bytes from the network and gives the frames in them to each.
@@ -325,7 +327,8 @@ func (t *tap) frame(b []byte, a *arrival) bool {
 	for i, c := range t.waiting {
 		if c.xid == header.Xid {
 			a.op, a.request = c.op, c.request
-			t.waiting = append(t.waiting[:i:i], t.waiting[i+1:]...)
+			t.waiting = append(t.waiting[:i], t.waiting[i+1:]...)
+			w.inFlight--
 			break
 		}
 	}
@@ -369,6 +372,8 @@ func (t *tap) gone(cause string) {
 		return
 	}
 	t.w.count.add(countConnectionsLost)
+	t.w.inFlight -= int64(len(t.waiting))
+	t.w.count[countUnanswered] += int64(len(t.waiting))
 	l := t.line(linearizability.KindDisconnect)
 	l.Text = cause
 	t.w.history.Add(l)

@@ -28,6 +28,16 @@ const (
 	countReaped
 	countBackPressure
 	countWords
+	countCrowds
+	countCounted
+	countTransfers
+	countConsumed
+	countLocks
+	countOffices
+	countBarriers
+	countMemberships
+	countMostInFlight
+	countUnanswered
 	countCrashedBefore // and the following: by kind of boundary
 
 	faultCrashAppend
@@ -61,6 +71,7 @@ const (
 	faultSmallWindow
 	faultRefused
 	faultDisconnect
+	faultMoved
 	faultDoubleConnect
 	faultAbandon
 	faultSilence
@@ -94,6 +105,10 @@ var counterNames = [counterCount]string{
 	countCheckpoints: "checkpoints", countCuts: "cuts", countRestarts: "restarts",
 	countReaped: "znodes reaped", countBackPressure: "back-pressure",
 	countWords: "four-letter words", countCrashedBefore: "crashes",
+	countCrowds: "crowds", countCounted: "counter raised", countTransfers: "money moved",
+	countConsumed: "items consumed", countLocks: "locks taken", countOffices: "terms of office",
+	countBarriers: "barriers passed", countMemberships: "memberships seen",
+	countMostInFlight: "most in flight", countUnanswered: "calls unanswered",
 	faultCrashAppend:     "fault: crash before an append",
 	faultCrashSynced:     "fault: crash behind an append's sync",
 	faultCrashAck:        "fault: crash before an acknowledgement reaches the loop",
@@ -124,6 +139,7 @@ var counterNames = [counterCount]string{
 	faultSmallWindow:   "fault: small receive window",
 	faultRefused:       "fault: connection refused",
 	faultDisconnect:    "fault: client disconnects",
+	faultMoved:         "fault: client moved with its crowd",
 	faultDoubleConnect: "fault: client connects twice",
 	faultAbandon:       "fault: client forgets its session",
 	faultSilence:       "fault: client says nothing",

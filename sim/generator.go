@@ -26,6 +26,7 @@ type generator struct {
 	paths   []string // those of ordinary znodes, parents first
 	version map[string]int32
 	counter int
+	raw     bool // the client makes its frames itself
 	kinds   []func(*session) []asked
 	weights []int64
 }
@@ -45,10 +46,12 @@ func newGenerator(w *World, r rng, ip netip.Addr) *generator {
 	}
 	k := &w.k
 	g.kinds = []func(*session) []asked{g.register, g.tree, g.sequence, g.ephemeral, g.multi,
-		g.watch, g.persistent, g.acl, g.quota, g.ttl, g.read, g.odd, g.writeReadWrite}
+		g.watch, g.persistent, g.acl, g.quota, g.ttl, g.read, g.odd, g.writeReadWrite,
+		g.deep, g.wide, g.syncRead, g.flood, g.config}
 	g.weights = []int64{k.WeightRegister, k.WeightTree, k.WeightSequence, k.WeightEphemeral,
 		k.WeightMulti, k.WeightWatch, k.WeightPersistent, k.WeightACL, k.WeightQuota, k.WeightTTL,
-		k.WeightRead, k.WeightOdd, k.WeightWRW}
+		k.WeightRead, k.WeightOdd, k.WeightWRW, k.WeightDeep, k.WeightWide, k.WeightSyncRead,
+		k.WeightFlood, k.WeightConfig}
 	return g
 }
 

@@ -15,6 +15,8 @@ type Knobs struct {
 	DurationMs      int64 // virtual milliseconds until the faults stop
 	Clients         int64 // raw ones
 	ProtocolClients int64 // driven through client/protocol
+	Recipes         int64 // of the same kind, each following a recipe
+	Crowd           int64 // clients that come at once for a short while
 	GarbageMs       int64 // mean time between connections that send garbage, 0: none
 	RealStore       int64 // 1: the real store on a crashable memory file system
 
@@ -120,6 +122,20 @@ type Knobs struct {
 	WeightRead       int64
 	WeightOdd        int64
 	WeightWRW        int64 // pipelined write, read with a watch, write on one path
+	WeightDeep       int64 // long paths
+	WeightWide       int64 // many children
+	WeightSyncRead   int64 // pipelined pairs of sync and read
+	WeightFlood      int64 // hundreds of watches at once
+	WeightConfig     int64 // the configuration, read and watched
+
+	// What recipes are followed, as weights.
+	WeightCounter  int64
+	WeightBank     int64
+	WeightQueue    int64
+	WeightLock     int64
+	WeightElection int64
+	WeightBarrier  int64
+	WeightGroup    int64
 }
 
 // draw chooses the knobs of a seed.
@@ -151,6 +167,7 @@ func draw(seed uint64) Knobs {
 	k.drawNetwork(r, some, log)
 	k.drawClients(r, some, log)
 	k.CheckpointItems, k.KeptLogBytes = some(200, 1, 50), some(500, 1, 5000)
+	k.drawRecipes(some)
 	return k
 }
 
@@ -236,6 +253,20 @@ func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {
 		&k.WeightEphemeral, &k.WeightMulti, &k.WeightWatch, &k.WeightPersistent, &k.WeightACL,
 		&k.WeightQuota, &k.WeightTTL, &k.WeightRead, &k.WeightOdd, &k.WeightWRW} {
 		*w = some(750, 1, 100)
+	}
+}
+
+// drawRecipes chooses few recipes for several clients, who would not meet otherwise, and what is
+// asked for in bulk, which is rare.
+func (k *Knobs) drawRecipes(some drawSome) {
+	k.Recipes, k.Crowd = some(600, 2, 5), some(50, 50, 300)
+	for _, w := range []*int64{&k.WeightDeep, &k.WeightWide, &k.WeightFlood} {
+		*w = some(300, 1, 20)
+	}
+	k.WeightSyncRead, k.WeightConfig = some(500, 1, 60), some(500, 1, 20)
+	for _, w := range []*int64{&k.WeightCounter, &k.WeightBank, &k.WeightQueue, &k.WeightLock,
+		&k.WeightElection, &k.WeightBarrier, &k.WeightGroup} {
+		*w = some(250, 1, 100)
 	}
 }
 

@@ -16,5 +16,15 @@ func (w *World) populate() {
 		c.begin()
 		w.clock.after(r.between(0, second), c.later)
 	}
+	programs, weights := w.k.recipes()
+	for range w.k.Recipes {
+		w.nextID++
+		c := newProtocolClient(w, w.nextID)
+		c.program = programs[r.weighted(weights)]
+		w.clients = append(w.clients, c)
+		c.begin()
+		w.clock.after(r.between(0, second), c.later)
+	}
+	w.planCrowd()
 	w.planGarbage()
 }

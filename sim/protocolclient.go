@@ -32,10 +32,18 @@ type protocolClient struct {
 	tag      uint64
 	answered map[uint64]bool // by the tag of a request that was accepted: its Reply has come
 	open     int             // requests without a Reply
-	watchers map[protocol.WatcherID]bool
+	watchers map[protocol.WatcherID]func(*protocol.Event)
 	last     protocol.WatcherID
-	timer    int64 // when Tick is planned, 0: not at all
-	deaf     int64
+
+	program func(*recipe) // what it does with its sessions, nil: anything
+	recipe  *recipe       // that is under way
+	waits   map[uint64]func(*protocol.Reply)
+	wait    func(*protocol.Reply) // of the request that is submitted next
+	watch   func(*protocol.Event)
+	round   int // of the recipe for barriers
+
+	timer int64 // when Tick is planned, 0: not at all
+	deaf  int64
 
 	finishing bool
 	reading   int
@@ -69,15 +77,19 @@ func (c *protocolClient) nowMs() int64 { return c.w.clock.now / millisecond }
 func (c *protocolClient) begin() {
 	s, err := protocol.New(protocol.Config{Servers: []string{"host:2181"},
 		SessionTimeoutMs: c.gen.timeoutMs(), MaxRequests: int(c.w.k.Pipeline) + 64,
-		BackoffMaxMs: 500}, c.nowMs())
+		BackoffMaxMs: 500, MaxRequest: int(c.w.k.MaxBuffer)}, c.nowMs())
 	if err != nil {
 		c.w.violate("client", err.Error())
 		return
 	}
 	c.s, c.closed = s, false
 	c.answered, c.open = map[uint64]bool{}, 0
-	c.watchers = map[protocol.WatcherID]bool{}
+	c.watchers = map[protocol.WatcherID]func(*protocol.Event){}
+	c.waits = map[uint64]func(*protocol.Reply){}
 	c.auth = session{}
+	if c.program != nil && !c.finishing {
+		c.follow(c.program)
+	}
 	c.act()
 }
 
@@ -102,10 +114,11 @@ func (c *protocolClient) step() {
 		c.w.count.add(faultSlowRead)
 		c.deaf = c.w.clock.now + c.r.spread(second)
 		c.w.clock.after(c.deaf-c.w.clock.now, c.readable)
-	case c.r.chance(20) && c.last > 0:
+	case c.r.chance(20) && c.last > 0 && c.program == nil:
 		id := protocol.WatcherID(c.r.between(1, int64(c.last)))
 		c.s.Unwatch(id, c.nowMs())
 		delete(c.watchers, id)
+	case c.program != nil:
 	default:
 		for n := c.r.between(1, k.Burst); n > 0; n-- {
 			for _, q := range c.gen.next(&c.auth) {
@@ -124,10 +137,10 @@ func (c *protocolClient) close() {
 	c.s.Close(c.tag, c.nowMs())
 }
 
-// submit gives a request to the session.
-func (c *protocolClient) submit(q asked) {
+// submit gives a request to the session, and says whether it took it.
+func (c *protocolClient) submit(q asked) bool {
 	if c.closed || q.op == wire.OpPing {
-		return
+		return false
 	}
 	c.tag++
 	var err error
@@ -138,7 +151,7 @@ func (c *protocolClient) submit(q asked) {
 		err = c.s.AddAuth(c.tag, auth.Scheme, auth.Auth, c.nowMs())
 	} else {
 		c.last++
-		c.watchers[c.last] = true
+		c.watchers[c.last] = c.watch
 		err = c.s.Submit(protocol.Request{Tag: c.tag, Op: q.op, Body: q.body, Watcher: c.last},
 			c.nowMs())
 	}
@@ -146,11 +159,16 @@ func (c *protocolClient) submit(q asked) {
 	case err == nil:
 		c.answered[c.tag] = false
 		c.open++
+		if c.wait != nil {
+			c.waits[c.tag] = c.wait
+		}
+		return true
 	case errors.Is(err, protocol.ErrFull), errors.Is(err, protocol.ErrOver),
 		errors.Is(err, protocol.ErrMalformed), errors.Is(err, protocol.ErrTooLarge):
 	default:
 		c.w.violate("client", fmt.Sprintf("%v: %v", c, err))
 	}
+	return false
 }
 
 // act does what the session wants done: effects in their order, then bytes.
@@ -189,6 +207,9 @@ func (c *protocolClient) effect(e protocol.Effect) {
 	case protocol.HangUp:
 		c.hangUp(e.Conn)
 	case protocol.StateChange:
+		if c.s.Over() {
+			c.leave()
+		}
 		if e.State == wire.StateExpired && c.tap != nil {
 			l := c.tap.line(linearizability.KindEnd)
 			l.Text = linearizability.EndExpired
@@ -201,11 +222,19 @@ func (c *protocolClient) effect(e protocol.Effect) {
 		}
 		c.answered[e.Tag] = true
 		c.open--
+		if wait := c.waits[e.Tag]; wait != nil {
+			delete(c.waits, e.Tag)
+			wait(&e)
+		}
 	case protocol.Event:
 		for _, id := range e.Watchers {
-			if !c.watchers[id] {
+			told, known := c.watchers[id]
+			if !known {
 				c.w.violate("client", fmt.Sprintf("%v: watcher %d is told %v, and watches nothing",
 					c, id, e))
+			}
+			if told != nil {
+				told(&e)
 			}
 		}
 	}
@@ -297,6 +326,7 @@ func (c *protocolClient) saw(a *arrival) {
 		return
 	}
 	c.gen.learn(a)
+	c.w.ledger.learn(a)
 	if a.op == wire.OpCloseSession && a.result.Err == linearizability.CodeOk {
 		l := c.tap.line(linearizability.KindEnd)
 		l.Text = linearizability.EndClosed
@@ -307,6 +337,7 @@ func (c *protocolClient) saw(a *arrival) {
 // finish reads everything back and closes.
 func (c *protocolClient) finish() {
 	c.finishing, c.deaf = true, 0
+	c.leave()
 	if c.s.Over() {
 		c.begin()
 	}

@@ -167,6 +167,10 @@ func (g *generator) everything() []asked {
 		ask(wire.OpGetAllChildrenNumber, &wire.PathRequest{Path: "/"}),
 		ask(wire.OpGetEphemerals, &wire.PathRequest{Path: "/"}),
 		g.readOf(wire.OpGetData, "/zookeeper/config", false)}
+	if g.w.k.Recipes > 0 {
+		all = append(all, g.readOf(wire.OpGetChildren2, "/queue", false),
+			g.readOf(wire.OpGetData, "/counter", false))
+	}
 	for _, p := range g.paths {
 		all = append(all, g.readOf(wire.OpGetData, p, false),
 			g.readOf(wire.OpGetChildren2, p, false),
