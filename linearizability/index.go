@@ -117,7 +117,9 @@ func (g *generation) identities(n int) []ID {
 		if i == n {
 			break
 		}
-		ids = addIdentities(ids, c.line.Commit.Identities)
+		if r := c.line.Result; r == nil || r.Err == CodeOk { // else it was one too many
+			ids = addIdentities(ids, c.line.Commit.Identities)
+		}
 	}
 	return ids
 }
@@ -291,7 +293,8 @@ func sameCommit(a, b *Line) bool {
 func (x *index) tieGenerations() {
 	for _, c := range x.commits {
 		l := c.line
-		if l.Commit.Skipped || l.Result == nil || l.Result.Err != CodeOk {
+		failed := l.Result == nil || l.Result.Err != CodeOk
+		if l.Commit.Skipped || failed && l.Commit.Kind != CommitAuth {
 			continue
 		}
 		life := x.life[l.Session]

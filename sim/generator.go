@@ -59,7 +59,7 @@ func newGenerator(w *World, r rng, ip netip.Addr) *generator {
 func (g *generator) next(s *session) []asked {
 	list := g.kinds[g.r.weighted(g.weights)](s)
 	for i := range list {
-		if g.r.chance(g.w.k.BadRequest) && list[i].op != wire.OpAuth {
+		if g.r.chance(g.w.k.BadRequest) {
 			g.w.count.add(faultBadRequest)
 			list[i].body = list[i].body[:g.r.IntN(len(list[i].body)+1)]
 		}

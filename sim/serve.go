@@ -192,6 +192,7 @@ func (h *host) look(sc *serverConn) {
 	local := h.member.Local
 	local.WordReceived(sc.conn)
 	local.WordAnswered(sc.conn)
+	h.show()
 	bad := func(what string, have, want int) {
 		h.w.violate("words", fmt.Sprintf("%s is %d, want %d", what, have, want))
 	}

@@ -103,6 +103,9 @@ func (g *generator) multi(*session) []asked {
 			op.Delete = wire.DeleteRequest{Path: path, Version: g.expected(path)}
 		case 5:
 			op.Op = wire.OpCheck
+			if g.r.chance(100) {
+				path = pick(g.r, oddPaths)
+			}
 			op.Check = wire.CheckRequest{Path: path, Version: g.expected(path)}
 		default:
 			op.Op = wire.OpSetData

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/wire"
@@ -12,6 +13,9 @@ var users = []string{"ann:secret", "bob:1234", "ann:other", superCredentials, "n
 // acl changes who may do what, and who the client is.
 func (g *generator) acl(s *session) []asked {
 	path := g.path()
+	if g.r.chance(10) {
+		return g.manyIdentities()
+	}
 	switch g.r.IntN(8) {
 	case 0:
 		auth := []byte(pick(g.r, users))
@@ -35,6 +39,17 @@ func (g *generator) acl(s *session) []asked {
 	}
 	return []asked{ask(wire.OpSetACL, &wire.SetACLRequest{Path: path, ACL: g.anyACL(),
 		Version: pick(g.r, []int32{-1, -1, -1, 0, 1})})}
+}
+
+// manyIdentities shows more identities than a session may have, by their number or their length.
+func (g *generator) manyIdentities() []asked {
+	var all []asked
+	for i := range 14 {
+		name := strings.Repeat(string(rune('a'+i)), 5000)
+		all = append(all, ask(wire.OpAuth, &wire.AuthRequest{Scheme: "digest",
+			Auth: []byte(name + ":secret")}))
+	}
+	return all
 }
 
 var oddAddresses = []string{"10.0.0.0/8", "10.0.0.1/99", "300.1.1.1", "fd00::/8", "1.2.3", "",
@@ -135,7 +150,8 @@ func (g *generator) odd(*session) []asked {
 			Path: pick(g.r, []string{path, g.path()})})}
 	case 9:
 		return []asked{ask(wire.OpCreateTTL, &wire.CreateTTLRequest{Path: path,
-			ACL: wire.OpenACL(), Flags: int32(g.r.IntN(9) - 1), TTLMs: 5})}
+			ACL: wire.OpenACL(), Flags: int32(g.r.IntN(9) - 1),
+			TTLMs: pick(g.r, []int64{5, -1})})}
 	case 10:
 		if g.r.chance(100) {
 			return []asked{pick(g.r, []asked{

@@ -423,7 +423,7 @@ func (w *World) expirySlackMs() int64 {
 
 // judge has the history judged and says what came of the world.
 func (w *World) judge() *Result {
-	w.guard(func() { w.ledger.judge(w) })
+	w.guard(w.audit)
 	r := &Result{Seed: w.seed, Knobs: w.drawn, Trace: w.trace.sum(), Counts: w.count.list(),
 		Virtual: w.clock.now, Violations: w.violations, History: &w.history}
 	w.history.Header.ExpirySlackMs = w.expirySlackMs()
