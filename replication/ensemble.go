@@ -67,7 +67,7 @@ func (r *replica) takeReceived(in *Received, turn *Turn, work *Work) {
 				r.cfg.MaxIntakeBytes)
 		}
 	case peerTick:
-		r.takeTick(&m, in.From, turn.MonoMs)
+		r.takeTick(&m, in.From, turn.MonoMs, work)
 	case peerDropped:
 		r.takeDropped(&m, in.From)
 	}
@@ -163,6 +163,7 @@ func (r *replica) newRole(s *raft.SoftState) {
 		if leading {
 			r.clock.restart()
 			r.touches.forget()
+			r.ledSince = r.ticks
 		}
 	}
 	lead := core.RaftID(s.Lead)

@@ -47,6 +47,9 @@ type Config struct {
 	// ResendTicks is after how many ticks in which nothing of a follower's stream was applied
 	// it is sent again. Zero means 20.
 	ResendTicks int64
+	// BadClockMs is how far a member's wall clock may be from the median before that is told.
+	// Milliseconds; zero means 1,000.
+	BadClockMs int64
 	// DigestEntries is how many entries apart members compare their States. Zero means 64.
 	DigestEntries uint64
 	// SyncLimitMs is how long a member without a leader keeps its clients, syncLimit times
@@ -103,6 +106,7 @@ func (c Config) withDefaults() Config {
 	def(&c.CampaignMs, 5)
 	def(&c.ResendTicks, 20)
 	def(&c.SyncLimitMs, 10000)
+	def(&c.BadClockMs, 1000)
 	if c.DigestEntries == 0 {
 		c.DigestEntries = 64
 	}

@@ -20,10 +20,16 @@ type NoticeKind uint8
 
 const (
 	NoticeServing NoticeKind = 1 + iota // whom this member serves from now on
+	NoticeClock                         // a member's wall clock is far from the median, or good again
 )
 
 func (n Notice) String() string {
 	switch n.Kind {
+	case NoticeClock:
+		if n.OffsetMs == 0 {
+			return fmt.Sprintf("the clock of member %v is good again", n.Member)
+		}
+		return fmt.Sprintf("the clock of member %v is off by %d ms", n.Member, n.OffsetMs)
 	case NoticeServing:
 		if n.Serving == core.ServingAll {
 			return "all clients are served"

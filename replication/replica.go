@@ -139,7 +139,9 @@ type replica struct {
 	touches      touches
 	serving      serving
 	digests      digests
-	leaderTick   uint64 // the last tick of this term's leader that was heard
+	clockJudge   clockJudge // of its own wall clock: a leader's, or what the leader says
+	ledSince     int64      // the tick at which it began to lead last
+	leaderTick   uint64     // the last tick of this term's leader that was heard
 	expired      []expired
 	nextReapMs   int64
 	ticks        int64

@@ -23,6 +23,11 @@ var servingScenarios = []scenario{
 	{name: "a leader's State differs", cfg: Config{DigestEntries: 8},
 		do: func(w *world) { differs(w, w.settle()) }},
 	{name: "nobody knows whose State is right", cfg: Config{DigestEntries: 8}, do: dispute},
+	{name: "a follower's clock is named", do: func(w *world) {
+		w.settle()
+		namedClock(w, w.followers()[0])
+	}},
+	{name: "a leader's clock is named", do: func(w *world) { namedClock(w, w.settle()) }},
 	{name: "nobody is served", cfg: Config{SyncLimitMs: 1000}, do: nobodyServed},
 }
 
@@ -275,4 +280,51 @@ func dispute(w *world) {
 	f[0].start()
 	w.must(60, "the third tells who is bad", func() bool { return bad.diverged != nil })
 	w.must(100, "the others go on", func() bool { return w.leader() != nil && w.served() })
+}
+
+// namedClock: one clock is far off for a while. The leader and the member itself are told, once,
+// and once when it is good again.
+func namedClock(w *world, bad *host) {
+	off := int64(365 * 86_400_000)
+	if w.seed%2 == 0 {
+		off = -5000
+	}
+	told := func(h *host) (list []int64) {
+		for _, n := range h.notices {
+			if n.Kind == NoticeClock && n.Member != core.RaftID(bad.id) {
+				w.violate("%v, but it is that of member %d", n, bad.id)
+			}
+			if n.Kind == NoticeClock {
+				list = append(list, n.OffsetMs)
+			}
+		}
+		return list
+	}
+	w.run(1_000_000)
+	bad.wall += off
+	w.run(1_000_000)
+	bad.wall -= off
+	w.run(1_000_000)
+	for _, h := range w.hosts {
+		list := told(h)
+		if h != bad && h != w.leader() {
+			if len(list) > 0 {
+				w.violate("member %d was told %v, whom it does not concern", h.id, list)
+			}
+			continue
+		}
+		if len(list) != 2 || max(list[0]-off, off-list[0]) > 200 || list[1] != 0 {
+			w.violate("member %d was told %v, want about %d and then 0", h.id, list, off)
+		}
+	}
+	bad.wall += off
+	w.run(1_000_000)
+	w.leader().crash()
+	w.run(2_000_000)
+	if l := w.leader(); bad.up && !slices.Contains(told(l), off) && len(told(l)) == 0 {
+		w.violate("the next leader has told nothing")
+	}
+	if bad.up && len(told(bad)) > 3 {
+		w.violate("member %d was told %v: again for each leader", bad.id, told(bad))
+	}
 }

@@ -23,6 +23,7 @@ type voterClock struct {
 	known  bool
 	heard  int64 // the tick of ours at which it was heard last
 	echo   echo
+	judge  clockJudge
 	// digests are what it told of its State.
 	digests []indexDigest
 }

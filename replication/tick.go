@@ -19,7 +19,7 @@ type tickNews struct {
 	heardOf  core.Registration
 	heard    uint64
 	flags    tickFlags
-	offsetMs int64 // from a leader: how far the receiver's clock is off, 0 if it is good
+	offsetMs int64 // from a leader: how far the receiver's clock is ahead, 0 if it is good
 	// digests are, from a follower, the newest of its State's, and from a leader the last one
 	// that a majority has.
 	digests []indexDigest
@@ -30,6 +30,7 @@ type tickFlags uint8
 const (
 	tickLow      tickFlags = 1 << iota // the sender's disk is nearly full
 	tickDisputed                       // from a leader: no majority has one State
+	tickJudged                         // from a leader: offsetMs has a meaning
 )
 
 // indexDigest is the State's digest behind an entry.
@@ -145,24 +146,29 @@ func (r *replica) sendLeaderTicks(turn *Turn, work *Work) {
 	if r.digests.disputed {
 		news.flags |= tickDisputed
 	}
+	r.judgeClocks(turn, work)
+	if r.ticks-r.ledSince > 2*clockTicks {
+		news.flags |= tickJudged
+	}
 	for i := range r.clocks.voters {
 		v := &r.clocks.voters[i]
 		v.echo.confirm(r.touches.number, quorum)
 		m := peerMessage{kind: peerTick, wallMs: turn.NowMs, stored: r.stored, news: news}
 		m.news.heardOf, m.news.heard = v.echo.registration, v.echo.confirmed
+		m.news.offsetMs = v.judge.offsetMs
 		r.send(work, v.id, &m)
 	}
 }
 
 // takeTick takes in a peer's clock and the signs of life that it reports. From the leader it
 // says what every member has stored, and which reports have been heard.
-func (r *replica) takeTick(m *peerMessage, from core.RaftID, monoMs int64) {
+func (r *replica) takeTick(m *peerMessage, from core.RaftID, monoMs int64, work *Work) {
 	if !r.leading {
 		if from == r.lead {
 			r.stored = max(r.stored, min(m.stored, r.commit))
 		}
 		if from == r.lead && m.news.term == r.term {
-			r.takeLeaderNews(&m.news)
+			r.takeLeaderNews(&m.news, work)
 		}
 		return
 	}
@@ -181,7 +187,7 @@ func (r *replica) takeTick(m *peerMessage, from core.RaftID, monoMs int64) {
 	}
 }
 
-func (r *replica) takeLeaderNews(n *tickNews) {
+func (r *replica) takeLeaderNews(n *tickNews, work *Work) {
 	r.leaderTick = n.number
 	if r.own && n.heardOf == r.registration {
 		r.touches.heard(n.heard)
@@ -190,6 +196,9 @@ func (r *replica) takeLeaderNews(n *tickNews) {
 		r.digests.said(d)
 	}
 	r.digests.disputed = n.flags&tickDisputed != 0
+	if n.flags&tickJudged != 0 {
+		r.takeClock(n.offsetMs, work)
+	}
 }
 
 // heardByQuorum is the number of the last tick of this leader that a quorum has heard, counting

@@ -94,6 +94,7 @@ func List() []Mutant {
 		{"replication-digests-not-compared", "a member whose State differs does not notice"},
 		{"replication-dispute-served",
 			"members serve although they differ and no majority is of one State"},
+		{"replication-bad-clock-unnamed", "nobody is told of a clock that is far off"},
 		{"replication-read-only-writes", "a write of a read-only session is answered with ok"},
 		{"replication-read-only-stays", "read-only sessions stay when there is a leader again"},
 		{"replication-stamp-own-clock", "a leader stamps entries with its own clock"},
