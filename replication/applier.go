@@ -294,6 +294,7 @@ func (a *applier) finish(report *Report) {
 		if len(a.conf.GetVoters()) > 1 {
 			report.Applied.streams = a.state.AppendStreams(nil)
 		}
+		report.Applied.level = a.state.FeatureLevel()
 		report.Applied.stateBytes = a.state.DataSize()
 		report.Applied.changed = a.state.Changed()
 	}

@@ -44,6 +44,9 @@
 // accepting, for four-letter words are answered; what they say follows Local.Serving. About once a
 // second it calls Local.Sweep, which also ends read-only sessions that are silent.
 //
+// Turn.FreeBytes says how much room the driver sees on the disks, about once a second. What
+// follows from it is decided here: a leader hands over, or lets apply refuse what grows.
+//
 // Reports.Checkpoint of Apply goes to whoever writes checkpoints; once it counts its index is
 // Turn.Checkpointed. A failed write is final: the driver stops the process, and nothing that
 // was not reported as stored counts.

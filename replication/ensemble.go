@@ -160,6 +160,7 @@ func (r *replica) newRole(s *raft.SoftState) {
 		r.house, r.houseCount = r.house[:0], 0
 		r.intake.reset()
 		r.clocks.reset()
+		r.room.noGrowth, r.handingTo = false, 0
 		if leading {
 			r.clock.restart()
 			r.touches.forget()

@@ -368,6 +368,9 @@ func (j *judge) applied(w *world, h *host) {
 }
 
 func (j *judge) request(w *world, c *Commit) {
+	if j.client[c.Command.Session] == nil {
+		return // a viewer's
+	}
 	var path, data string
 	r := wire.NewReader(c.Command.Body)
 	switch c.Command.Op {

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"bytes"
+	"cmp"
 	"container/heap"
 	"crypto/rand"
 	"fmt"
@@ -336,6 +337,7 @@ type host struct {
 	spoil    string // the next data of that znode is applied wrongly here
 	spoiled  bool
 	diverged *Divergence
+	free     int64 // room on the disk; 0 is plenty
 	notices  []Notice
 }
 
@@ -446,6 +448,7 @@ func (h *host) loop() {
 	m, w := h.member, h.w
 	m.Local.Inbox.Take(&h.turn.Mail)
 	h.turn.NowMs, h.turn.MonoMs = h.wallMs(), h.monoMs()
+	h.turn.FreeBytes = cmp.Or(h.free, 1<<40)
 	var work Work
 	m.Step(&h.turn, &work)
 	h.turn = Turn{Mail: h.turn.Mail}

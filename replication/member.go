@@ -47,6 +47,10 @@ type Config struct {
 	// ResendTicks is after how many ticks in which nothing of a follower's stream was applied
 	// it is sent again. Zero means 20.
 	ResendTicks int64
+	// LowDiskBytes is how much free room makes a member's disk low: it does not lead if another
+	// can, and while no quorum has more the State may not grow. Half as much again is needed to
+	// be well. Zero means 256 MiB.
+	LowDiskBytes int64
 	// BadClockMs is how far a member's wall clock may be from the median before that is told.
 	// Milliseconds; zero means 1,000.
 	BadClockMs int64
@@ -106,6 +110,7 @@ func (c Config) withDefaults() Config {
 	def(&c.CampaignMs, 5)
 	def(&c.ResendTicks, 20)
 	def(&c.SyncLimitMs, 10000)
+	def(&c.LowDiskBytes, 256<<20)
 	def(&c.BadClockMs, 1000)
 	if c.DigestEntries == 0 {
 		c.DigestEntries = 64

@@ -19,6 +19,9 @@ type Turn struct {
 	MonoMs int64
 	// Ticks is how many of Config.TickMs have gone by on a clock that does not jump.
 	Ticks int
+	// FreeBytes is how much room there is on the fullest file system of this member's, at least
+	// 1, if the driver has looked since the last turn. It looks about once a second.
+	FreeBytes int64
 	// Mail was taken from Member.Local.Inbox. Step empties it.
 	Mail core.Mail
 	// Stored are the appends that are durable now, in their order.
@@ -90,6 +93,7 @@ type Applied struct {
 	clockMs      int64             // the State's time
 	streams      []core.StreamInfo // where all stand, in an ensemble
 	digests      []indexDigest     // at the indexes where members are compared
+	level        uint32            // the State's feature level
 	done         []*raftpb.Message // apply messages that are finished
 	bytes        int64             // of log applied
 	stateBytes   int64
@@ -141,7 +145,10 @@ type replica struct {
 	digests      digests
 	clockJudge   clockJudge // of its own wall clock: a leader's, or what the leader says
 	ledSince     int64      // the tick at which it began to lead last
-	leaderTick   uint64     // the last tick of this term's leader that was heard
+	room         room
+	level        uint32      // the State's feature level, as far as is applied
+	handingTo    core.RaftID // to whom leadership is being handed over
+	leaderTick   uint64      // the last tick of this term's leader that was heard
 	expired      []expired
 	nextReapMs   int64
 	ticks        int64
@@ -186,7 +193,7 @@ func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
 	*r = replica{cfg: cfg, log: log, node: node, clock: newSessionClock(cfg.TickMs),
 		alone: log.alone(uint64(cfg.RaftID)), outbox: outbox{next: 1, end: 1},
 		term: log.hard.GetTerm(), commit: log.hard.GetCommit(), last: log.last(),
-		applied: state.Index(), stateBytes: state.DataSize()}
+		applied: state.Index(), stateBytes: state.DataSize(), level: state.FeatureLevel()}
 	r.lastTerm, _ = log.Term(r.last) // the last one's is always there
 	stream := state.Stream(cfg.RaftID)
 	r.registration = stream.Origin.Registration
@@ -225,6 +232,7 @@ func (r *replica) step(turn *Turn, work *Work) {
 	r.trimLog()
 	r.wantCapture = r.wantCapture || turn.Checkpoint
 	r.takeMail(&turn.Mail)
+	r.takeRoom(turn, work)
 	r.tick(turn, work)
 	r.propose(turn)
 	r.ready(work)
@@ -310,7 +318,7 @@ func (r *replica) takeApplied(a *Applied, monoMs int64) {
 		r.lastEntry = r.ticks
 	}
 	r.registration = a.Registration
-	r.own = a.Own
+	r.own, r.level = a.Own, a.level
 	r.clocks.reached(a.clockMs, monoMs)
 	for i := range a.streams {
 		r.intake.position(&a.streams[i])
@@ -362,6 +370,9 @@ func (r *replica) tick(turn *Turn, work *Work) {
 	if r.alone {
 		r.tickRaft(turn)
 	}
+	if r.alone && r.leading && turn.Ticks > 0 {
+		r.judgeRoom(work)
+	}
 	if turn.Ticks == 0 || !r.leading || r.appliedTerm != r.term ||
 		!r.clocks.fresh(r.ticks) || !r.clocks.known() {
 		return
@@ -401,7 +412,7 @@ func (r *replica) propose(turn *Turn) bool {
 		uncommitted = 1 // a second would only make both smaller
 	}
 	if !r.leading || r.last >= r.commit+uncommitted && r.houseCount == 0 || !r.clocks.known() &&
-		!r.alone {
+		!r.alone || r.transferring() {
 		return false
 	}
 	size := r.gather()
@@ -409,7 +420,7 @@ func (r *replica) propose(turn *Turn) bool {
 		return false
 	}
 	data := make([]byte, 0, 64+len(r.house)+size+40*(len(r.parts)+len(r.intake.hellos)))
-	data = core.AppendEntryHeader(data, r.clocks.stamp(turn.NowMs, turn.MonoMs))
+	data = r.appendHeader(data, r.clocks.stamp(turn.NowMs, turn.MonoMs))
 	if r.houseCount > 0 {
 		data = core.AppendHousekeepingHeader(data, r.term, r.houseCount)
 		data = append(data, r.house...)

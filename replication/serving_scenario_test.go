@@ -1,7 +1,9 @@
 package replication
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/wire"
@@ -28,6 +30,8 @@ var servingScenarios = []scenario{
 		namedClock(w, w.followers()[0])
 	}},
 	{name: "a leader's clock is named", do: func(w *world) { namedClock(w, w.settle()) }},
+	{name: "a leader's disk is low", do: lowLeader},
+	{name: "no quorum has room", do: noRoom},
 	{name: "nobody is served", cfg: Config{SyncLimitMs: 1000}, do: nobodyServed},
 }
 
@@ -327,4 +331,81 @@ func namedClock(w *world, bad *host) {
 	if bad.up && len(told(bad)) > 3 {
 		w.violate("member %d was told %v: again for each leader", bad.id, told(bad))
 	}
+}
+
+// lowLeader: a leader whose disk is nearly full hands over, and nobody notices.
+func lowLeader(w *world) {
+	lead := w.settle()
+	var list []*client
+	for _, h := range w.hosts {
+		c := w.session(h)
+		c.work(2000)
+		list = append(list, c)
+	}
+	low := w.followers()[w.seed%2]
+	low.free = 1 << 20
+	w.run(200_000)
+	if w.leader() != lead {
+		w.violate("a follower's disk has moved the leader")
+	}
+	lead.free = 1 << 20
+	w.must(10, "another leads", func() bool { return w.leader() != lead })
+	w.run(100_000)
+	if w.leader() == low {
+		w.violate("one whose disk is low was given the lead")
+	}
+	for _, c := range list {
+		c.write()
+	}
+	w.calm = true
+	w.must(10, "all are served", w.served)
+	for _, c := range list {
+		if c.lost > 0 {
+			w.violate("client %d was disconnected", c.n)
+		}
+	}
+	low.free, lead.free = 0, 0
+	w.run(1_000_000)
+}
+
+// noRoom: two of three disks are nearly full, or one is and another member is down. What grows is
+// refused until there is room again; all else goes on.
+func noRoom(w *world) {
+	w.settle()
+	v := w.visit(w.leader(), false)
+	w.must(10, "a session", func() bool { return v.ready })
+	v.answers = nil
+	set := func(data string) *wire.SetDataRequest {
+		return &wire.SetDataRequest{Path: "/a", Data: []byte(data), Version: -1}
+	}
+	xid := int32(0)
+	do := func(op wire.OpCode, q record, want wire.ErrorCode) {
+		xid++
+		v.feed(request(nil, xid, op, q))
+		w.must(10, "an answer", func() bool { return len(v.answers) > 0 })
+		if !strings.HasPrefix(v.answers[0], fmt.Sprintf("%d %d ", xid, want)) {
+			w.violate("request %d, %v, is answered %q, want %v", xid, op, v.answers[0], want)
+		}
+		v.answers = nil
+	}
+	do(wire.OpCreate, create("/a"), 0)
+	do(wire.OpSetData, set("123"), 0)
+	for _, h := range w.followers() {
+		h.free = 1 << 20
+	}
+	w.run(200_000)
+	do(wire.OpCreate, create("/b"), wire.CodeQuotaExceeded)
+	do(wire.OpSetData, set("1234"), wire.CodeQuotaExceeded)
+	do(wire.OpSetData, set("32"), 0)
+	f := w.followers()
+	f[0].free = 0
+	w.run(200_000)
+	do(wire.OpCreate, create("/c"), 0)
+	f[0].crash()
+	w.run(1_000_000)
+	do(wire.OpCreate, create("/d"), wire.CodeQuotaExceeded)
+	do(wire.OpDelete, &wire.DeleteRequest{Path: "/c", Version: -1}, 0)
+	f[0].start()
+	w.run(500_000)
+	do(wire.OpCreate, create("/d"), 0)
 }

@@ -24,6 +24,7 @@ type voterClock struct {
 	heard  int64 // the tick of ours at which it was heard last
 	echo   echo
 	judge  clockJudge
+	low    bool // its disk is nearly full
 	// digests are what it told of its State.
 	digests []indexDigest
 }

@@ -130,6 +130,9 @@ func (r *replica) sendTicks(turn *Turn, work *Work) {
 	if r.own {
 		m.news.registration = r.registration
 	}
+	if r.room.low {
+		m.news.flags |= tickLow
+	}
 	r.send(work, r.lead, &m)
 }
 
@@ -147,6 +150,7 @@ func (r *replica) sendLeaderTicks(turn *Turn, work *Work) {
 		news.flags |= tickDisputed
 	}
 	r.judgeClocks(turn, work)
+	r.judgeRoom(work)
 	if r.ticks-r.ledSince > 2*clockTicks {
 		news.flags |= tickJudged
 	}
@@ -175,6 +179,7 @@ func (r *replica) takeTick(m *peerMessage, from core.RaftID, monoMs int64, work 
 	v := r.clocks.heard(from, m.wallMs, monoMs, r.ticks)
 	if v != nil && m.news.term == r.term {
 		v.echo.take(&m.news)
+		v.low = m.news.flags&tickLow != 0
 		for _, d := range m.news.digests {
 			v.digests = insert(v.digests, d)
 		}
