@@ -1,11 +1,12 @@
 package linearizability
 
-// judgeOrder: the commands of a session are committed in the order in which they were sent. That
-// answers come in the order of calls is seen when the index pairs them.
+// judgeOrder: the commands of a session take effect in the order in which they were sent. (Those
+// of a server that the session has left may reach the log late; they are skipped.) That answers
+// come in the order of calls is seen when the index pairs them.
 func judgeOrder(x *index) {
 	latest := map[int64]*call{} // by session
 	for _, c := range x.commits {
-		if c.call == nil {
+		if c.call == nil || c.line.Commit.Skipped {
 			continue
 		}
 		last := latest[c.line.Session]

@@ -129,14 +129,18 @@ func (x *index) judgeEnd(p point) {
 //
 // When it was decided is not known either: an end that is on disk may be committed much later,
 // after a crash even, and until then the session is served. So any silence since then and before
-// the next election will do. Time in which a server hung does not count as silence, and clocks may
-// run faster by the drift that the header allows.
+// the next election will do. Time in which the leader hung does not count as silence, and clocks
+// may run faster by the drift that the header allows.
 func (x *index) judgeExpiry(life *lifetime) {
 	end := life.ended
 	g := life.generations[len(life.generations)-1]
-	from, until := g.begin.point, end.point
+	from, until, leader := g.begin.point, end.point, int64(0)
 	for _, p := range x.servers {
-		switch term := end.line.Commit.Term; {
+		term := end.line.Commit.Term
+		if p.line.Kind == KindLeader && p.line.Index == term {
+			leader = p.line.Server
+		}
+		switch {
 		case p.line.Kind != KindLeader:
 		case p.line.Index == term && p.line.At > from.line.At:
 			from = p
@@ -144,7 +148,7 @@ func (x *index) judgeExpiry(life *lifetime) {
 			until = p
 		}
 	}
-	longest := x.silence(from, life.signs(x, from, until), until)
+	longest := x.silence(from, life.signs(x, from, until), until, leader)
 	need := int64(g.timeoutMs()) * 1000 * 1000 / (1000 + x.h.Header.DriftPerMille)
 	need -= x.h.Header.ExpirySlackMs * 1000
 	if longest < need {
@@ -188,8 +192,8 @@ func (s *lifetime) signs(x *index, from, until point) []sign {
 	return out
 }
 
-// silence is the longest time that may have passed without a sign of life.
-func (x *index) silence(from point, signs []sign, until point) int64 {
+// silence is the longest time that may have passed on a leader that runs without a sign of life.
+func (x *index) silence(from point, signs []sign, until point, leader int64) int64 {
 	signs = append(signs, sign{until.line.At, until.line.At})
 	// A silence that ends with one sign must end before all later ones as well.
 	for i := len(signs) - 2; i >= 0; i-- {
@@ -197,17 +201,20 @@ func (x *index) silence(from point, signs []sign, until point) int64 {
 	}
 	longest, since := int64(0), from.line.At
 	for _, s := range signs {
-		longest = max(longest, s.before-since-x.paused(since, s.before))
+		longest = max(longest, s.before-since-x.paused(since, s.before, leader))
 		since = max(since, s.after)
 	}
 	return longest
 }
 
-// paused is how long any server hung between two times. With one member that is the one.
-func (x *index) paused(from, to int64) int64 {
+// paused is how long a server hung between two times; 0 is any.
+func (x *index) paused(from, to, server int64) int64 {
 	total := int64(0)
 	since := map[int64]int64{}
 	for _, p := range x.servers {
+		if server != 0 && p.line.Server != server {
+			continue
+		}
 		switch p.line.Kind {
 		case KindPause:
 			since[p.line.Server] = p.line.At

@@ -255,7 +255,7 @@ func (t *tap) sent(frame []byte, wrong bool) {
 		q.Decode(&r)
 		t.session = q.SessionID
 		l := t.line(linearizability.KindConnect)
-		l.Server = 1
+		l.Server = t.link.host
 		l.Connect = &linearizability.Connect{TimeoutMs: q.TimeoutMs, LastZxidSeen: q.LastZxidSeen,
 			Resumed: q.SessionID != 0, WrongPassword: wrong, ReadOnly: q.ReadOnly}
 		w.history.Add(l)

@@ -38,6 +38,10 @@ const (
 	countMemberships
 	countMostInFlight
 	countUnanswered
+	countLeaders
+	countPeerMessages
+	countPeerLost
+	countPeerConnectionsLost
 	countCrashedBefore // and the following: by kind of boundary
 
 	faultCrashAppend
@@ -52,6 +56,8 @@ const (
 	faultCrashLoop
 	faultCrashOpen
 	faultCrashInDisk
+	faultCrashPeerSend
+	faultCrashReceive
 	faultPowerLost
 	faultDisk
 	faultRot
@@ -69,6 +75,11 @@ const (
 	faultStall
 	faultSlowSegment
 	faultSmallWindow
+	faultPeerReset
+	faultPeerHalfOpen
+	faultPeerStall
+	faultPeerSlow
+	faultPeerLate
 	faultRefused
 	faultDisconnect
 	faultMoved
@@ -104,6 +115,8 @@ var counterNames = [counterCount]string{
 	countEntries: "entries", countAppends: "appends", countMerged: "appends merged",
 	countCheckpoints: "checkpoints", countCuts: "cuts", countRestarts: "restarts",
 	countReaped: "znodes reaped", countBackPressure: "back-pressure",
+	countLeaders: "changes of leader", countPeerMessages: "peer messages",
+	countPeerLost: "peer messages lost", countPeerConnectionsLost: "peer connections lost",
 	countWords: "four-letter words", countCrashedBefore: "crashes",
 	countCrowds: "crowds", countCounted: "counter raised", countTransfers: "money moved",
 	countConsumed: "items consumed", countLocks: "locks taken", countOffices: "terms of office",
@@ -120,6 +133,13 @@ var counterNames = [counterCount]string{
 	faultCrashLoop:     "fault: crash around a turn of the loop",
 	faultCrashOpen:     "fault: crash while starting",
 	faultCrashInDisk:   "fault: crash within a disk's operation",
+	faultCrashPeerSend: "fault: crash around a message to a peer",
+	faultCrashReceive:  "fault: crash before a peer's message is taken in",
+	faultPeerReset:     "fault: peer link reset",
+	faultPeerHalfOpen:  "fault: peer link half-open",
+	faultPeerStall:     "fault: peer link stalled",
+	faultPeerSlow:      "fault: slow peer message",
+	faultPeerLate:      "fault: peer message of an old connection",
 	faultPowerLost:     "fault: power lost",
 	faultDisk:          "fault: error of the disk",
 	faultRot:           "fault: durable data damaged",

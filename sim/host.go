@@ -21,10 +21,13 @@ type host struct {
 	life  rng // when it crashes, hangs, and what its clock does
 	pace  rng // delays and sizes of its activities
 	wall  int64
-	epoch int // counts starts; what an earlier process had to do does not happen any more
+	drift int64 // per mille by which its clocks run too fast
+	epoch int   // counts starts; what an earlier process had to do does not happen any more
 
 	up       bool
-	crashAt  int64  // the boundary of the world's count at which it crashes; 0: none
+	dark     bool   // without power: nobody answers there
+	crossed  int64  // boundaries passed
+	crashAt  int64  // the one of them at which it crashes; 0: none
 	crashOn  string // for scenarios: the kind of boundary at which it crashes,
 	crashIn  int    // the how manieth of these from now on
 	paused   bool
@@ -33,11 +36,14 @@ type host struct {
 	stopping bool
 
 	member *replication.Member
-	led    bool // it has been leader
+	led    uint64 // the last term in which it has led
 	turn   replication.Turn
 	work   replication.Work
 	ticked int64 // monotonic milliseconds at the last tick that was counted
 	looped bool  // a turn is under way
+	waking int64 // when it is to turn at the latest, if that is yet to come
+	log    hostLog
+	seen   followed
 
 	appends   []*replication.Append
 	appending bool
@@ -56,9 +62,19 @@ type host struct {
 // crashed is what a process panics with at the boundary where it crashes.
 type crashed struct{}
 
-func newHost(w *World) *host {
-	h := &host{w: w, id: 1, life: newRNG(w.seed, "host/life"), pace: newRNG(w.seed, "host/pace"),
-		wall: 1_700_000_000_000, disk: newStrict()}
+func newHost(w *World, id int64) *host {
+	purpose := "host/"
+	if id > 1 {
+		purpose = fmt.Sprintf("host %d/", id)
+	}
+	h := &host{w: w, id: id, life: newRNG(w.seed, purpose+"life"),
+		pace: newRNG(w.seed, purpose+"pace"), wall: 1_700_000_000_000, disk: newStrict(),
+		drift: w.k.DriftPerMille}
+	if id > 1 {
+		// Each clock goes wrong in its own way, within the same bounds.
+		h.drift = h.life.between(-abs(w.k.DriftPerMille), abs(w.k.DriftPerMille))
+		h.wall += h.life.between(-500, 500)
+	}
 	if w.k.RealStore != 0 {
 		h.disk = newReal()
 	}
@@ -66,9 +82,21 @@ func newHost(w *World) *host {
 	return h
 }
 
+func abs(v int64) int64 { return max(v, -v) }
+
+// String says how the host is.
+func (h *host) String() string {
+	text := fmt.Sprintf("host %d up %v paused %v stopping %v", h.id, h.up, h.paused, h.stopping)
+	if m := h.member; m != nil {
+		text += fmt.Sprintf(" term %d leader %d index %d", m.Term(), m.Leader(),
+			m.Local.State.Index())
+	}
+	return text
+}
+
 // mono is a clock of the host that does not jump, in milliseconds. It drifts.
 func (h *host) mono() int64 {
-	return 1000 + h.w.clock.now/millisecond*(1000+h.w.k.DriftPerMille)/1000
+	return 1000 + h.w.clock.now/millisecond*(1000+h.drift)/1000
 }
 
 // wallMs is the host's idea of the time of day.
@@ -110,14 +138,17 @@ func (h *host) run(do func()) {
 // boundary stands before and after each effect of the process: here it may crash.
 func (h *host) boundary(kind counter) {
 	h.w.count.add(countBoundaries)
+	h.crossed++
 	if h.crashIn > 0 && kind.String() == h.crashOn {
 		if h.crashIn--; h.crashIn == 0 {
 			h.w.count.add(kind)
 			panic(crashed{})
 		}
 	}
-	if h.crashAt == 0 || h.w.count[countBoundaries] < h.crashAt {
-		return
+	if at := h.w.k.CrashAt; at == 0 || h.w.count[countBoundaries] != at {
+		if h.crashAt == 0 || h.crossed < h.crashAt {
+			return
+		}
 	}
 	h.w.count.add(kind)
 	panic(crashed{})
@@ -130,16 +161,26 @@ func (h *host) crash() {
 	w.trace.add(w.clock.now, traceHost, h.id, []byte("crash"))
 	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindCrash,
 		Server: h.id})
-	power := h.life.chance(w.k.LosePower)
-	h.disk.crash(h.life, power, &w.count)
-	h.end(power)
+	h.fall(h.life.chance(w.k.LosePower))
 	w.clock.after(h.life.spread(w.k.DownMs*millisecond), h.start)
+}
+
+// fall ends the process without warning, and with power the host.
+func (h *host) fall(power bool) {
+	h.disk.crash(h.life, power, &h.w.count)
+	h.end(power)
 }
 
 // end forgets the process.
 func (h *host) end(power bool) {
 	h.epoch++
+	h.dark = power
 	h.up, h.paused, h.held, h.crashAt = false, false, nil, 0
+	for _, other := range h.w.hosts {
+		if other != h {
+			h.w.peerLink(h, other).orphan(other, power)
+		}
+	}
 	for id := core.ConnID(1); id <= h.nextConn; id++ {
 		if sc := h.conns[id]; sc != nil {
 			sc.end.kill(power || h.life.chance(500))
@@ -154,7 +195,7 @@ func (h *host) start() {
 		return
 	}
 	h.epoch++
-	h.up, h.stopping = true, false
+	h.up, h.stopping, h.dark, h.waking = true, false, false, 0
 	h.turn, h.work = replication.Turn{}, replication.Work{}
 	h.looped, h.appending, h.applying, h.busy, h.marking = false, false, false, false, false
 	h.appends, h.items, h.keeping = nil, nil, nil
@@ -162,15 +203,17 @@ func (h *host) start() {
 	h.conns, h.nextConn = map[core.ConnID]*serverConn{}, 0
 	h.planCrash()
 	h.run(h.open)
+	for _, other := range h.w.hosts {
+		if other != h {
+			h.w.peerLink(h, other).try(h.life.spread(2 * millisecond))
+		}
+	}
 }
 
 func (h *host) planCrash() {
 	h.crashAt = 0
-	if at := h.w.k.CrashAt; at > h.w.count[countBoundaries] {
-		h.crashAt = at
-	}
 	if n := h.w.k.CrashBoundaries; n > 0 && !h.w.calm {
-		h.crashAt = h.w.count[countBoundaries] + 1 + h.life.spread(n)
+		h.crashAt = h.crossed + 1 + h.life.spread(n)
 	}
 }
 
@@ -194,9 +237,8 @@ func (h *host) open() {
 		loaded, err = store.LoadMember(h.disk.disk(), rec)
 	}
 	if err == nil && !w.over {
-		w.shadow.loaded(&loaded)
-		h.led = false
-		h.member, err = replication.New(w.memberConfig(h.life.id()), loaded)
+		w.shadow.loaded(h, &loaded)
+		h.member, err = replication.New(h.config(h.life.id()), loaded)
 	}
 	if err != nil {
 		w.violate("recovery", err.Error())
@@ -221,7 +263,7 @@ func (h *host) prepare(rec *store.Recovered) (*store.Recovered, error) {
 	case rec.Checkpoint.Index == 0 && !rec.Empty:
 		return nil, errors.New("the disk is not empty and holds no checkpoint")
 	case rec.Checkpoint.Index == 0:
-		if err := store.FoundWith(h.disk.disk(), store.Founding(w.founding(), 1)); err != nil {
+		if err := h.found(); err != nil {
 			return nil, err
 		}
 	default:
@@ -235,6 +277,15 @@ func (h *host) prepare(rec *store.Recovered) (*store.Recovered, error) {
 	h.boundary(faultCrashOpen)
 	h.disk.crash(h.life, false, &w.count)
 	return h.disk.open(h.options())
+}
+
+// found makes the disk that of a member of an ensemble that nobody has written to.
+func (h *host) found() error {
+	var voters []core.RaftID
+	for _, other := range h.w.hosts {
+		voters = append(voters, other.raftID())
+	}
+	return store.FoundWith(h.disk.disk(), store.Founding(h.w.founding(), voters...))
 }
 
 // tick counts the ticks that went by and does what is done at each.
@@ -270,11 +321,14 @@ func (h *host) loop() {
 	h.boundary(faultCrashLoop)
 	m := h.member
 	m.Local.Inbox.Take(&h.turn.Mail)
-	h.turn.NowMs = h.wallMs()
+	h.turn.NowMs, h.turn.MonoMs = h.wallMs(), h.mono()
 	m.Step(&h.turn, &h.work)
-	h.noteProposed()
+	if len(h.work.Errs) > 0 {
+		h.w.violate("peers", h.work.Errs[0].Error())
+	}
+	h.w.shadow.given(h, h.work.Appends)
 	h.turn = replication.Turn{Mail: h.turn.Mail}
-	h.w.leads(m)
+	h.w.leads(h)
 	h.boundary(faultCrashLoop)
 	if len(h.work.Appends) > 0 {
 		h.appends = append(h.appends, h.work.Appends...)
@@ -287,15 +341,11 @@ func (h *host) loop() {
 	if index := h.work.Cut; index > 0 {
 		h.keep(func(done func()) { h.cut(index, done) })
 	}
-}
-
-// noteProposed notes when entries were given to the log: what a leader decides itself, it decides
-// in the very turn that proposes it (DESIGN section 4).
-func (h *host) noteProposed() {
-	for _, a := range h.work.Appends {
-		for _, e := range a.Entries {
-			h.w.shadow.decides(e.GetIndex(), e.GetTerm())
-		}
+	h.speak(h.work.Send)
+	if ms := h.work.WakeMs; ms > 0 && (h.waking <= h.w.clock.now ||
+		h.waking > h.w.clock.now+ms*millisecond) {
+		h.waking = h.w.clock.now + ms*millisecond
+		h.after(ms*millisecond, h.wake)
 	}
 }
 
@@ -319,12 +369,12 @@ func (h *host) write() {
 		h.w.count.add(countAppends)
 		h.w.count[countMerged] += int64(n - 1)
 		h.w.trace.add(h.w.clock.now, traceAppend, h.id, encodeBatch(&batch))
-		h.w.shadow.written(&batch)
 		h.operate(h.disk.append(batch), faultCrashAppend, h.syncUs, func() {
 			h.boundary(faultCrashSynced)
 			h.soon(h.w.k.LoopUs, func() {
 				h.boundary(faultCrashAck)
 				h.turn.Stored = append(h.turn.Stored, group...)
+				h.log.acknowledge(group)
 				h.appending = false
 				h.wake()
 				h.mark()
@@ -416,7 +466,7 @@ func (h *host) apply() {
 			h.w.stop()
 			return
 		}
-		h.w.shadow.follow(h.member.Local.State, &h.report)
+		h.w.shadow.follow(h, &h.report)
 		h.boundary(faultCrashApply)
 		h.applying = false
 		if !h.report.Applied.Empty() {
@@ -457,9 +507,9 @@ func (h *host) checkpointUs() int64 { return h.pace.spread(h.w.k.CheckpointUs) }
 func (h *host) checkpoint(c *replication.Checkpoint, done func()) {
 	w := h.w
 	w.count.add(countCheckpoints)
-	w.shadow.froze(c)
+	w.shadow.froze(h, c)
 	sc := store.FromMember(c)
-	w.trace.add(w.clock.now, traceCheckpoint, int64(c.Index), encodeCheckpoint(&sc))
+	w.trace.add(w.clock.now, traceCheckpoint, h.id<<48|int64(c.Index), encodeCheckpoint(&sc))
 	h.operate(h.disk.checkpoint(sc), faultCrashCheckpoint, h.checkpointUs, func() {
 		h.turn.Checkpointed = c.Index
 		h.wake()
@@ -484,7 +534,7 @@ func encodeCheckpoint(c *store.Checkpoint) []byte {
 
 func (h *host) cut(index uint64, done func()) {
 	h.w.count.add(countCuts)
-	h.w.trace.add(h.w.clock.now, traceCut, int64(index), nil)
+	h.w.trace.add(h.w.clock.now, traceCut, h.id<<48|int64(index), nil)
 	h.operate(h.disk.cut(index), faultCrashCut, h.checkpointUs, done)
 }
 
@@ -537,7 +587,7 @@ func (h *host) drain(patience int) {
 			h.drain(patience - 1)
 			return
 		}
-		h.turn.Checkpoint = true
+		h.turn.Checkpoint = h.w.alone()
 		h.wake()
 		h.leave(100)
 	})

@@ -14,7 +14,7 @@ import (
 // has to skip every command in them. It says whether it did, and the disk is to be opened anew.
 func (h *host) intrude(rec *store.Recovered) bool {
 	w := h.w
-	if rec.Checkpoint.Index == 0 || w.calm || !h.life.chance(w.k.Foreign) {
+	if rec.Checkpoint.Index == 0 || w.calm || !w.alone() || !h.life.chance(w.k.Foreign) {
 		return false
 	}
 	last := rec.Checkpoint.Index + uint64(len(rec.Entries))
@@ -30,7 +30,7 @@ func (h *host) intrude(rec *store.Recovered) bool {
 	e.Index, e.Term, e.Data = &index, &term, h.foreignEntry(term)
 	b.Entries = append(b.Entries, e)
 	h.must(h.disk.disk().Append(b))
-	w.shadow.written(&b)
+	w.shadow.written(h, b.Entries[0].GetIndex(), term, e.GetData())
 	return true
 }
 
@@ -122,7 +122,7 @@ func (h *host) truncate(rec *store.Recovered, last, term uint64) {
 	e.Index, e.Term, e.Data = &index, &next, h.foreignEntry(next)
 	kept.HardState, kept.Entries = hs, append(kept.Entries, e)
 	h.must(disk.Append(kept))
-	w.shadow.written(&kept)
+	w.shadow.written(h, index, next, e.GetData())
 	h.disk.crash(h.life, false, &w.count)
 	again, err := h.disk.open(h.options())
 	if err != nil {

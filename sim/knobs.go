@@ -13,6 +13,7 @@ import (
 type Knobs struct {
 	// The world.
 	DurationMs      int64 // virtual milliseconds until the faults stop
+	Hosts           int64 // voters of one ensemble, each on a host of its own
 	Clients         int64 // raw ones
 	ProtocolClients int64 // driven through client/protocol
 	Recipes         int64 // of the same kind, each following a recipe
@@ -85,6 +86,15 @@ type Knobs struct {
 	BlackMs             int64
 	StallMs             int64
 
+	// Between the hosts; mean times between faults of one link, 0: none.
+	PeerDelayUs      int64
+	PeerOneInFlight  int64 // 1: a message leaves when the one before has arrived
+	PeerSlowPerMille int64
+	PeerLatePerMille int64 // of broken connections: what was on its way comes late
+	PeerResetMs      int64
+	PeerBlackMs      int64
+	PeerStallMs      int64
+
 	// The clients, per mille of their steps unless said otherwise.
 	ThinkUs         int64 // mean time between two steps
 	Burst           int64 // most requests per step
@@ -141,21 +151,7 @@ type Knobs struct {
 // draw chooses the knobs of a seed.
 func draw(seed uint64) Knobs {
 	r := newRNG(seed, "knobs")
-	// some is 0 in most worlds and a number between lo and hi in so many of a thousand.
-	some := func(perMille, lo, hi int64) int64 {
-		v := r.between(lo, hi)
-		if r.chance(perMille) {
-			return v
-		}
-		return 0
-	}
-	// log draws from lo to hi so that each order of magnitude is as likely.
-	log := func(lo, hi int64) int64 {
-		for hi/lo >= 2 && r.chance(500) {
-			hi = max(lo, hi/4)
-		}
-		return r.between(lo, hi)
-	}
+	some, log := r.some, r.log
 	k := Knobs{
 		DurationMs: r.between(6000, 20000), Clients: r.between(3, 9),
 		ProtocolClients: r.between(0, 3), GarbageMs: some(500, 200, 3000),
@@ -166,9 +162,27 @@ func draw(seed uint64) Knobs {
 	k.drawHost(r, some, log)
 	k.drawNetwork(r, some, log)
 	k.drawClients(r, some, log)
+	k.drawEnsemble(seed)
 	k.CheckpointItems, k.KeptLogBytes = some(200, 1, 50), some(500, 1, 5000)
 	k.drawRecipes(some)
 	return k
+}
+
+// some is 0 in most worlds and a number between lo and hi in so many of a thousand.
+func (r rng) some(perMille, lo, hi int64) int64 {
+	v := r.between(lo, hi)
+	if r.chance(perMille) {
+		return v
+	}
+	return 0
+}
+
+// log draws from lo to hi so that each order of magnitude is as likely.
+func (r rng) log(lo, hi int64) int64 {
+	for hi/lo >= 2 && r.chance(500) {
+		hi = max(lo, hi/4)
+	}
+	return r.between(lo, hi)
 }
 
 type drawSome func(perMille, lo, hi int64) int64
@@ -227,6 +241,24 @@ func (k *Knobs) drawNetwork(r rng, some drawSome, log drawLog) {
 	k.ResetMs = some(500, 500, 10000)
 	k.BlackMs = some(300, 1000, 20000)
 	k.StallMs = some(300, 200, 5000)
+}
+
+// drawEnsemble has a stream of its own.
+func (k *Knobs) drawEnsemble(seed uint64) {
+	r := newRNG(seed, "ensemble")
+	some, log := r.some, r.log
+	k.Hosts = []int64{1, 3, 5, 7}[r.weighted([]int64{15, 50, 25, 10})]
+	if k.Hosts == 1 {
+		return
+	}
+	k.CrashBoundaries *= 20
+	k.PeerDelayUs = log(50, 30000)
+	k.PeerOneInFlight = some(100, 1, 1)
+	k.PeerSlowPerMille = some(300, 1, 50)
+	k.PeerLatePerMille = some(500, 1, 1000)
+	k.PeerResetMs = some(400, 500, 20000)
+	k.PeerBlackMs = some(300, 1000, 30000)
+	k.PeerStallMs = some(300, 200, 5000)
 }
 
 func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {

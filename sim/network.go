@@ -17,6 +17,7 @@ type network struct {
 type link struct {
 	net    *network
 	id     int64
+	host   int64 // whose process the server's end belongs to
 	client end
 	server end
 	// black swallows everything in both directions, and tells nobody.

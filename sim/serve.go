@@ -180,6 +180,7 @@ func (h *host) unread(session core.SessionID) (since int64, ok bool) {
 	for id := core.ConnID(1); id <= h.nextConn; id++ {
 		sc := h.conns[id]
 		if sc != nil && sc.conn.Session() == session && sc.waiting && !sc.end.over &&
+			sc.conn.Cause() == core.CauseNone &&
 			!sc.end.link.black {
 			return max(sc.since, h.pausedAt), true
 		}

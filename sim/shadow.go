@@ -8,63 +8,38 @@ import (
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/linearizability"
 	"github.com/vivariumdb/vivarium/replication"
-	"github.com/vivariumdb/vivarium/replication/store"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
 // shadow is a second State that is given each committed entry exactly once and never sees a disk.
-// It follows what the member reports command by command, writes the commit lines of the history,
-// and knows the digest that any member must have at any index.
+// It follows what the members report command by command: the first to report one defines it. It
+// writes the commit lines of the history, and knows the digest that any member must have at any
+// index.
 type shadow struct {
 	w       *World
 	state   *core.State
-	entries map[uint64]logEntry // the last that was given to the log, by index
-	digests [][16]byte          // by index, of the entries applied whole
-	prints  []print             // of each command, in the order of the log
-	first   []int               // by index, where its commands begin in prints
+	slots   []slot     // by index
+	digests [][16]byte // by index, of the entries applied whole
+	prints  []print    // of each command, in the order of the log
+	first   []int      // by index, where its commands begin in prints
 	out     core.Outcome
-
-	// decided is when a leader decided what is in an entry, by index.
-	decided map[uint64]decision
+	by      *host // whose report is followed
 
 	// The entry that is begun.
 	begun   bool
 	index   uint64
+	from    *seen
 	entry   core.Entry
 	batch   int
 	command int
 	place   int // commands of it that were applied
-
-	// The last command that the member's process has reported.
-	at  uint64
-	pos int
 }
 
-// decision is when the leader of a term gave an entry to its log.
-type decision struct {
-	term uint64
-	at   int64
-}
-
-// decides notes that an entry is given to a log. The first that gives it is its term's leader.
-func (s *shadow) decides(index, term uint64) {
-	if old, ok := s.decided[index]; !ok || old.term != term {
-		s.decided[index] = decision{term, s.w.clock.now}
-	}
-}
-
-// logEntry is an entry of the log; data is empty if it is raft's own.
-type logEntry struct {
-	term uint64
-	data string
-}
-
-// logEntryOf describes a raft entry, whose type is 0 if it carries a member's commands.
-func logEntryOf[T ~int32](term uint64, kind T, data []byte) logEntry {
-	if kind != 0 {
-		return logEntry{term: term}
-	}
-	return logEntry{term, string(data)}
+// followed is how far a member's process has reported.
+type followed struct {
+	index uint64 // of the last entry applied whole
+	at    uint64 // of the last command
+	pos   int    // and its place there
 }
 
 // print is what of a commit must not change when it is applied again.
@@ -85,35 +60,33 @@ func printOf(out *core.Outcome) print {
 }
 
 func newShadow(w *World) *shadow {
-	s := &shadow{w: w, state: w.founding(), entries: map[uint64]logEntry{},
-		decided: map[uint64]decision{}}
+	s := &shadow{w: w, state: w.founding()}
 	s.digests = append(s.digests, [16]byte{}, s.state.Digest()) // the founding index is 1
 	s.first = append(s.first, 0, 0)
+	s.slots = append(s.slots, slot{}, slot{committed: true, term: s.state.Term()})
 	s.other(replication.FoundingIndex, replication.FoundingTerm)
 	return s
 }
 
 // other writes the line of an entry without commands.
 func (s *shadow) other(index, term uint64) {
-	s.w.history.Add(linearizability.Line{At: s.w.clock.now, Server: 1,
-		Kind: linearizability.KindCommit, Commit: &linearizability.Commit{
-			Kind: linearizability.CommitOther, Index: index, Term: term, StampMs: s.state.Clock()}})
-}
-
-// written notes the entries that were given to the log.
-func (s *shadow) written(b *store.Batch) {
-	for _, e := range b.Entries {
-		s.entries[e.GetIndex()] = logEntryOf(e.GetTerm(), e.GetType(), e.GetData())
+	l := linearizability.Line{At: s.w.clock.now, Server: 1, Kind: linearizability.KindCommit,
+		Commit: &linearizability.Commit{Kind: linearizability.CommitOther, Index: index,
+			Term: term, StampMs: s.state.Clock()}}
+	if s.by != nil {
+		l.Server = s.by.id
 	}
+	s.w.history.Add(l)
 }
 
-// follow applies what the member has applied, and holds the outcomes against each other.
-func (s *shadow) follow(member *core.State, r *replication.Report) {
+// follow applies what a member has applied, and holds the outcomes against each other.
+func (s *shadow) follow(h *host, r *replication.Report) {
+	s.by = h
 	for i := range r.Commits {
-		s.commit(&r.Commits[i])
+		s.commit(h, &r.Commits[i])
 	}
 	for s.state.Index() < r.Applied.Index {
-		if !s.begun && !s.begin() {
+		if !s.begun && !s.begin(h) {
 			return
 		}
 		if s.step() {
@@ -121,59 +94,72 @@ func (s *shadow) follow(member *core.State, r *replication.Report) {
 				s.index))
 		}
 	}
+	for ; h.seen.index < r.Applied.Index; h.seen.index++ {
+		index := h.seen.index + 1
+		if have, want := h.log.term(index), s.slots[index].term; have != want {
+			s.w.violate("shadow", fmt.Sprintf("host %d applies index %d of term %d, "+
+				"others that of term %d", h.id, index, have, want))
+			return
+		}
+	}
 	if r.Applied.Index > 0 && !r.More {
-		s.compare("running", member)
+		s.compare(h, "running", h.member.Local.State)
 	}
 }
 
-// commit follows one command that the member has applied.
-func (s *shadow) commit(c *replication.Commit) {
-	if c.Index == s.at {
-		s.pos++
+// commit follows one command that a member has applied.
+func (s *shadow) commit(h *host, c *replication.Commit) {
+	if c.Index == h.seen.at {
+		h.seen.pos++
 	} else {
-		s.at, s.pos = c.Index, 0
+		h.seen.at, h.seen.pos = c.Index, 0
 	}
+	pos := h.seen.pos
 	for s.state.Index() < c.Index {
-		if !s.begun && !s.begin() {
+		if !s.begun && !s.begin(h) {
 			return
 		}
-		if s.index == c.Index && s.pos < s.place {
+		if s.index == c.Index && pos < s.place {
 			break // it was applied by a process that ended in the midst of the entry
 		}
 		if stepped := s.step(); stepped != (s.index == c.Index) {
-			s.w.violate("shadow", fmt.Sprintf("index %d, place %d was reported, "+
-				"the shadow is at index %d, place %d", c.Index, s.pos, s.index, s.place))
+			s.w.violate("shadow", fmt.Sprintf("host %d has reported index %d, place %d, "+
+				"the shadow is at index %d, place %d", h.id, c.Index, pos, s.index, s.place))
 			return
 		}
 	}
-	at := s.first[c.Index] + s.pos
-	if at >= len(s.prints) {
-		s.w.violate("shadow", fmt.Sprintf("index %d has no place %d", c.Index, s.pos))
+	at, end := s.first[c.Index]+pos, len(s.prints)
+	if c.Index+1 < uint64(len(s.first)) {
+		end = s.first[c.Index+1]
+	}
+	if at >= end {
+		s.w.violate("shadow", fmt.Sprintf("index %d has no place %d, which host %d has reported",
+			c.Index, pos, h.id))
 		return
 	}
 	if have, want := printOf(&c.Outcome), s.prints[at]; have != want {
-		s.w.violate("shadow", fmt.Sprintf("index %d, place %d: the member's outcome is %+v, "+
-			"the shadow's %+v", c.Index, s.pos, have, want))
+		s.w.violate("shadow", fmt.Sprintf("index %d, place %d: the outcome of host %d is %+v, "+
+			"the shadow's %+v", c.Index, pos, h.id, have, want))
 	}
 }
 
-// begin starts the next entry.
-func (s *shadow) begin() bool {
+// begin starts the next entry: the one that a member which applies it has in its log.
+func (s *shadow) begin(h *host) bool {
 	s.index = s.state.Index() + 1
-	e, ok := s.entries[s.index]
-	if !ok {
-		s.w.violate("shadow", fmt.Sprintf("index %d was applied and never given to the log",
-			s.index))
+	term := h.log.term(s.index)
+	e := s.choose(s.index, term)
+	if e == nil {
+		s.w.violate("shadow", fmt.Sprintf("host %d has applied index %d of term %d, "+
+			"which was never given to a log", h.id, s.index, term))
 		return false
 	}
-	data := []byte(e.data)
-	if err := s.state.Begin(s.index, e.term, data); err != nil {
+	if err := s.state.Begin(s.index, e.term, e.data); err != nil {
 		s.w.violate("shadow", err.Error())
 		return false
 	}
-	s.entry = core.Entry{}
-	if len(data) > 0 {
-		s.entry, _ = core.DecodeEntry(data) // Begin has judged it
+	s.entry, s.from = core.Entry{}, e
+	if len(e.data) > 0 {
+		s.entry, _ = core.DecodeEntry(e.data) // Begin has judged it
 	}
 	s.begun, s.batch, s.command, s.place = true, 0, 0, 0
 	s.first = append(s.first, len(s.prints))
@@ -215,10 +201,6 @@ func (s *shadow) finish() {
 	if s.index%100 == 0 {
 		w.trace.add(w.clock.now, traceDigest, int64(s.index), digest[:])
 	}
-	if s.index > 4096 {
-		delete(s.entries, s.index-4096)
-		delete(s.decided, s.index-4096)
-	}
 }
 
 // line writes the commit line of the command that was just applied.
@@ -227,9 +209,9 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 	w.count.add(countCommits)
 	k := &linearizability.Commit{Kind: linearizability.CommitOther, Index: s.index,
 		Pos: int32(s.place), Term: s.state.Term(), StampMs: s.entry.StampMs,
-		Stream: uint64(batch.Origin.Registration), Seq: out.Seq,
+		Stream: streamOf(batch.Origin), Seq: out.Seq,
 		Origin: uint64(batch.Origin.RaftID), Skipped: out.Skipped}
-	l := linearizability.Line{At: w.clock.now, Server: 1, Kind: linearizability.KindCommit,
+	l := linearizability.Line{At: w.clock.now, Server: s.by.id, Kind: linearizability.KindCommit,
 		Session: int64(c.Session), Zxid: int64(out.Zxid), Commit: k}
 	if out.Skipped {
 		w.count.add(countSkipped)
@@ -237,7 +219,7 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 	if k.Stream != 0 && out.Seq != 0 {
 		k.Turn = turnOf(out)
 	}
-	k.DecidedAt = s.decided[s.index].at
+	k.DecidedAt = s.from.decided
 	switch c.Kind {
 	case core.KindCreateSession, core.KindAttach:
 		s.handshakeLine(&l, c)
@@ -283,10 +265,11 @@ func turnOf(out *core.Outcome) string {
 
 // judgeExpiry: a session whose connection the server does not read, for reasons of its own, is
 // alive as long as that connection is. It is touched at each tick, so that it cannot be found
-// silent a few ticks later.
+// silent a few ticks later. (What a leader decides itself, it decides in the very turn that
+// proposes it.) Of connections to others than the leader it may lawfully know nothing.
 func (s *shadow) judgeExpiry(c *core.Command) {
-	since, ok := s.w.host.unread(c.Session)
-	if unread := s.decided[s.index].at - since; ok && unread > 200*millisecond {
+	since, ok := s.from.host.unread(c.Session)
+	if unread := s.from.decided - since; ok && unread > 200*millisecond {
 		s.w.violate("sessions", fmt.Sprintf("%v expires, whose connection has not been read for "+
 			"%d ms", c.Session, unread/millisecond))
 	}
@@ -348,21 +331,21 @@ func (s *shadow) ended() *linearizability.Result {
 }
 
 // compare holds a State that stands between two entries against the shadow's of that index.
-func (s *shadow) compare(source string, member *core.State) {
+func (s *shadow) compare(h *host, source string, member *core.State) {
 	index := member.Index()
 	if index >= uint64(len(s.digests)) {
-		s.w.violate("shadow", fmt.Sprintf("the %s state is at index %d, only %d was applied",
-			source, index, len(s.digests)-1))
+		s.w.violate("shadow", fmt.Sprintf("the %s state of host %d is at index %d, only %d was "+
+			"applied", source, h.id, index, len(s.digests)-1))
 		return
 	}
 	if have, want := member.Digest(), s.digests[index]; have != want {
-		s.w.violate("digest", fmt.Sprintf("the %s state at index %d has digest %x, want %x", source,
-			index, have, want))
+		s.w.violate("digest", fmt.Sprintf("the %s state of host %d at index %d has digest %x, "+
+			"want %x", source, h.id, index, have, want))
 	}
 	if index == s.state.Index() && !s.begun {
 		if have, want := sizesOf(member), sizesOf(s.state); have != want {
-			s.w.violate("shadow", fmt.Sprintf("the %s state at index %d has %+v, want %+v", source,
-				index, have, want))
+			s.w.violate("shadow", fmt.Sprintf("the %s state of host %d at index %d has %+v, "+
+				"want %+v", source, h.id, index, have, want))
 		}
 	}
 }
@@ -380,41 +363,24 @@ func sizesOf(s *core.State) sizes {
 		s.SessionCount(), s.DataSize(), s.Clock(), s.LastZxid(), s.FeatureLevel()}
 }
 
-// froze notes a checkpoint that the member has captured.
-func (s *shadow) froze(c *replication.Checkpoint) {
+// The places that digests come from.
+const (
+	sourceRunning = linearizability.SourceRunning
+	sourceLoaded  = linearizability.SourceLoaded
+)
+
+// froze notes a checkpoint that a member has captured.
+func (s *shadow) froze(h *host, c *replication.Checkpoint) {
 	if c.Index < uint64(len(s.digests)) && c.Digest != s.digests[c.Index] {
-		s.w.violate("digest", fmt.Sprintf("the checkpoint at index %d has digest %x, want %x",
-			c.Index, c.Digest, s.digests[c.Index]))
+		s.w.violate("digest", fmt.Sprintf("the checkpoint of host %d at index %d has digest %x, "+
+			"want %x", h.id, c.Index, c.Digest, s.digests[c.Index]))
 	}
-	s.digestLine(c.Index, c.Digest, linearizability.SourceRunning)
+	s.digestLine(h, c.Index, c.Digest, sourceRunning)
 }
 
-func (s *shadow) digestLine(index uint64, digest [16]byte, source string) {
+func (s *shadow) digestLine(h *host, index uint64, digest [16]byte, source string) {
 	s.w.history.Add(linearizability.Line{At: s.w.clock.now, Kind: linearizability.KindDigest,
-		Server: 1, Index: index, Digest: hex.EncodeToString(digest[:]), Text: source})
-}
-
-// loaded judges what a restart found on its disk: the State of its index, and every entry that
-// was ever applied or acknowledged.
-func (s *shadow) loaded(rec *replication.Recovered) {
-	s.at, s.pos = 0, 0
-	s.compare("loaded", rec.State)
-	s.digestLine(rec.State.Index(), rec.State.Digest(), linearizability.SourceLoaded)
-	last := rec.State.Index() + uint64(len(rec.Entries))
-	if last < s.state.Index() {
-		s.w.violate("durability", fmt.Sprintf("the log ends at %d after a restart, %d was applied",
-			last, s.state.Index()))
-	}
-	for _, e := range rec.Entries {
-		old, ok := s.entries[e.GetIndex()]
-		if e.GetIndex() > s.state.Index() || !ok {
-			continue
-		}
-		if old != logEntryOf(e.GetTerm(), e.GetType(), e.GetData()) {
-			s.w.violate("durability", fmt.Sprintf("entry %d was applied and is another one now",
-				e.GetIndex()))
-		}
-	}
+		Server: h.id, Index: index, Digest: hex.EncodeToString(digest[:]), Text: source})
 }
 
 func identities(ids []wire.ID) []linearizability.ID {
@@ -426,3 +392,12 @@ func identities(ids []wire.ID) []linearizability.ID {
 }
 
 func clone(s string) string { return string([]byte(s)) }
+
+// streamOf is a number for a stream: processes that have registered with one entry share their
+// registration.
+func streamOf(o core.Origin) uint64 {
+	if o.Registration == 0 {
+		return 0 // a hello, or housekeeping
+	}
+	return uint64(o.Registration)<<8 | uint64(o.RaftID)
+}

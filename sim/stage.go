@@ -28,7 +28,7 @@ func (s *Stage) At(ms int64, do func()) {
 // CrashAt lets the process crash at the nth boundary from now on that is of the named kind, a name
 // of CounterNames. With power, the host goes down with it.
 func (s *Stage) CrashAt(kind string, nth int, power bool) {
-	s.w.host.crashOn, s.w.host.crashIn = kind, nth
+	s.w.hosts[0].crashOn, s.w.hosts[0].crashIn = kind, nth
 	s.w.k.LosePower = 0
 	if power {
 		s.w.k.LosePower = 1000
@@ -36,7 +36,7 @@ func (s *Stage) CrashAt(kind string, nth int, power bool) {
 }
 
 // JumpClock sets the host's wall clock on or back.
-func (s *Stage) JumpClock(ms int64) { s.w.host.wall += ms }
+func (s *Stage) JumpClock(ms int64) { s.w.hosts[0].wall += ms }
 
 // Actor is a client of a scenario.
 type Actor struct{ c *rawClient }

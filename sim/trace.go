@@ -30,13 +30,15 @@ const (
 	traceMark       topic = 'M' // the mark was asked for
 	traceCommit     topic = 'O' // an outcome
 	traceDigest     topic = 'D'
+	tracePeer       topic = 'P' // a message given to a link between hosts
 	traceLink       topic = 'L' // a link came to be or ended
 	traceHost       topic = 'H' // the process started, crashed, hung
 )
 
 var topicNames = map[topic]string{traceSend: "send", traceCall: "call", traceReply: "reply",
 	traceAppend: "append", traceCheckpoint: "checkpoint", traceCut: "cut", traceMark: "mark",
-	traceCommit: "commit", traceDigest: "digest", traceLink: "link", traceHost: "host"}
+	traceCommit: "commit", traceDigest: "digest", traceLink: "link", traceHost: "host",
+	tracePeer: "peer"}
 
 // add takes in one thing that happened.
 func (t *trace) add(now int64, what topic, id int64, data []byte) {

@@ -62,14 +62,16 @@ type World struct {
 	trace   trace
 	history linearizability.History
 	shadow  *shadow
-	host    *host
+	hosts   []*host // by raft id, from 1 on
+	peers   []*peerLink
 	net     *network
 	faults  rng
+	doors   rng // to which host a client without a choice of its own is led
 
 	clients  []client
 	nextConn int64
 	nextID   int64
-	term     uint64 // of the last leader line
+	leaders  map[uint64]*host // by term
 
 	calm bool // the faults have stopped
 	over bool // nothing more happens
@@ -94,7 +96,8 @@ const superCredentials = "super:admin"
 
 // Run runs the world of a seed to its end and has it judged.
 func Run(o Options) *Result {
-	w := &World{seed: o.Seed, trace: newTrace(o.Trace), faults: newRNG(o.Seed, "faults")}
+	w := &World{seed: o.Seed, trace: newTrace(o.Trace), faults: newRNG(o.Seed, "faults"),
+		doors: newRNG(o.Seed, "doors"), leaders: map[uint64]*host{}}
 	if o.Knobs != nil {
 		w.k = *o.Knobs
 	} else {
@@ -104,11 +107,16 @@ func Run(o Options) *Result {
 	entropy := rand.Reader
 	rand.Reader = newRNG(o.Seed, "raft").reader()
 	defer func() { rand.Reader = entropy }()
-	w.history.Header = w.header()
 	w.net = &network{clock: &w.clock, r: newRNG(o.Seed, "network"), k: &w.k, count: &w.count}
 	w.shadow = newShadow(w)
-	w.host = newHost(w)
-	w.host.start()
+	for id := int64(1); id <= max(w.k.Hosts, 1); id++ {
+		w.hosts = append(w.hosts, newHost(w, id))
+	}
+	w.history.Header = w.header()
+	w.connectPeers()
+	for _, h := range w.hosts {
+		h.start()
+	}
 	if o.Script != nil {
 		o.Script(&Stage{w: w})
 	} else {
@@ -120,13 +128,20 @@ func Run(o Options) *Result {
 	return w.judge()
 }
 
+// alone says whether the world has one host only.
+func (w *World) alone() bool { return len(w.hosts) == 1 }
+
 func (w *World) header() linearizability.Header {
+	drift := int64(0)
+	for _, h := range w.hosts {
+		drift = max(drift, h.drift)
+	}
 	return linearizability.Header{
-		Name: "sim", Seed: w.seed, Config: []byte{},
+		Name: "sim", Seed: w.seed, Config: []byte{}, Members: len(w.hosts),
 		Super:   core.DigestID("", superCredentials),
 		SkipACL: w.k.SkipACL != 0,
-		// The host's clock drifts by so much, and a leader rounds to its ticks.
-		DriftPerMille: max(w.k.DriftPerMille, 0) + 1,
+		// A host's clock drifts by so much, and a leader rounds to its ticks.
+		DriftPerMille: drift + 1,
 		AnswerWithin:  answerWithin,
 	}
 }
@@ -188,10 +203,10 @@ func (w *World) founding() *core.State {
 	return state
 }
 
-func (w *World) memberConfig(nonce [16]byte) replication.Config {
-	k := &w.k
-	return replication.Config{
-		RaftID: 1, Nonce: nonce, Record: true,
+func (h *host) config(nonce [16]byte) replication.Config {
+	k := &h.w.k
+	c := replication.Config{
+		RaftID: h.raftID(), Nonce: nonce, Record: true,
 		ElectionTicks: int(k.ElectionTicks), MaxEntryBytes: int(k.MaxEntryBytes),
 		CheckpointBytes: k.CheckpointBytes, IdleTicks: k.IdleTicks,
 		CheckpointItems: int(k.CheckpointItems), KeptLogBytes: k.KeptLogBytes,
@@ -211,39 +226,80 @@ func (w *World) memberConfig(nonce [16]byte) replication.Config {
 			HandshakeMs: k.HandshakeMs, MaxConnectionsPerIP: int(k.ManyConnections),
 		},
 	}
+	if !h.w.alone() {
+		// What a checkpoint covers is gone when the process starts again, and those behind it
+		// cannot be told of it.
+		c.CheckpointBytes, c.CheckpointItems, c.IdleTicks = 1<<60, 1<<60, 1<<60
+	}
+	return c
 }
 
-// leads writes a line when the member has become leader. No two starts lead in one term.
-func (w *World) leads(m *replication.Member) {
-	if !m.Leading() || m.Term() == w.term && w.host.led {
+// leads writes a line when a member has become leader. No two lead in one term, and what was
+// committed is in the log of who leads.
+func (w *World) leads(h *host) {
+	m := h.member
+	if !m.Leading() || m.Term() == h.led {
 		return
 	}
-	if m.Term() <= w.term {
-		w.violate("term", fmt.Sprintf("a process leads in term %d, one before it led in term %d",
-			m.Term(), w.term))
+	term := m.Term()
+	if old := w.leaders[term]; old != nil {
+		w.violate("term", fmt.Sprintf("host %d leads in term %d, in which host %d has led", h.id,
+			term, old.id))
 	}
-	w.term, w.host.led = m.Term(), true
-	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindLeader, Server: 1,
-		Index: w.term})
+	if term < h.led {
+		w.violate("term", fmt.Sprintf("host %d leads in term %d, before it led in term %d", h.id,
+			term, h.led))
+	}
+	w.leaders[term], h.led = h, term
+	w.count.add(countLeaders)
+	w.shadow.elected(h)
+	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindLeader,
+		Server: h.id, Index: term})
 }
 
-// dial connects a client to the host. The kernel of the host accepts it at once, the process when
-// it comes to it.
+// leader is the host that leads in the highest term, nil if none does.
+func (w *World) leader() *host {
+	var best *host
+	for _, h := range w.hosts {
+		if h.up && h.member != nil && h.member.Leading() &&
+			(best == nil || h.member.Term() > best.member.Term()) {
+			best = h
+		}
+	}
+	return best
+}
+
+// hostCount is how many hosts there are; their ids are 1 and up.
+func (w *World) hostCount() int64 { return int64(len(w.hosts)) }
+
+// dial connects a client to any host.
 func (w *World) dial(ip netip.Addr, opened func(*end), failed func()) {
+	id := int64(1)
+	if !w.alone() {
+		id = w.doors.between(1, w.hostCount())
+	}
+	w.dialTo(id, ip, opened, failed)
+}
+
+// dialTo connects a client to a host. The kernel of the host accepts it at once, the process when
+// it comes to it.
+func (w *World) dialTo(id int64, ip netip.Addr, opened func(*end), failed func()) {
+	h := w.hosts[id-1]
 	w.nextConn++
 	l := w.net.link(w.nextConn)
+	l.host = id
 	w.clock.after(l.server.in.delay, func() {
-		if !w.host.up || w.host.stopping {
+		if !h.up || h.stopping {
 			w.count.add(faultRefused)
 			w.clock.after(l.client.in.delay, failed)
 			return
 		}
 		w.trace.add(w.clock.now, traceLink, l.id, []byte("open"))
-		w.host.soon(w.k.FeedUs, func() { w.host.accept(&l.server, ip) })
-		epoch := w.host.epoch
+		h.soon(w.k.FeedUs, func() { h.accept(&l.server, ip) })
+		epoch := h.epoch
 		l.server.gone = func(string) {}
 		w.clock.after(l.client.in.delay, func() {
-			if w.host.epoch != epoch && !l.client.over {
+			if h.epoch != epoch && !l.client.over {
 				// The process ended before it took the connection.
 				l.client.over = true
 				failed()
@@ -251,152 +307,6 @@ func (w *World) dial(ip netip.Addr, opened func(*end), failed func()) {
 			}
 			opened(&l.client)
 		})
-	})
-}
-
-// planFaults lets the process hang, its clock jump, and its operator restart it.
-func (w *World) planFaults() {
-	w.repeat(w.k.PauseMs, func() {
-		h := w.host
-		if !h.up || h.paused {
-			return
-		}
-		w.count.add(faultPause)
-		w.trace.add(w.clock.now, traceHost, h.id, []byte("pause"))
-		h.paused = true
-		w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindPause,
-			Server: h.id})
-		epoch := h.epoch
-		w.clock.after(w.faults.spread(w.k.PauseLengthMs*millisecond), func() {
-			if h.epoch == epoch {
-				h.resume()
-			}
-		})
-	})
-	w.repeat(w.k.ClockJumpMs, func() {
-		const year = 365 * 24 * 3600 * 1000
-		h := w.host
-		switch w.faults.IntN(5) {
-		case 0, 1:
-			w.count.add(faultClockForward)
-			h.wall += w.faults.spread(5000)
-		case 2, 3:
-			w.count.add(faultClockBack)
-			h.wall -= w.faults.spread(5000)
-		case 4:
-			w.count.add(faultClockYear)
-			h.wall += pick(w.faults, []int64{-year, year})
-		}
-	})
-	w.repeat(w.k.StopMs, func() {
-		if w.host.up && !w.host.paused && !w.host.stopping {
-			w.count.add(faultStop)
-			w.host.stopOrderly()
-		}
-	})
-}
-
-// repeat lets something happen again and again until the faults stop; meanMs 0 is never.
-func (w *World) repeat(meanMs int64, do func()) {
-	if meanMs == 0 {
-		return
-	}
-	w.clock.after(w.faults.spread(meanMs*millisecond), func() {
-		if w.calm {
-			return
-		}
-		do()
-		w.repeat(meanMs, do)
-	})
-}
-
-// quiesce ends the faults.
-func (w *World) quiesce() {
-	w.calm = true
-	for _, most := range []*int64{&w.k.FlushBytes, &w.k.FeedBytes} {
-		*most = max(*most, 4096) // what little pieces it took was a fault, too
-	}
-	w.host.crashAt = 0
-	if w.host.paused {
-		w.host.resume()
-	}
-	w.net.heal()
-	if !w.host.up {
-		w.host.start()
-	}
-	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindQuiesce})
-	for _, c := range w.clients {
-		c.finish()
-	}
-	w.await("the clients", patience, func() bool {
-		for _, c := range w.clients {
-			if !c.done() {
-				return false
-			}
-		}
-		return true
-	}, w.expire)
-}
-
-// await lets next happen once ready says so; after limit it is a violation.
-func (w *World) await(what string, limit int64, ready func() bool, next func()) {
-	switch {
-	case ready():
-		next()
-	case limit <= 0:
-		w.violate("liveness", what+" do not come to an end: "+w.stuck())
-	default:
-		w.clock.after(50*millisecond, func() { w.await(what, limit-50*millisecond, ready, next) })
-	}
-}
-
-func (w *World) stuck() string {
-	text := fmt.Sprintf("host up %v paused %v;", w.host.up, w.host.paused)
-	for _, c := range w.clients {
-		if !c.done() {
-			text += " " + c.String()
-		}
-	}
-	if w.host.member == nil {
-		return text
-	}
-	for _, c := range w.host.member.Local.Conns() {
-		text += fmt.Sprintf("; %v session %v queued %d unsent %d cause %v", c.ID(), c.Session(),
-			c.Queued(), c.Unsent(), c.Cause())
-		if sc := w.host.conns[c.ID()]; sc != nil {
-			text += fmt.Sprintf(" link %d in %d waiting %v closing %v gone %v", sc.end.link.id,
-				len(sc.in), sc.waiting, sc.closing, sc.end.over)
-		}
-	}
-	return text
-}
-
-// expire waits until the sessions that nobody closed have expired, and their ephemerals with
-// them; then somebody looks at everything once more.
-func (w *World) expire() {
-	w.await("the sessions", patience, func() bool {
-		return w.host.up && w.host.member != nil && w.host.member.Local.State.SessionCount() == 0
-	}, func() {
-		if n := w.host.member.Local.State.EphemeralCount(); n != 0 {
-			w.violate("ephemerals", fmt.Sprintf("%d are left after the end of all sessions", n))
-			return
-		}
-		auditor := newRawClient(w, int64(len(w.clients)+1))
-		w.clients = append(w.clients, auditor)
-		auditor.finishing = true
-		auditor.start()
-		w.await("the auditor", patience, auditor.done, w.restart)
-	})
-}
-
-// restart stops the process in good order and lets it start once more, to see what it loads.
-func (w *World) restart() {
-	w.host.stopOrderly()
-	w.await("the last restart", patience, func() bool {
-		return w.host.up && !w.host.stopping && w.host.quiet() && w.host.member.Leading()
-	}, func() {
-		w.host.run(w.host.rot)
-		w.stop()
 	})
 }
 

@@ -1,0 +1,136 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/vivariumdb/vivarium/linearizability"
+)
+
+// quiesce ends the faults.
+func (w *World) quiesce() {
+	w.calm = true
+	for _, most := range []*int64{&w.k.FlushBytes, &w.k.FeedBytes} {
+		*most = max(*most, 4096) // what little pieces it took was a fault, too
+	}
+	w.net.heal()
+	for _, l := range w.peers {
+		l.heal()
+	}
+	for _, h := range w.hosts {
+		h.crashAt = 0
+		if h.paused {
+			h.resume()
+		}
+		if !h.up {
+			h.start()
+		}
+	}
+	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindQuiesce})
+	for _, c := range w.clients {
+		c.finish()
+	}
+	w.await("the clients", patience, func() bool {
+		for _, c := range w.clients {
+			if !c.done() {
+				return false
+			}
+		}
+		return true
+	}, w.expire)
+}
+
+// await lets next happen once ready says so; after limit it is a violation.
+func (w *World) await(what string, limit int64, ready func() bool, next func()) {
+	switch {
+	case ready():
+		next()
+	case limit <= 0:
+		w.violate("liveness", what+" do not come to an end: "+w.stuck())
+	default:
+		w.clock.after(50*millisecond, func() { w.await(what, limit-50*millisecond, ready, next) })
+	}
+}
+
+func (w *World) stuck() string {
+	text := ""
+	for _, h := range w.hosts {
+		text += h.String() + "; "
+	}
+	for _, c := range w.clients {
+		if !c.done() {
+			text += " " + c.String()
+		}
+	}
+	for _, h := range w.hosts {
+		if h.member == nil {
+			continue
+		}
+		for _, c := range h.member.Local.Conns() {
+			text += fmt.Sprintf("; %v session %v queued %d unsent %d cause %v", c.ID(), c.Session(),
+				c.Queued(), c.Unsent(), c.Cause())
+			if sc := h.conns[c.ID()]; sc != nil {
+				text += fmt.Sprintf(" link %d in %d waiting %v closing %v gone %v", sc.end.link.id,
+					len(sc.in), sc.waiting, sc.closing, sc.end.over)
+			}
+		}
+	}
+	return text
+}
+
+// all says whether all processes run and each is as it should be.
+func (w *World) all(ok func(*host) bool) bool {
+	for _, h := range w.hosts {
+		if !h.up || h.stopping || h.member == nil || !ok(h) {
+			return false
+		}
+	}
+	return true
+}
+
+// expire waits until the sessions that nobody closed have expired, and their ephemerals with
+// them; then somebody looks at everything once more.
+func (w *World) expire() {
+	w.await("the sessions", patience, func() bool {
+		return w.all(func(h *host) bool { return h.member.Local.State.SessionCount() == 0 })
+	}, func() {
+		for _, h := range w.hosts {
+			if n := h.member.Local.State.EphemeralCount(); n != 0 {
+				w.violate("ephemerals", fmt.Sprintf("%d are left after the end of all sessions", n))
+				return
+			}
+		}
+		auditor := newRawClient(w, int64(len(w.clients)+1))
+		w.clients = append(w.clients, auditor)
+		auditor.finishing = true
+		auditor.start()
+		w.await("the auditor", patience, auditor.done, w.restart)
+	})
+}
+
+// restart stops all processes in good order and lets them start once more, to see what they load
+// and that they come to agree.
+func (w *World) restart() {
+	for _, h := range w.hosts {
+		h.stopOrderly()
+	}
+	w.await("the last restart", patience, w.converged, func() {
+		for _, h := range w.hosts {
+			h.run(h.rot)
+		}
+		w.stop()
+	})
+}
+
+// converged says whether all members hold all that was committed, and one of them leads.
+func (w *World) converged() bool {
+	lead := w.leader()
+	return lead != nil && w.all(func(h *host) bool {
+		state := h.member.Local.State
+		if state.Index() != w.shadow.state.Index() || !w.alone() && h.member.Leader() == 0 ||
+			w.alone() && !h.quiet() {
+			return false
+		}
+		w.shadow.compare(h, "last", state)
+		return true
+	})
+}

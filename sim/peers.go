@@ -1,0 +1,353 @@
+package sim
+
+import (
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/replication"
+)
+
+// peerLink is what stands between two hosts: at most one connection at a time, on which whole
+// messages arrive in their order, and two paths that may be cut. What is on its way when a
+// connection breaks is lost, or comes late: behind what the next connection has brought.
+type peerLink struct {
+	w     *World
+	r     rng
+	hosts [2]*host
+	up    bool
+	epoch int    // counts connections and their ends
+	way   [2]way // to hosts[i]
+	// silent is a half-open connection: nothing passes, nobody is told.
+	silent bool
+	trying bool // an attempt to connect is planned
+	tries  int  // attempts since the last connection
+	// late is the epoch whose messages come late, if they were on their way when it ended.
+	late int
+}
+
+// way is one direction of a peerLink.
+type way struct {
+	delay int64     // microseconds
+	last  int64     // when the last message arrives,
+	later int64     // and the last late one
+	cuts  int       // by how many faults it is cut
+	held  []*parcel // while it is cut
+}
+
+// parcel is some messages of one turn on their way.
+type parcel struct {
+	epoch   int // of the link
+	process int // epoch of the receiving host
+	late    bool
+	data    [][]byte
+}
+
+// connectPeers makes the links between all hosts.
+func (w *World) connectPeers() {
+	r := newRNG(w.seed, "peers")
+	for i, a := range w.hosts {
+		for _, b := range w.hosts[:i] {
+			l := &peerLink{w: w, r: r, hosts: [2]*host{b, a}, late: -1}
+			for i := range l.way {
+				l.way[i].delay = r.between(w.k.PeerDelayUs/4, w.k.PeerDelayUs)
+			}
+			w.peers = append(w.peers, l)
+			l.plan()
+		}
+	}
+}
+
+// peerLink returns the link between two hosts.
+func (w *World) peerLink(a, b *host) *peerLink {
+	lo, hi := min(a.id, b.id)-1, max(a.id, b.id)-1
+	return w.peers[hi*(hi-1)/2+lo]
+}
+
+func (l *peerLink) index(h *host) int {
+	if l.hosts[0] == h {
+		return 0
+	}
+	return 1
+}
+
+// plan decides what befalls the link by itself.
+func (l *peerLink) plan() {
+	k := &l.w.k
+	l.repeat(k.PeerResetMs, func() {
+		l.w.count.add(faultPeerReset)
+		l.reset()
+	})
+	l.repeat(k.PeerBlackMs, func() {
+		l.w.count.add(faultPeerHalfOpen)
+		l.silent = true
+		epoch := l.epoch
+		l.w.clock.after(l.r.between(second/2, 10*second), func() {
+			if l.epoch == epoch {
+				l.reset()
+			}
+		})
+	})
+	l.repeat(k.PeerStallMs, func() {
+		l.w.count.add(faultPeerStall)
+		way := &l.way[l.r.IntN(2)]
+		way.last = max(way.last, l.w.clock.now) + l.r.spread(300*millisecond)
+	})
+}
+
+// repeat lets something befall the connection, if there is one, again and again.
+func (l *peerLink) repeat(meanMs int64, do func()) {
+	if meanMs == 0 {
+		return
+	}
+	l.w.clock.after(l.r.spread(meanMs*millisecond), func() {
+		if l.w.calm {
+			return
+		}
+		if l.up && !l.silent {
+			do()
+		}
+		l.repeat(meanMs, do)
+	})
+}
+
+// send gives messages to the connection, if there is one.
+func (l *peerLink) send(from *host, out []replication.Outgoing) {
+	w, i := l.w, 1-l.index(from)
+	to := l.hosts[i]
+	p := &parcel{epoch: l.epoch, process: to.epoch, data: make([][]byte, len(out))}
+	for n := range out {
+		p.data[n] = out[n].Data
+		w.trace.add(w.clock.now, tracePeer, from.id<<8|to.id, out[n].Data)
+	}
+	w.count[countPeerMessages] += int64(len(out))
+	if !l.up || l.silent {
+		w.count[countPeerLost] += int64(len(out))
+		return
+	}
+	if l.way[i].cuts > 0 {
+		l.way[i].held = append(l.way[i].held, p)
+		return
+	}
+	l.carry(i, p)
+}
+
+// carry lets a parcel arrive in time.
+func (l *peerLink) carry(i int, p *parcel) {
+	w, k, way := l.w, &l.w.k, &l.way[i]
+	delay := way.delay/2 + l.r.spread(way.delay/2)
+	if !w.calm && l.r.chance(k.PeerSlowPerMille) {
+		w.count.add(faultPeerSlow)
+		delay += l.r.spread(200 * millisecond)
+	}
+	from := w.clock.now
+	if k.PeerOneInFlight != 0 {
+		from = max(from, way.last)
+	}
+	way.last = max(way.last, from+delay)
+	w.clock.after(way.last-w.clock.now, func() { l.arrive(i, p) })
+}
+
+func (l *peerLink) arrive(i int, p *parcel) {
+	w, way, to := l.w, &l.way[i], l.hosts[i]
+	switch {
+	case to.epoch != p.process || !to.up:
+		return
+	case p.late:
+	case p.epoch != l.epoch && p.epoch == l.late:
+		p.late = true
+		w.count.add(faultPeerLate)
+		way.later = max(way.later, w.clock.now+l.r.spread(300*millisecond))
+		w.clock.after(way.later-w.clock.now, func() { l.arrive(i, p) })
+		return
+	case p.epoch != l.epoch || l.silent:
+		w.count[countPeerLost] += int64(len(p.data))
+		return
+	case way.cuts > 0:
+		way.held = append(way.held, p)
+		return
+	}
+	to.receive(l.hosts[1-i].raftID(), p.data)
+}
+
+// cut cuts the way to a host, or opens it again: what was held arrives then.
+func (l *peerLink) cut(to *host, cut bool) {
+	i := l.index(to)
+	way := &l.way[i]
+	if cut {
+		way.cuts++
+		return
+	}
+	if way.cuts--; way.cuts > 0 {
+		return
+	}
+	held := way.held
+	way.held = nil
+	for _, p := range held {
+		l.carry(i, p)
+	}
+}
+
+// isCut says whether one of the ways is.
+func (l *peerLink) isCut() bool { return l.way[0].cuts > 0 || l.way[1].cuts > 0 }
+
+// reset breaks the connection: both ends learn of it, each in its time.
+func (l *peerLink) reset() {
+	l.end([2]int64{l.r.spread(2 * l.way[0].delay), l.r.spread(2 * l.way[1].delay)})
+}
+
+// end ends the connection. Who still runs is told after so many microseconds; a new connection may
+// be there before that, and is all it learns of then.
+func (l *peerLink) end(told [2]int64) {
+	if !l.up {
+		return
+	}
+	w := l.w
+	l.up, l.silent = false, false
+	if l.late = -1; l.r.chance(w.k.PeerLatePerMille) && !w.calm {
+		l.late = l.epoch
+	}
+	l.epoch++
+	l.way[0].held, l.way[1].held = nil, nil
+	epoch := l.epoch
+	for i, h := range l.hosts {
+		other := l.hosts[1-i].raftID()
+		h.notice(told[i], func() {
+			if l.epoch == epoch {
+				h.turn.Lost = append(h.turn.Lost, other)
+				h.wake()
+			}
+		})
+	}
+	w.count.add(countPeerConnectionsLost)
+	l.tries = 0
+	l.try(min(told[0], told[1]) + l.r.between(millisecond, 20*millisecond))
+}
+
+// orphan ends the connection of a host whose process has ended. Its kernel tells the other side, if
+// it has power, and if it can be heard.
+func (l *peerLink) orphan(other *host, dark bool) {
+	var told [2]int64
+	i := l.index(other)
+	told[i] = l.r.spread(2 * l.way[i].delay)
+	if dark || l.silent || l.way[i].cuts > 0 {
+		told[i] = l.r.between(second, 10*second)
+	}
+	told[1-i] = told[i]
+	l.end(told)
+}
+
+// try plans an attempt to connect.
+func (l *peerLink) try(delay int64) {
+	if l.up || l.trying {
+		return
+	}
+	l.trying = true
+	l.w.clock.after(delay, l.attempt)
+}
+
+// attempt is one attempt of either side to connect, which waits longer after each in vain.
+func (l *peerLink) attempt() {
+	l.trying = false
+	i := l.r.IntN(2)
+	if !l.hosts[i].up {
+		i = 1 - i
+	}
+	from, to := l.hosts[i], l.hosts[1-i]
+	if l.up || !from.up || l.w.over {
+		return // who starts tries again
+	}
+	switch {
+	case l.isCut(): // silence
+	case !to.up && !to.dark:
+		other := to.raftID()
+		from.notice(l.way[i].delay, func() {
+			from.turn.Lost = append(from.turn.Lost, other)
+			from.wake()
+		})
+	case to.up:
+		l.established(i)
+		return
+	}
+	l.tries++
+	l.try(l.r.between(5*millisecond, 10*millisecond<<min(l.tries, 5)))
+}
+
+// established: the connection that hosts[i] has asked for is there. The other side learns of it
+// first.
+func (l *peerLink) established(i int) {
+	l.up = true
+	l.epoch++
+	for at, h := range l.hosts {
+		delay, epoch, other := int64(0), l.epoch, l.hosts[1-at].raftID()
+		if at == i {
+			delay = l.way[at].delay
+		}
+		l.way[at].last = l.w.clock.now + delay
+		h.notice(delay, func() {
+			if l.epoch == epoch {
+				h.turn.Connected = append(h.turn.Connected, other)
+				h.wake()
+			}
+		})
+	}
+}
+
+// heal ends what is wrong with the link.
+func (l *peerLink) heal() {
+	if l.silent {
+		l.reset()
+	}
+	for i, h := range l.hosts {
+		for l.way[i].cuts > 0 {
+			l.cut(h, false)
+		}
+	}
+	l.tries = 0
+}
+
+// raftID is the one under which the host's member is known.
+func (h *host) raftID() core.RaftID { return core.RaftID(h.id) }
+
+// notice lets the process learn something after a while, in an event of its own.
+func (h *host) notice(delay int64, do func()) {
+	if h.up {
+		h.after(delay, do)
+	}
+}
+
+// receive takes messages of a peer. Those that come to a paused process wait in its kernel, and
+// are all there when it goes on.
+func (h *host) receive(from core.RaftID, data [][]byte) {
+	take := func() {
+		for _, b := range data {
+			h.turn.Received = append(h.turn.Received, replication.Received{From: from, Data: b})
+		}
+	}
+	if h.paused {
+		take()
+		return
+	}
+	h.run(func() {
+		h.boundary(faultCrashReceive)
+		take()
+		h.wake()
+	})
+}
+
+// speak gives messages to the peers.
+func (h *host) speak(out []replication.Outgoing) {
+	for len(out) > 0 {
+		n := 1
+		for n < len(out) && out[n].To == out[0].To {
+			n++
+		}
+		if n > 1 && h.pace.chance(100) {
+			n = int(h.pace.between(1, int64(n)))
+		}
+		h.boundary(faultCrashPeerSend)
+		h.w.peerLink(h, h.w.byRaftID(out[0].To)).send(h, out[:n])
+		out = out[n:]
+		h.boundary(faultCrashPeerSend)
+	}
+}
+
+// byRaftID returns the host of a member.
+func (w *World) byRaftID(id core.RaftID) *host { return w.hosts[id-1] }
