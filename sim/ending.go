@@ -110,14 +110,17 @@ func (w *World) expire() {
 // restart stops all processes in good order and lets them start once more, to see what they load
 // and that they come to agree.
 func (w *World) restart() {
-	for _, h := range w.hosts {
-		h.stopOrderly()
-	}
-	w.await("the last restart", patience, w.converged, func() {
+	idle := func() bool { return w.all(func(*host) bool { return true }) }
+	w.await("the hosts", patience, idle, func() {
 		for _, h := range w.hosts {
-			h.run(h.rot)
+			h.stopOrderly()
 		}
-		w.stop()
+		w.await("the last restart", patience, w.converged, func() {
+			for _, h := range w.hosts {
+				h.run(h.rot)
+			}
+			w.stop()
+		})
 	})
 }
 
@@ -126,7 +129,8 @@ func (w *World) converged() bool {
 	lead := w.leader()
 	return lead != nil && w.all(func(h *host) bool {
 		state := h.member.Local.State
-		if state.Index() != w.shadow.state.Index() || !w.alone() && h.member.Leader() == 0 ||
+		if h.seen.index != w.shadow.state.Index() || h.applying ||
+			!w.alone() && h.member.Leader() == 0 ||
 			w.alone() && !h.quiet() {
 			return false
 		}

@@ -219,7 +219,11 @@ func (h *host) planCrash() {
 
 // options are those with which the disk is opened.
 func (h *host) options() store.Options {
-	return store.Options{DataDir: "/data", LogDir: "/log", DiskID: h.life.id()}
+	o := store.Options{DataDir: "/data", LogDir: "/log", DiskID: h.life.id()}
+	if !h.w.alone() {
+		o.RetainBytes = 1 << 30
+	}
+	return o
 }
 
 func (h *host) open() {
@@ -587,7 +591,7 @@ func (h *host) drain(patience int) {
 			h.drain(patience - 1)
 			return
 		}
-		h.turn.Checkpoint = h.w.alone()
+		h.turn.Checkpoint = true
 		h.wake()
 		h.leave(100)
 	})
@@ -596,6 +600,9 @@ func (h *host) drain(patience int) {
 // rot damages the disk of a process that has stopped in good order, which must not be passed over
 // when it is opened again.
 func (h *host) rot() {
+	if h.appending || h.busy || h.marking || len(h.appends) > 0 {
+		return // what is under way may lawfully be lost
+	}
 	h.must(h.disk.disk().Close())
 	h.disk.crash(h.life, false, &h.w.count)
 	what := h.disk.rot(h.life)

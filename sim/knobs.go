@@ -253,7 +253,9 @@ func (k *Knobs) drawEnsemble(seed uint64) {
 	}
 	k.CrashBoundaries *= 20
 	k.PeerDelayUs = log(50, 30000)
-	k.PeerOneInFlight = some(100, 1, 1)
+	if k.PeerOneInFlight = some(100, 1, 1); k.PeerOneInFlight != 0 {
+		k.PeerDelayUs = log(50, 2000) // or there is never time enough for all that is said
+	}
 	k.PeerSlowPerMille = some(300, 1, 50)
 	k.PeerLatePerMille = some(500, 1, 1000)
 	k.PeerResetMs = some(400, 500, 20000)

@@ -17,8 +17,9 @@ type peerLink struct {
 	way   [2]way // to hosts[i]
 	// silent is a half-open connection: nothing passes, nobody is told.
 	silent bool
-	trying bool // an attempt to connect is planned
-	tries  int  // attempts since the last connection
+	ended  int64 // when the last connection did
+	trying bool  // an attempt to connect is planned
+	tries  int   // attempts since the last connection
 	// late is the epoch whose messages come late, if they were on their way when it ended.
 	late int
 }
@@ -37,6 +38,7 @@ type parcel struct {
 	epoch   int // of the link
 	process int // epoch of the receiving host
 	late    bool
+	sent    int64
 	data    [][]byte
 }
 
@@ -112,7 +114,8 @@ func (l *peerLink) repeat(meanMs int64, do func()) {
 func (l *peerLink) send(from *host, out []replication.Outgoing) {
 	w, i := l.w, 1-l.index(from)
 	to := l.hosts[i]
-	p := &parcel{epoch: l.epoch, process: to.epoch, data: make([][]byte, len(out))}
+	p := &parcel{epoch: l.epoch, process: to.epoch, sent: w.clock.now,
+		data: make([][]byte, len(out))}
 	for n := range out {
 		p.data[n] = out[n].Data
 		w.trace.add(w.clock.now, tracePeer, from.id<<8|to.id, out[n].Data)
@@ -138,7 +141,7 @@ func (l *peerLink) carry(i int, p *parcel) {
 		delay += l.r.spread(200 * millisecond)
 	}
 	from := w.clock.now
-	if k.PeerOneInFlight != 0 {
+	if k.PeerOneInFlight != 0 && !w.calm {
 		from = max(from, way.last)
 	}
 	way.last = max(way.last, from+delay)
@@ -164,6 +167,7 @@ func (l *peerLink) arrive(i int, p *parcel) {
 		way.held = append(way.held, p)
 		return
 	}
+	w.peerLag = max(w.peerLag, w.clock.now-p.sent)
 	to.receive(l.hosts[1-i].raftID(), p.data)
 }
 
@@ -200,7 +204,7 @@ func (l *peerLink) end(told [2]int64) {
 		return
 	}
 	w := l.w
-	l.up, l.silent = false, false
+	l.up, l.silent, l.ended = false, false, w.clock.now
 	if l.late = -1; l.r.chance(w.k.PeerLatePerMille) && !w.calm {
 		l.late = l.epoch
 	}
@@ -275,6 +279,7 @@ func (l *peerLink) attempt() {
 func (l *peerLink) established(i int) {
 	l.up = true
 	l.epoch++
+	l.w.peerLag = max(l.w.peerLag, l.w.clock.now-l.ended)
 	for at, h := range l.hosts {
 		delay, epoch, other := int64(0), l.epoch, l.hosts[1-at].raftID()
 		if at == i {

@@ -64,6 +64,7 @@ type World struct {
 	shadow  *shadow
 	hosts   []*host // by raft id, from 1 on
 	peers   []*peerLink
+	peerLag int64 // the longest that a message took, or a new connection
 	net     *network
 	faults  rng
 	doors   rng // to which host a client without a choice of its own is led
@@ -205,7 +206,7 @@ func (w *World) founding() *core.State {
 
 func (h *host) config(nonce [16]byte) replication.Config {
 	k := &h.w.k
-	c := replication.Config{
+	return replication.Config{
 		RaftID: h.raftID(), Nonce: nonce, Record: true,
 		ElectionTicks: int(k.ElectionTicks), MaxEntryBytes: int(k.MaxEntryBytes),
 		CheckpointBytes: k.CheckpointBytes, IdleTicks: k.IdleTicks,
@@ -226,12 +227,6 @@ func (h *host) config(nonce [16]byte) replication.Config {
 			HandshakeMs: k.HandshakeMs, MaxConnectionsPerIP: int(k.ManyConnections),
 		},
 	}
-	if !h.w.alone() {
-		// What a checkpoint covers is gone when the process starts again, and those behind it
-		// cannot be told of it.
-		c.CheckpointBytes, c.CheckpointItems, c.IdleTicks = 1<<60, 1<<60, 1<<60
-	}
-	return c
 }
 
 // leads writes a line when a member has become leader. No two lead in one term, and what was
@@ -311,7 +306,8 @@ func (w *World) dialTo(id int64, ip netip.Addr, opened func(*end), failed func()
 }
 
 // expirySlackMs is by how much a session may be found silent too early: a leader rounds to its
-// ticks, and of each time that it hung it counts a tick as silence.
+// ticks, and of each time that it hung it counts a tick as silence. What other hosts have heard of
+// it may reach the leader so much later.
 func (w *World) expirySlackMs() int64 {
 	const tickMs = 50
 	window := 2 * w.k.MaxTimeoutMs * millisecond
@@ -328,7 +324,7 @@ func (w *World) expirySlackMs() int64 {
 		}
 		most = max(most, len(pauses))
 	}
-	return tickMs * int64(2+most)
+	return tickMs*int64(2+most) + 2*w.peerLag/millisecond
 }
 
 // judge has the history judged and says what came of the world.
