@@ -55,6 +55,12 @@ func (r *replica) takeReceived(in *Received, turn *Turn, work *Work) {
 			r.node.BasicStatus().RaftState != raft.StateLeader {
 			return // raft would forward it under the asker's name; the asker asks again
 		}
+		if m.raft.GetType() == raftpb.MsgAppResp && m.raft.GetIndex() == 0 &&
+			!m.raft.GetReject() {
+			// It only tells who led in an earlier term of the new one. If that is who leads again,
+			// raft would take it for an acknowledgement and begin at the first entry there was.
+			return
+		}
 		r.overtake(m.raft, turn.MonoMs)
 		_ = r.node.Step(m.raft) // raft refuses what comes too late
 	case peerHello:

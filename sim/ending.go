@@ -56,6 +56,9 @@ func (w *World) stuck() string {
 	for _, h := range w.hosts {
 		text += h.String() + "; "
 	}
+	for _, l := range w.peers {
+		text += l.String() + "; "
+	}
 	for _, c := range w.clients {
 		if !c.done() {
 			text += " " + c.String()

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"fmt"
+
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/replication"
 )
@@ -356,3 +358,14 @@ func (h *host) speak(out []replication.Outgoing) {
 
 // byRaftID returns the host of a member.
 func (w *World) byRaftID(id core.RaftID) *host { return w.hosts[id-1] }
+
+// String says how the link is.
+func (l *peerLink) String() string {
+	text := fmt.Sprintf("link %d-%d up %v silent %v", l.hosts[0].id, l.hosts[1].id, l.up, l.silent)
+	for i := range l.way {
+		w := &l.way[i]
+		text += fmt.Sprintf(" to %d: cuts %d held %d last %d", l.hosts[i].id, w.cuts, len(w.held),
+			w.last-l.w.clock.now)
+	}
+	return text
+}
