@@ -1,7 +1,5 @@
 package linearizability
 
-import "math"
-
 // judgeRead holds an answered read against the model, which stands at the last zxid not above
 // the answer's.
 func (y *replay) judgeRead(k *call) {
@@ -97,30 +95,74 @@ func judgeFreshness(x *index) {
 	}
 }
 
+// judgeOwnWrites looks at the reads and writes of a session. With several servers, one of which the
+// session has left may not know it yet, and answer a client that still asks there: what was sent
+// on a later connection than a read's is nothing to it then.
 func judgeOwnWrites(x *index, life *lifetime) {
-	earlier := int64(0)
+	bound := func(seen []ownWrites, k *call) *ownWrites {
+		if x.h.Header.Members <= 1 && len(seen) > 0 {
+			return &seen[0]
+		}
+		for i := range seen {
+			if seen[i].conn == k.conn {
+				return &seen[i]
+			}
+		}
+		return nil
+	}
+	var seen []ownWrites
+	note := func(k *call, z int64, worse func(a, b int64) int64) {
+		w := bound(seen, k)
+		if w == nil {
+			seen = append(seen, ownWrites{conn: k.conn, zxid: z})
+			return
+		}
+		w.zxid = worse(w.zxid, z)
+	}
+	each := func(k *call, do func(zxid int64)) {
+		for i := range seen {
+			if x.h.Header.Members <= 1 || seen[i].conn.connect.at <= k.conn.connect.at {
+				do(seen[i].zxid)
+			}
+		}
+	}
 	for _, k := range life.calls {
 		if k.commit != nil && k.line.Request.Op.Write() {
-			earlier = max(earlier, k.commit.line.Zxid)
+			note(k, k.commit.line.Zxid, func(a, b int64) int64 { return max(a, b) })
 		}
-		if z, ok := x.readZxid(k); ok && z < earlier {
-			x.bad(JudgeReads, lines(k.ret.line, k.line),
-				"%v at zxid %#x does not see its session's earlier write %#x",
-				k.line.Request.Op, z, earlier)
+		if z, ok := x.readZxid(k); ok {
+			each(k, func(earlier int64) {
+				if z < earlier {
+					x.bad(JudgeReads, lines(k.ret.line, k.line),
+						"%v at zxid %#x does not see its session's earlier write %#x",
+						k.line.Request.Op, z, earlier)
+				}
+			})
 		}
 	}
-	later := int64(math.MaxInt64)
+	seen = seen[:0]
 	for i := len(life.calls) - 1; i >= 0; i-- {
 		k := life.calls[i]
-		if z, ok := x.readZxid(k); ok && z >= later {
-			x.bad(JudgeReads, lines(k.ret.line, k.line),
-				"%v at zxid %#x sees a write %#x that its session sent later",
-				k.line.Request.Op, z, later)
+		if z, ok := x.readZxid(k); ok {
+			each(k, func(later int64) {
+				if z >= later {
+					x.bad(JudgeReads, lines(k.ret.line, k.line),
+						"%v at zxid %#x sees a write %#x that its session sent later",
+						k.line.Request.Op, z, later)
+				}
+			})
 		}
 		if k.commit != nil && k.commit.line.Zxid != 0 && k.line.Request.Op.Write() {
-			later = min(later, k.commit.line.Zxid)
+			note(k, k.commit.line.Zxid, func(a, b int64) int64 { return min(a, b) })
 		}
 	}
+}
+
+// ownWrites are the writes that a session sent on one connection before, or behind, some call: the
+// highest zxid of them, or the lowest.
+type ownWrites struct {
+	conn *connection
+	zxid int64
 }
 
 func (x *index) readZxid(k *call) (int64, bool) {

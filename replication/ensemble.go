@@ -56,7 +56,7 @@ func (r *replica) takeReceived(in *Received, turn *Turn, work *Work) {
 			return // raft would forward it under the asker's name; the asker asks again
 		}
 		if m.raft.GetType() == raftpb.MsgAppResp && m.raft.GetIndex() == 0 &&
-			!m.raft.GetReject() {
+			!m.raft.GetReject() && m.raft.GetTerm() == r.node.BasicStatus().GetTerm() {
 			// It only tells who led in an earlier term of the new one. If that is who leads again,
 			// raft would take it for an acknowledgement and begin at the first entry there was.
 			return

@@ -129,11 +129,11 @@ func (w *World) damageEntries(r rng) {
 		return
 	}
 	for range 20 {
-		e, ok := w.shadow.entries[uint64(r.between(2, int64(s.Index())))]
-		if !ok || e.data == "" {
+		e := pick(r, w.shadow.recent[:])
+		if len(e) == 0 {
 			continue
 		}
-		data := flipped(r, []byte(e.data))
+		data := flipped(r, e)
 		if r.chance(300) {
 			data = data[:1+r.IntN(len(data))]
 		}

@@ -23,7 +23,8 @@ type shadow struct {
 	prints  []print    // of each command, in the order of the log
 	first   []int      // by index, where its commands begin in prints
 	out     core.Outcome
-	by      *host // whose report is followed
+	by      *host      // whose report is followed
+	recent  [64][]byte // what the last entries held
 
 	// The entry that is begun.
 	begun   bool
@@ -158,6 +159,7 @@ func (s *shadow) begin(h *host) bool {
 		return false
 	}
 	s.entry, s.from = core.Entry{}, e
+	s.recent[s.index%uint64(len(s.recent))] = e.data
 	if len(e.data) > 0 {
 		s.entry, _ = core.DecodeEntry(e.data) // Begin has judged it
 	}
