@@ -36,6 +36,7 @@ const (
 	CauseLeaderBack
 	CauseDisputed
 	CauseDiverged
+	CauseServerJumped
 )
 
 var causes = [...]string{
@@ -61,6 +62,7 @@ var causes = [...]string{
 	CauseLeaderBack:       "server is not read-only any more",
 	CauseDisputed:         "no majority of the members has one State",
 	CauseDiverged:         "server's State differs from that of the others",
+	CauseServerJumped:     "server was too far behind and went on with a later state",
 }
 
 func (c Cause) String() string { return causes[c] }

@@ -72,6 +72,8 @@ type applier struct {
 	local *core.Local
 	conf  *raftpb.ConfState
 	term  uint64 // of the last entry applied
+	// jumped is the index of the last State that was installed.
+	jumped uint64
 
 	queue   []ApplyItem
 	entry   int        // entries of the first item that are done
@@ -136,6 +138,10 @@ func (a *applier) entries(m *raftpb.Message, nowMs int64, limit int, report *Rep
 	n := 0
 	for list := m.GetEntries(); a.entry < len(list); {
 		e := list[a.entry]
+		if e.GetIndex() <= a.jumped {
+			a.entry++ // the State that was installed holds it
+			continue
+		}
 		if !a.begun {
 			if err := a.begin(e); err != nil {
 				report.Err = err
@@ -287,16 +293,21 @@ func (a *applier) captureSome(report *Report) {
 func (a *applier) finish(report *Report) {
 	report.More = len(a.queue) > 0 || a.capture != nil
 	if !report.Applied.Empty() {
-		stream := a.state.Stream(a.cfg.RaftID)
-		report.Applied.Registration = stream.Origin.Registration
-		report.Applied.Own = stream.Origin == a.local.Self()
-		report.Applied.seq, report.Applied.clockMs = stream.Seq, a.state.Clock()
-		if len(a.conf.GetVoters()) > 1 {
-			report.Applied.streams = a.state.AppendStreams(nil)
-		}
-		report.Applied.level = a.state.FeatureLevel()
-		report.Applied.stateBytes = a.state.DataSize()
-		report.Applied.changed = a.state.Changed()
+		a.know(&report.Applied)
 	}
 	report.Touched = a.local.TakeTouched(report.Touched)
+}
+
+// know fills in what the loop always wants to know of the State.
+func (a *applier) know(applied *Applied) {
+	stream := a.state.Stream(a.cfg.RaftID)
+	applied.Registration = stream.Origin.Registration
+	applied.Own = stream.Origin == a.local.Self()
+	applied.seq, applied.clockMs = stream.Seq, a.state.Clock()
+	if len(a.conf.GetVoters()) > 1 {
+		applied.streams = a.state.AppendStreams(nil)
+	}
+	applied.level = a.state.FeatureLevel()
+	applied.stateBytes = a.state.DataSize()
+	applied.changed = a.state.Changed()
 }

@@ -34,6 +34,7 @@
 //   - Work.Cut, if not 0, to whoever cuts the log.
 //   - Work.Send to the peers' connections, each one's in its order. What waits for the disk is
 //     not in it before that is stored, so it may leave at once.
+//   - Work.Stage and Work.Read to whoever writes checkpoints: see below.
 //   - Work.WakeMs, if not 0, asks for a turn after so many milliseconds: an election is due.
 //
 // All that has come from peers is taken in with the next turn: a turn with ticks decides whose
@@ -54,6 +55,37 @@
 // Work.Notices go to the log, each once. Work.Diverged ends the process when Work.Send has gone
 // out: this member's State is not that of the majority. Its data is kept aside for a report, and
 // it rejoins as a member that lost its disk.
+//
+// # Checkpoints between members
+//
+// A member that is behind what its leader keeps of the log gets a checkpoint. Both sides need
+// their driver for it.
+//
+// The leader asks for pieces with Work.Read. The first read of a Transfer opens a view of the
+// newest checkpoint that counts; it stays open, whatever is written meanwhile, until a read with
+// Close. Each read but that is answered once in Turn.Read. When the process ends, the views do.
+//
+// The receiver gets Work.Stage: records to be written beside the checkpoint that counts, in their
+// order and by whoever writes checkpoints; each is reported back in Turn.Staged. They need not
+// be durable, and are gone when the process ends.
+//
+// When the checkpoint is whole and raft wants it, an Append has Install. For the driver it is a
+// barrier in the log, to be passed in these steps, each finished before the next:
+//
+//  1. All appends before it are durable. It shares no write with them.
+//  2. What was staged, with what Install says, takes the place of the checkpoint: one atomic step
+//     that is flushed and counts. From here on a restart goes on with it, and drops the log that
+//     does not reach it.
+//  3. The append's hard state, its entries and that the log begins behind the checkpoint become
+//     durable, as one record.
+//  4. The State is read back and its digest compared.
+//  5. Member.Install under S exclusive, between two calls of Apply: all connections end, and the
+//     State is swapped. The driver tends to Report.Touched.
+//  6. Turn.Stored has the append. Reports of Apply from before Install are in Turn.Applied of
+//     that turn at the latest.
+//
+// No other checkpoint is captured or written between the acceptance and step 6; appends behind it
+// may be gathered, and wait.
 //
 // Everything is deterministic but raft's election jitter, which it draws from
 // crypto/rand.Reader: a simulator replaces that variable.

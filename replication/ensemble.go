@@ -76,6 +76,10 @@ func (r *replica) takeReceived(in *Received, turn *Turn, work *Work) {
 		r.takeTick(&m, in.From, turn.MonoMs, work)
 	case peerDropped:
 		r.takeDropped(&m, in.From)
+	case peerPiece:
+		r.takePiece(m.piece, in.From, work)
+	case peerStaged:
+		r.takeStagedWord(m.staged, in.From)
 	}
 }
 
@@ -155,6 +159,8 @@ func (r *replica) newTerm() {
 	r.asked, r.leaderTick = 0, 0
 	r.touches.rewind()
 	r.intake.reset()
+	r.shipments.endAll()
+	r.reception.forget()
 	// What the leader of another term decided is never proposed in this one.
 	r.house, r.houseCount = r.house[:0], 0
 }
@@ -167,6 +173,7 @@ func (r *replica) newRole(s *raft.SoftState) {
 		r.intake.reset()
 		r.clocks.reset()
 		r.room.noGrowth, r.handingTo = false, 0
+		r.shipments.endAll()
 		if leading {
 			r.clock.restart()
 			r.touches.forget()
@@ -253,7 +260,11 @@ func (r *replica) everywhere() uint64 {
 }
 
 func (r *replica) send(work *Work, to core.RaftID, m *peerMessage) {
-	data, err := m.appendTo(make([]byte, 0, 32+len(m.commands)+8*len(m.touched)))
+	size := 32 + len(m.commands) + 8*len(m.touched)
+	if m.piece != nil {
+		size += m.piece.size()
+	}
+	data, err := m.appendTo(make([]byte, 0, size))
 	invariant.Check(err == nil, "a message of raft's cannot be encoded")
 	work.Send = append(work.Send, Outgoing{to, data})
 }

@@ -130,7 +130,8 @@ func (c *client) take() {
 			return
 		}
 		if cause == core.CauseNoLeader || cause == core.CauseDisputed ||
-			cause == core.CauseDiverged || cause == core.CauseSessionMoved && c.lost > 0 {
+			cause == core.CauseDiverged || cause == core.CauseServerJumped ||
+			cause == core.CauseSessionMoved && c.lost > 0 {
 			// Its member keeps nobody any more.
 			// Or: an attach through a process that has died may land after the newer one.
 			c.host.member.Local.Closed(c.conn)

@@ -34,6 +34,7 @@ type world struct {
 	calm    bool
 	judge   judge
 	conns   core.ConnID
+	jumps   jumps
 }
 
 // violation ends a world.
@@ -158,6 +159,8 @@ type disk struct {
 	header  []byte
 	index   uint64
 	term    uint64
+	// received says that the checkpoint came from a peer: the log need not reach it.
+	received bool
 }
 
 func (d *disk) take(records []core.Record, header []byte, index, term uint64) {
@@ -168,7 +171,7 @@ func (d *disk) take(records []core.Record, header []byte, index, term uint64) {
 			d.records[string(r.Key)] = bytes.Clone(r.Value)
 		}
 	}
-	d.header, d.index, d.term = bytes.Clone(header), index, term
+	d.header, d.index, d.term, d.received = bytes.Clone(header), index, term, false
 }
 
 func (d *disk) append(a *Append) {
@@ -197,6 +200,7 @@ func (d *disk) load() (Recovered, error) {
 	if err != nil {
 		return Recovered{}, err
 	}
+	d.settle()
 	commit := max(d.hs.GetCommit(), d.index)
 	term := max(d.hs.GetTerm(), d.term)
 	return Recovered{State: state, Term: d.term, ConfState: d.conf,
@@ -339,6 +343,7 @@ type host struct {
 	diverged *Divergence
 	free     int64 // room on the disk; 0 is plenty
 	notices  []Notice
+	jumping  jumping
 }
 
 func (h *host) wallMs() int64 { return h.wall + h.w.now/1000 }
@@ -383,7 +388,7 @@ func (h *host) start() {
 	h.up, h.paused, h.held = true, false, nil
 	h.turn, h.appends, h.items = Turn{}, nil, nil
 	h.looped, h.writing, h.applying, h.waking, h.ticked = false, false, false, 0, h.w.now
-	h.report = Report{}
+	h.report, h.jumping = Report{}, jumping{}
 	if h.member, err = New(cfg, rec); err != nil {
 		h.w.violate("member %d cannot start: %v", h.id, err)
 	}
@@ -466,6 +471,7 @@ func (h *host) loop() {
 	for _, out := range work.Send {
 		w.link(h.id, int(out.To)).send(int(out.To), out.Data)
 	}
+	h.carry(&work)
 	h.appends = append(h.appends, work.Appends...)
 	h.write()
 	h.items = append(h.items, work.Apply...)
@@ -489,7 +495,11 @@ func (h *host) write() {
 	}
 	h.writing = true
 	group := h.appends
-	h.appends = nil
+	if group = untilInstall(group); len(group) == 0 {
+		h.install(h.appends[0])
+		return
+	}
+	h.appends = h.appends[len(group):]
 	h.after(20+h.w.spread(50+h.syncUs), func() {
 		for _, a := range group {
 			h.disk.append(a)

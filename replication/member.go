@@ -37,6 +37,9 @@ type Config struct {
 	// MaxLogBytes is how many bytes of log a member with peers keeps in memory for those that
 	// are behind. Who is further behind needs a checkpoint. Zero means 1 GiB.
 	MaxLogBytes int64
+	// PieceBytes is how large the pieces are in which a checkpoint is sent to a peer; one piece
+	// for each peer is under way at a time. Zero means 1 MiB.
+	PieceBytes int
 	// MaxIntakeBytes bounds what a leader takes in of its peers' streams and has not proposed
 	// yet, an equal share for each; a stream at its end waits. Zero means 64 MiB.
 	MaxIntakeBytes int
@@ -103,6 +106,9 @@ func (c Config) withDefaults() Config {
 	def(&c.CheckpointBytes, 64<<20)
 	def(&c.KeptLogBytes, 8<<20)
 	def(&c.MaxLogBytes, 1<<30)
+	if c.PieceBytes == 0 {
+		c.PieceBytes = 1 << 20
+	}
 	if c.MaxIntakeBytes == 0 {
 		c.MaxIntakeBytes = 64 << 20
 	}
@@ -162,7 +168,8 @@ func New(cfg Config, rec Recovered) (*Member, error) {
 	}
 	m := &Member{cfg: cfg, Local: core.NewLocal(rec.State, cfg.Settings)}
 	index := rec.State.Index()
-	log := &memlog{hard: rec.HardState, conf: rec.ConfState, start: position{rec.Term, index}}
+	log := &memlog{hard: rec.HardState, conf: rec.ConfState, start: position{rec.Term, index},
+		checkpoint: position{rec.Term, index}}
 	if e := rec.Entries; len(e) > 0 && e[0].GetIndex() < index && !log.alone(uint64(cfg.RaftID)) {
 		// A peer may need what this member's checkpoint covers.
 		log.start = position{e[0].GetTerm(), e[0].GetIndex()}

@@ -19,6 +19,8 @@ type memlog struct {
 	start   position // of the last entry that is not here any more
 	entries []*raftpb.Entry
 	bytes   int64 // of the entries' data
+	// checkpoint is the newest that counts: what Snapshot offers.
+	checkpoint position
 }
 
 // position names an entry.
@@ -67,13 +69,45 @@ func (m *memlog) cut(index uint64) {
 func (m *memlog) trim(index uint64, kept int64) {
 	left, to := m.bytes, m.start.index
 	for _, e := range m.entries {
-		if to == index || left <= kept {
+		if to >= index || left <= kept {
 			break
 		}
 		left -= int64(len(e.GetData()))
 		to++
 	}
 	m.cut(to)
+}
+
+// excess is up to where entries have to go, up to index at most, so that no more than kept bytes
+// are left; some more go, so that it does not happen with each entry.
+func (m *memlog) excess(index uint64, kept int64) uint64 {
+	to := min(m.start.index, index)
+	if m.bytes <= kept {
+		return to
+	}
+	left := m.bytes
+	for _, e := range m.entries {
+		if to >= index || left <= kept-kept/4 {
+			break
+		}
+		left -= int64(len(e.GetData()))
+		to++
+	}
+	return to
+}
+
+// bytesBehind counts the bytes behind index, and stops when there are more than most.
+func (m *memlog) bytesBehind(index uint64, most int64) (n int64) {
+	for i := len(m.entries) - 1; i >= 0 && n <= most && m.entries[i].GetIndex() > index; i-- {
+		n += int64(len(m.entries[i].GetData()))
+	}
+	return n
+}
+
+// restart empties the log: a checkpoint that was received counts, and the log goes on behind it.
+func (m *memlog) restart(at position, conf *raftpb.ConfState) {
+	invariant.Check(at.index > m.start.index, "a log goes on behind a checkpoint that it had left")
+	m.start, m.entries, m.bytes, m.conf, m.checkpoint = at, nil, 0, conf, at
 }
 
 // alone says whether id is the only member.
@@ -120,8 +154,3 @@ func (m *memlog) Term(i uint64) (uint64, error) {
 
 func (m *memlog) LastIndex() (uint64, error)  { return m.last(), nil }
 func (m *memlog) FirstIndex() (uint64, error) { return m.start.index + 1, nil }
-
-// Snapshot is asked for when a follower is behind the log's start. Members are alone so far.
-func (m *memlog) Snapshot() (*raftpb.Snapshot, error) {
-	return nil, raft.ErrSnapshotTemporarilyUnavailable
-}

@@ -71,6 +71,8 @@ type peerMessage struct {
 	stored       uint64            // tick of a leader: all members have the log up to here
 	news         tickNews          // tick
 	touched      []core.SessionID  // tick
+	piece        *piece
+	staged       staged
 }
 
 func appendPeerHead(b []byte, kind peerKind) []byte { return append(b, peerVersion, byte(kind)) }
@@ -101,6 +103,10 @@ func (m *peerMessage) appendTo(b []byte) ([]byte, error) {
 	case peerDropped:
 		b = binary.AppendUvarint(b, uint64(m.registration))
 		b = binary.AppendUvarint(b, m.seq)
+	case peerPiece:
+		return m.piece.appendTo(b)
+	case peerStaged:
+		b = m.staged.appendTo(b)
 	}
 	return b, nil
 }
@@ -185,6 +191,13 @@ func decodePeer(data []byte) (peerMessage, error) {
 		m.registration = core.Registration(r.uvarint())
 		m.seq = r.uvarint()
 		r.bad = r.bad || m.seq == 0
+	case peerPiece:
+		var err error
+		if m.piece, err = decodePiece(&r); err != nil {
+			return m, err
+		}
+	case peerStaged:
+		m.staged = decodeStaged(&r)
 	default:
 		return m, badMessage("unknown kind")
 	}

@@ -40,10 +40,24 @@ var goldenPeer = []struct {
 		"010480a0abfef9624d" + "04ac0214150901" + "03" + "018002" +
 			"01000000000000000000000000000002" + "02" + "00000001000000000000000000000005"},
 	{"dropped", peerMessage{kind: peerDropped, registration: 300, seq: 10}, "0105ac020a"},
+	{"first piece", peerMessage{kind: peerPiece, piece: &piece{term: 4, transfer: 300, seq: 1,
+		at: position{3, 77}, of: &Checkpoint{Index: 77, Term: 3, ConfState: FoundingConf(1, 2),
+			Digest: [16]byte{1, 15: 2}, Header: []byte("head")},
+		records: []core.Record{{Key: []byte("a"), Value: []byte("1")}, {Key: []byte("b")}}}},
+		"0110" + "02" + "04" + "ac02" + "01" + "034d" + "01000000000000000000000000000002" +
+			"04" + "08010802" + "04" + "68656164" + "02" + "01610131" + "016200"},
+	{"last piece", peerMessage{kind: peerPiece, piece: &piece{term: 4, transfer: 300, seq: 9,
+		at: position{3, 77}, last: true}}, "0110" + "01" + "04" + "ac02" + "09" + "034d" + "00"},
+	{"staged", peerMessage{kind: peerStaged, staged: staged{transfer: 300, seq: 9}},
+		"0111" + "ac02" + "09" + "00"},
+	{"refused", peerMessage{kind: peerStaged, staged: staged{transfer: 300, refused: true}},
+		"0111" + "ac02" + "00" + "01"},
 }
 
-var comparePeer = []cmp.Option{cmp.AllowUnexported(peerMessage{}, tickNews{}, indexDigest{}),
+var comparePeer = []cmp.Option{cmp.AllowUnexported(peerMessage{}, tickNews{}, indexDigest{},
+	piece{}, staged{}, position{}),
 	cmpopts.EquateEmpty(),
+	cmp.Comparer(func(a, b *raftpb.ConfState) bool { return a.Equivalent(b) == nil }),
 	cmp.Comparer(func(a, b *raftpb.Message) bool {
 		return a == b || a != nil && b != nil && proto.Equal(a, b)
 	})}
@@ -139,6 +153,14 @@ func TestPeerErrors(t *testing.T) {
 			seq: 1, count: 1, commands: twoCommands()})},
 		{"batch behind the end of all numbers", 2, encode(peerMessage{kind: peerBatch,
 			registration: 5, seq: 1<<64 - 1, count: 2, commands: twoCommands()})},
+		{"records out of order", 2, encode(peerMessage{kind: peerPiece, piece: &piece{term: 4,
+			transfer: 1, seq: 2, at: position{3, 77}, records: []core.Record{{Key: []byte("b")},
+				{Key: []byte("a")}}}})},
+		{"a second piece that is a first", 2, encode(peerMessage{kind: peerPiece,
+			piece: &piece{term: 4, transfer: 1, seq: 2, at: position{3, 77},
+				of: &Checkpoint{ConfState: FoundingConf(1)}}})},
+		{"a checkpoint of the future", 2, encode(peerMessage{kind: peerPiece,
+			piece: &piece{term: 4, transfer: 1, seq: 2, at: position{5, 77}}})},
 		{"batch with the leader's own command", 2, encode(peerMessage{kind: peerBatch,
 			registration: 5, seq: 1, count: 1, commands: core.AppendExpire(nil, 1, 1)})},
 	}

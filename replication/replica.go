@@ -38,6 +38,9 @@ type Turn struct {
 	// tell; silence is none. Connected are those to whom there is a connection (again): what
 	// was sent before it came up may be lost.
 	Lost, Connected []core.RaftID
+	// Read answers Work.Read, in its order. Staged are the pieces that were staged, in theirs.
+	Read   []CheckpointPiece
+	Staged []*Stage
 }
 
 // Work is what is to be done after a turn.
@@ -56,13 +59,21 @@ type Work struct {
 	Diverged *Divergence
 	// WakeMs, if not 0, asks for a turn after so many milliseconds at the latest.
 	WakeMs int64
+	// Read asks for pieces of checkpoints that are sent to peers.
+	Read []CheckpointRead
+	// Stage is to be written beside the checkpoint that counts, in this order.
+	Stage []*Stage
 }
 
 // Append is one storage batch. It is immutable.
+//
+// With Install, a checkpoint that was staged whole comes first: see the package comment.
 type Append struct {
 	HardState *raftpb.HardState // nil: unchanged
 	Entries   []*raftpb.Entry   // they replace what they overlap
+	Install   *Checkpoint       // without records; nil in most
 	responses []*raftpb.Message // to be delivered once it is durable
+	installed *installation     // set by Member.Install
 }
 
 // ApplyItem is one thing for apply to do, in its turn. Exactly one field is set.
@@ -153,13 +164,18 @@ type replica struct {
 	nextReapMs   int64
 	ticks        int64
 	stored       uint64 // every member has the log up to here, as far as is known
-	checkpointed uint64
-	lastEntry    int64 // the tick at which something was last applied
-	logBytes     int64 // applied since the last checkpoint began
+	checkpointed uint64 // the newest checkpoint that counts
+	cutAt        uint64 // the disk was told to cut its log here
+	lastEntry    int64  // the tick at which something was last applied
+	logBytes     int64  // applied since the last checkpoint began,
+	frozenBytes  int64  // and between the one before and it, while it does not count
 	stateBytes   int64
 	changed      int // as of the last Applied
 	capturing    bool
 	wantCapture  bool
+
+	shipments shipments
+	reception reception
 }
 
 // part is one batch of an entry. Its commands are a view.
@@ -193,7 +209,8 @@ func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
 	*r = replica{cfg: cfg, log: log, node: node, clock: newSessionClock(cfg.TickMs),
 		alone: log.alone(uint64(cfg.RaftID)), outbox: outbox{next: 1, end: 1},
 		term: log.hard.GetTerm(), commit: log.hard.GetCommit(), last: log.last(),
-		applied: state.Index(), stateBytes: state.DataSize(), level: state.FeatureLevel()}
+		applied: state.Index(), stateBytes: state.DataSize(), checkpointed: state.Index(),
+		cutAt: log.start.index, level: state.FeatureLevel()}
 	r.lastTerm, _ = log.Term(r.last) // the last one's is always there
 	stream := state.Stream(cfg.RaftID)
 	r.registration = stream.Origin.Registration
@@ -221,15 +238,12 @@ func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
 
 func (r *replica) step(turn *Turn, work *Work) {
 	*work = Work{}
-	r.takeStored(turn)
-	for i := range turn.Applied {
-		r.takeApplied(&turn.Applied[i], turn.MonoMs)
-	}
+	r.takeStored(turn, work)
+	r.takeAllApplied(turn)
 	if !r.alone {
 		r.ensemble(turn, work)
 	}
-	r.cut(turn, work)
-	r.trimLog()
+	r.tendCheckpoints(turn, work)
 	r.wantCapture = r.wantCapture || turn.Checkpoint
 	r.takeMail(&turn.Mail)
 	r.takeRoom(turn, work)
@@ -246,49 +260,27 @@ func (r *replica) step(turn *Turn, work *Work) {
 		r.serve(work)
 		r.speak(turn, work)
 	}
+	work.Read, r.shipments.reads = r.shipments.reads, nil
 }
 
-// cut lets go of log that a checkpoint covers.
-//
-// In an ensemble nobody's log is cut behind what every member has stored: who is further behind
-// needs a checkpoint, and none can be sent yet. So one member that is away makes all logs grow,
-// on the disk without a bound of ours; in memory Config.MaxLogBytes is the end.
-func (r *replica) cut(turn *Turn, work *Work) {
-	if turn.Checkpointed > 0 {
-		r.checkpointed = turn.Checkpointed
-		r.capturing = false
-	}
-	if turn.Checkpointed == 0 && (r.alone || turn.Ticks == 0) {
-		return
-	}
-	to := r.checkpointed
-	if !r.alone && to >= r.stored && !mutant.On("replication-cut-beyond-stored") {
-		// One more stays: a log that is read back begins with an entry, and raft wants to know
-		// the term of the one before that it sends.
-		to = max(r.stored, 1) - 1
-	}
-	if r.alone || to > r.log.start.index {
-		r.log.cut(to)
-		work.Cut = to
-	}
-}
-
-// trimLog forgets log that is applied and only in memory for those that are behind.
-func (r *replica) trimLog() {
-	if kept := r.cfg.KeptLogBytes; r.log.bytes > 2*kept {
-		if r.alone {
-			r.log.trim(r.applied, kept)
-		} else if r.log.bytes > r.cfg.MaxLogBytes {
-			r.log.trim(r.applied, r.cfg.MaxLogBytes/2)
-		}
-	}
-}
-
-func (r *replica) takeStored(turn *Turn) {
+func (r *replica) takeStored(turn *Turn, work *Work) {
 	for _, a := range turn.Stored {
+		if a.Install != nil {
+			// What apply did before it was in the way of none of what is learned here.
+			r.takeAllApplied(turn)
+			r.installed(a, work, turn.MonoMs)
+		}
 		r.log.append(a.Entries)
 		r.deliver(a.responses)
 	}
+}
+
+func (r *replica) takeAllApplied(turn *Turn) {
+	for i := range turn.Applied {
+		r.takeApplied(&turn.Applied[i], turn.MonoMs)
+	}
+	clear(turn.Applied)
+	turn.Applied = turn.Applied[:0]
 }
 
 // deliver hands over messages that waited for the disk or for apply.
@@ -415,7 +407,10 @@ func (r *replica) propose(turn *Turn) bool {
 		!r.alone || r.transferring() {
 		return false
 	}
-	size := r.gather()
+	size := 0
+	if !r.braked() {
+		size = r.gather()
+	}
 	if size == 0 && len(r.intake.hellos) == 0 && r.houseCount == 0 {
 		return false
 	}
@@ -518,26 +513,16 @@ func (r *replica) dispatch(m *raftpb.Message, work *Work) {
 				a.HardState = hs
 			}
 		}
+		if s := m.GetSnapshot(); s != nil {
+			r.accepted(a, s)
+		}
 		work.Appends = append(work.Appends, a)
+	case raftpb.MsgSnap:
+		to := core.RaftID(m.GetTo())
+		r.shipments.begin(to, r.checkpointed, r.ticks, r.cfg.PieceBytes)
 	case raftpb.MsgStorageApply:
 		work.Apply = append(work.Apply, ApplyItem{committed: m})
 	default:
 		r.post(m)
 	}
-}
-
-// checkpoint begins a capture when enough log has grown, when nothing else happens, or when
-// it is asked for.
-func (r *replica) checkpoint(work *Work) {
-	if r.capturing {
-		return
-	}
-	grown := r.logBytes >= max(r.cfg.CheckpointBytes, r.stateBytes/4) ||
-		r.changed >= r.cfg.CheckpointItems
-	idle := r.logBytes > 0 && r.ticks-r.lastEntry >= r.cfg.IdleTicks
-	if !grown && !idle && !r.wantCapture {
-		return
-	}
-	r.capturing, r.wantCapture, r.logBytes, r.changed = true, false, 0, 0
-	work.Apply = append(work.Apply, ApplyItem{checkpoint: true})
 }

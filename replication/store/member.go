@@ -79,10 +79,25 @@ func StartMember(d Disk, found *Recovered, id core.RaftID) (replication.Recovere
 // LoadMember turns what Open found into what a member starts from. The State's digest is computed
 // from what is loaded and compared with the one that was stored.
 func LoadMember(d Disk, found *Recovered) (replication.Recovered, error) {
-	var none replication.Recovered
+	state, meta, err := load(d)
+	if err != nil {
+		return replication.Recovered{}, err
+	}
+	return replication.Recovered{State: state, Term: meta.Term, ConfState: meta.ConfState,
+		HardState: found.HardState, Entries: found.Entries}, nil
+}
+
+// LoadState reads back the State of the newest checkpoint, checked like LoadMember does.
+func LoadState(d Disk) (*core.State, error) {
+	state, _, err := load(d)
+	return state, err
+}
+
+func load(d Disk) (*core.State, Meta, error) {
+	var none Meta
 	view, err := d.View()
 	if err != nil {
-		return none, fmt.Errorf("load state: %w", err)
+		return nil, none, fmt.Errorf("load state: %w", err)
 	}
 	loader := core.NewLoader()
 	err = view.Records(nil, loader.Add)
@@ -91,24 +106,23 @@ func LoadMember(d Disk, found *Recovered) (replication.Recovered, error) {
 		err = closed
 	}
 	if err != nil {
-		return none, fmt.Errorf("load state: %w", err)
+		return nil, none, fmt.Errorf("load state: %w", err)
 	}
 	state, err := loader.Finish(meta.Header)
 	if err != nil {
-		return none, fmt.Errorf("load state: %w", err)
+		return nil, none, fmt.Errorf("load state: %w", err)
 	}
 	// What was written is read back: the pair of the check before writing.
 	if digest := state.Digest(); digest != meta.Digest {
-		return none, fmt.Errorf("load state: %w", &core.DigestError{Stored: meta.Digest,
+		return nil, none, fmt.Errorf("load state: %w", &core.DigestError{Stored: meta.Digest,
 			Computed: digest})
 	}
 	if state.Index() != meta.Index {
-		return none, fmt.Errorf("load state: %w", &CorruptError{File: "checkpoint",
+		return nil, none, fmt.Errorf("load state: %w", &CorruptError{File: "checkpoint",
 			What: fmt.Sprintf("it is of index %d, the State in it of %d",
 				meta.Index, state.Index())})
 	}
-	return replication.Recovered{State: state, Term: meta.Term, ConfState: meta.ConfState,
-		HardState: found.HardState, Entries: found.Entries}, nil
+	return state, meta, nil
 }
 
 // FromMember turns a checkpoint that a member has captured into one to be written.

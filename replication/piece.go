@@ -1,0 +1,153 @@
+package replication
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/vivariumdb/vivarium/core"
+	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// A checkpoint travels in pieces: the leader sends one, and the next when it is told that this
+// one is staged. So no more than one piece per peer is under way, however large the State is.
+
+// The kinds of messages about checkpoints.
+const (
+	peerPiece  peerKind = 16 + iota // from the leader: records of a checkpoint
+	peerStaged                      // to the leader: what became of a piece
+)
+
+// piece is some records of a checkpoint. The first piece says what it is a checkpoint of.
+type piece struct {
+	term     uint64 // of the leader that sends it
+	transfer uint64 // counts up in the leader's process
+	seq      uint64 // of the piece, from 1
+	at       position
+	of       *Checkpoint // in the first piece, without records
+	records  []core.Record
+	last     bool
+}
+
+// staged answers a piece.
+type staged struct {
+	transfer uint64
+	seq      uint64 // up to this piece all is staged; with the last, the checkpoint is installed
+	refused  bool   // the transfer cannot go on: it has to begin again
+}
+
+const (
+	pieceLast  = 1
+	pieceFirst = 2
+)
+
+// size is about as many bytes as appendTo appends.
+func (p *piece) size() int {
+	n := 128
+	for i := range p.records {
+		n += 12 + len(p.records[i].Key) + len(p.records[i].Value)
+	}
+	if p.of != nil {
+		n += 256 + len(p.of.Header)
+	}
+	return n
+}
+
+func (p *piece) appendTo(b []byte) ([]byte, error) {
+	flags := byte(0)
+	if p.last {
+		flags |= pieceLast
+	}
+	if p.of != nil {
+		flags |= pieceFirst
+	}
+	b = append(b, flags)
+	for _, v := range []uint64{p.term, p.transfer, p.seq, p.at.term, p.at.index} {
+		b = binary.AppendUvarint(b, v)
+	}
+	if p.of != nil {
+		b = append(b, p.of.Digest[:]...)
+		conf, err := proto.MarshalOptions{Deterministic: true}.Marshal(p.of.ConfState)
+		if err != nil {
+			return nil, err
+		}
+		b = appendSized(b, conf)
+		b = appendSized(b, p.of.Header)
+	}
+	b = binary.AppendUvarint(b, uint64(len(p.records)))
+	for i := range p.records {
+		b = appendSized(b, p.records[i].Key)
+		b = appendSized(b, p.records[i].Value)
+	}
+	return b, nil
+}
+
+func appendSized(b, v []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(v))), v...)
+}
+
+func (r *peerReader) sized() []byte {
+	n := r.uvarint()
+	if n > uint64(len(r.b)) {
+		r.b, r.bad = nil, true
+		return nil
+	}
+	return r.bytes(int(n))
+}
+
+// decodePiece reads what appendTo wrote. Its records are views, in the order of their keys.
+func decodePiece(r *peerReader) (*piece, error) {
+	p := &piece{}
+	flags := byte(0)
+	if b := r.bytes(1); b != nil {
+		flags = b[0]
+	}
+	p.last = flags&pieceLast != 0
+	p.term, p.transfer, p.seq = r.uvarint(), r.uvarint(), r.uvarint()
+	p.at.term, p.at.index = r.uvarint(), r.uvarint()
+	if flags&pieceFirst != 0 {
+		p.of = &Checkpoint{Index: p.at.index, Term: p.at.term, ConfState: &raftpb.ConfState{}}
+		copy(p.of.Digest[:], r.bytes(len(p.of.Digest)))
+		if err := proto.Unmarshal(r.sized(), p.of.ConfState); err != nil {
+			return nil, badMessage("a checkpoint without a membership")
+		}
+		p.of.Header = r.sized()
+	}
+	n := r.uvarint()
+	if n > uint64(len(r.b))/2 {
+		r.bad, n = true, 0
+	}
+	p.records = make([]core.Record, 0, n)
+	var before []byte
+	for range n {
+		record := core.Record{Key: r.sized(), Value: r.sized()}
+		if bytes.Compare(before, record.Key) >= 0 {
+			return nil, badMessage("records out of order")
+		}
+		before = record.Key
+		p.records = append(p.records, record)
+	}
+	if p.seq == 0 || p.transfer == 0 || p.at.index == 0 || p.at.term > p.term ||
+		(p.of != nil) != (p.seq == 1) {
+		return nil, badMessage("bad piece of a checkpoint")
+	}
+	return p, nil
+}
+
+func (s *staged) appendTo(b []byte) []byte {
+	b = binary.AppendUvarint(b, s.transfer)
+	b = binary.AppendUvarint(b, s.seq)
+	if s.refused {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+func decodeStaged(r *peerReader) (s staged) {
+	s.transfer, s.seq = r.uvarint(), r.uvarint()
+	if b := r.bytes(1); b != nil {
+		s.refused = b[0] == 1
+		r.bad = r.bad || b[0] > 1
+	}
+	return s
+}
