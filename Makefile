@@ -25,6 +25,10 @@ mutants: # run the simulator against each known bug; ARGS for more flags
 	$(GO) run -tags 'mutants checked' ./cmd/vivarium-sim mutants $(ARGS)
 	$(GO) test -count=1 -tags mutants -run TestMutants ./replication
 
+.PHONY: sim-coverage
+sim-coverage: # measure which statements of core and replication SEEDS (400) worlds reach
+	$(SIM) coverage -seeds $(or $(SEEDS),400) $(ARGS)
+
 determinism: # compare the traces of SEEDS worlds between processes and settings
 	$(SIM) determinism -seeds $(or $(SEEDS),20) $(ARGS)
 

@@ -4,6 +4,7 @@
 //	vivarium-sim run -seeds 1000        many, in several processes
 //	vivarium-sim determinism -seeds 20  the same trace between processes and settings
 //	vivarium-sim mutants                every known bug must be caught (build with -tags mutants)
+//	vivarium-sim coverage               which statements of core and replication worlds reach
 //
 // Everything that fails prints the command that replays it.
 package main
@@ -46,7 +47,8 @@ func newRoot(in io.Reader, out, err io.Writer) root {
 		SilenceUsage: true, SilenceErrors: true}
 	c.SetOut(out)
 	c.SetErr(err)
-	c.AddCommand(newRun(s), newDeterminism(s), newMutants(s), newWorker(s))
+	c.AddCommand(newRun(s), newDeterminism(s), newMutants(s), newCoverage(s),
+		newWorker(s))
 	return root{c}
 }
 
