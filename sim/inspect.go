@@ -18,6 +18,7 @@ func (w *World) audit() {
 	if r.chance(300) {
 		w.restore(r)
 		w.refound()
+		w.build(r)
 		w.damageEntries(r)
 	}
 }
@@ -118,6 +119,62 @@ func (w *World) refound() {
 	_, _ = s.Walk(note), again.Walk(note) // note fails never
 	if n := len(paths) / 2; !slices.Equal(paths[:n], paths[n:]) {
 		w.violate("backup", "founded anew the state has other znodes")
+	}
+}
+
+// build makes a State of the images of the last one, as a migration does, and of images that are
+// not quite those: these are refused.
+func (w *World) build(r rng) {
+	var images []core.Image
+	s := w.shadow.state
+	_ = s.Walk(func(img core.Image) error { // which fails never
+		images = append(images, img)
+		return nil
+	})
+	founding := core.Founding{Index: s.Index(), Term: s.Term(), LastZxid: s.LastZxid(),
+		ClockMs: s.Clock()}
+	try := func(images []core.Image) (*core.State, error) {
+		b := core.NewBuilder()
+		for i, id := range []core.SessionID{1, 2, 2, -1 << 63} {
+			if err := b.AddSession(id, 1000, [32]byte{}); (err != nil) != (i > 1) {
+				w.violate("backup", fmt.Sprintf("session %v is added with %v", id, err))
+			}
+		}
+		for _, img := range images {
+			if err := b.AddNode(img); err != nil {
+				return nil, err
+			}
+		}
+		if len(images) > 0 {
+			b.CountQuotas()
+		}
+		return b.Finish(founding)
+	}
+	if again, err := try(images); err != nil || again.NodeCount() != s.NodeCount() {
+		w.violate("backup", fmt.Sprintf("the state cannot be built anew: %v", err))
+		return
+	}
+	if least, err := try(images[:1]); err != nil || least.NodeCount() != w.founding().NodeCount() {
+		w.violate("backup", fmt.Sprintf("a state of a root alone is not founded: %v", err))
+	}
+	at := r.IntN(len(images))
+	for what, change := range []func([]core.Image) []core.Image{
+		func(all []core.Image) []core.Image { return nil },
+		func(all []core.Image) []core.Image { return slices.Insert(all, at, all[at]) },
+		func(all []core.Image) []core.Image { all[at].Path += "/"; return all },
+		func(all []core.Image) []core.Image { all[at].ACL = nil; return all },
+		func(all []core.Image) []core.Image { all[at].Owner = 99; return all },
+		func(all []core.Image) []core.Image { return all[1:] },
+		func(all []core.Image) []core.Image { all[0].Path = "/none/x"; return all },
+		func(all []core.Image) []core.Image { all[len(all)-1].Path = "/none/x"; return all },
+	} {
+		if images[at].Path == "/" && what == 2 {
+			continue // "//" is refused as well, and says so at another place
+		}
+		if _, err := try(change(slices.Clone(images))); err == nil {
+			w.violate("backup", fmt.Sprintf("a state is built of images damaged in way %d at %q",
+				what, images[at].Path))
+		}
 	}
 }
 
