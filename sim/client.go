@@ -20,6 +20,7 @@ type rawClient struct {
 	ip  netip.Addr
 	gen *generator
 
+	servers servers
 	session *session
 	conn    *rawConn   // the one in use, nil if there is none
 	old     *rawConn   // the one before, if it is still in use as well
@@ -69,10 +70,12 @@ type rawConn struct {
 	part     int      // bytes of the first that were sent
 	begun    bool     // the first was noted in the history
 	wrong    bool     // it gives a wrong password
+	readOnly bool     // its session is the server's own
 	open     bool
 	over     bool
-	closing  bool // closeSession was sent
-	waiting  int  // requests without an answer
+	closing  bool  // closeSession was sent
+	waiting  int   // requests without an answer
+	since    int64 // then the oldest of them became that, or its predecessor was answered
 	lastSend int64
 	lastRecv int64
 	deaf     int64 // until then it does not read
@@ -86,6 +89,7 @@ func newRawClient(w *World, id int64) *rawClient {
 	}
 	c.gen = newGenerator(w, c.r, c.ip)
 	c.gen.raw = true
+	c.servers = newServers(w, c.r)
 	c.session = c.newSession()
 	return c
 }
@@ -136,9 +140,13 @@ func (c *rawClient) step() {
 	case c.r.chance(k.Disconnect):
 		w.count.add(faultDisconnect)
 		c.conn.close()
+	case len(c.servers.order) > 1 && c.r.chance(k.Move):
+		w.count.add(faultMoved)
+		c.conn.close()
 	case c.r.chance(k.DoubleConnect) && c.old == nil:
 		w.count.add(faultDoubleConnect)
 		c.old, c.conn = c.conn, nil
+		c.servers.next()
 		c.connect()
 	case c.r.chance(k.Abandon):
 		w.count.add(faultAbandon)
@@ -194,7 +202,7 @@ func (c *rawClient) connect() {
 	}
 	conn := &rawConn{c: c, lastSend: c.w.clock.now, lastRecv: c.w.clock.now}
 	c.conn = conn
-	c.w.dial(c.ip, conn.opened, func() {
+	c.w.dialTo(c.servers.current(), c.ip, conn.opened, func() {
 		conn.over = true
 		c.lose(conn)
 	})
@@ -214,7 +222,7 @@ func (conn *rawConn) opened(e *end) {
 	}
 	q := wire.ConnectRequest{TimeoutMs: c.gen.timeoutMs(), LastZxidSeen: s.lastZxid,
 		SessionID: s.id, Password: s.password, HasReadOnly: c.r.chance(900),
-		ReadOnly: c.r.chance(100)}
+		ReadOnly: c.r.chance(w.k.ReadOnlyClients)}
 	q.ReadOnly = q.ReadOnly && q.HasReadOnly
 	if q.Password == nil {
 		q.Password = make([]byte, wire.PasswordLen)
@@ -253,6 +261,9 @@ func (conn *rawConn) request(op wire.OpCode, body []byte) int32 {
 	b, at := wire.BeginFrame(nil)
 	h := wire.RequestHeader{Xid: xid, Op: op}
 	b = append(h.AppendTo(b), body...)
+	if conn.waiting == 0 {
+		conn.since = conn.c.w.clock.now
+	}
 	conn.waiting++
 	conn.send(wire.EndFrame(b, at))
 	return xid
@@ -327,6 +338,7 @@ func (conn *rawConn) arrived(a *arrival) {
 		return
 	}
 	conn.waiting--
+	conn.since = c.w.clock.now
 	s.armed(a)
 	c.gen.learn(a)
 	c.w.ledger.learn(a)
@@ -355,7 +367,12 @@ func (conn *rawConn) connected(a *wire.ConnectResponse) {
 	}
 	c.retry = 0
 	conn.open = true
-	s.id, s.password, s.timeoutMs = a.SessionID, bytes.Clone(a.Password), int64(a.TimeoutMs)
+	s.timeoutMs = int64(a.TimeoutMs)
+	if conn.readOnly = a.ReadOnly; conn.readOnly {
+		c.w.count.add(countReadOnly)
+	} else { // else it is good here only, and the one before may live
+		s.id, s.password = a.SessionID, bytes.Clone(a.Password)
+	}
 	for _, auth := range s.auths {
 		q := wire.AuthRequest{Scheme: "digest", Auth: auth}
 		conn.request(wire.OpAuth, q.AppendTo(nil))
@@ -450,6 +467,7 @@ func (c *rawClient) lose(conn *rawConn) {
 		return
 	}
 	c.conn = nil
+	c.servers.next()
 	if c.finished || c.pausing {
 		return
 	}
@@ -491,8 +509,13 @@ func (conn *rawConn) beat(timeout int64) {
 	if !conn.open || conn.c.finishing {
 		patience = 2*second + 2*timeout
 	}
+	haste := conn.c.w.k.HasteMs * millisecond
 	switch {
 	case now-conn.lastRecv > patience && now >= conn.deaf:
+		conn.close()
+	case haste > 0 && conn.open && conn.waiting > 0 && !conn.c.finishing &&
+		now-conn.since > haste && now >= conn.deaf:
+		conn.c.w.count.add(faultHasty)
 		conn.close()
 	case conn.open && !conn.closing && now-conn.lastSend > timeout/3:
 		conn.request(wire.OpPing, nil)

@@ -29,6 +29,8 @@ const (
 	countBackPressure
 	countWords
 	countCrowds
+	countSticky
+	countReadOnly
 	countCounted
 	countTransfers
 	countConsumed
@@ -83,6 +85,8 @@ const (
 	faultRefused
 	faultDisconnect
 	faultMoved
+	faultCrowdMoved
+	faultHasty
 	faultDoubleConnect
 	faultAbandon
 	faultSilence
@@ -118,7 +122,9 @@ var counterNames = [counterCount]string{
 	countLeaders: "changes of leader", countPeerMessages: "peer messages",
 	countPeerLost: "peer messages lost", countPeerConnectionsLost: "peer connections lost",
 	countWords: "four-letter words", countCrashedBefore: "crashes",
-	countCrowds: "crowds", countCounted: "counter raised", countTransfers: "money moved",
+	countCrowds: "crowds", countSticky: "clients of one server",
+	countReadOnly: "sessions read-only",
+	countCounted:  "counter raised", countTransfers: "money moved",
 	countConsumed: "items consumed", countLocks: "locks taken", countOffices: "terms of office",
 	countBarriers: "barriers passed", countMemberships: "memberships seen",
 	countMostInFlight: "most in flight", countUnanswered: "calls unanswered",
@@ -159,7 +165,9 @@ var counterNames = [counterCount]string{
 	faultSmallWindow:   "fault: small receive window",
 	faultRefused:       "fault: connection refused",
 	faultDisconnect:    "fault: client disconnects",
-	faultMoved:         "fault: client moved with its crowd",
+	faultMoved:         "fault: client moves on purpose",
+	faultCrowdMoved:    "fault: client moves with its crowd",
+	faultHasty:         "fault: client gives a request up",
 	faultDoubleConnect: "fault: client connects twice",
 	faultAbandon:       "fault: client forgets its session",
 	faultSilence:       "fault: client says nothing",

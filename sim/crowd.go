@@ -87,7 +87,7 @@ func (c *rawClient) told(conn *rawConn) {
 func (g *crowd) move() {
 	for _, c := range g.members {
 		if c.conn != nil && !c.finishing {
-			g.w.count.add(faultMoved)
+			g.w.count.add(faultCrowdMoved)
 			c.conn.close()
 		}
 	}

@@ -100,6 +100,10 @@ type Knobs struct {
 	Burst           int64 // most requests per step
 	Pipeline        int64 // most requests without an answer
 	Disconnect      int64
+	Move            int64 // go to another server
+	HasteMs         int64 // milliseconds after which a request is given up, and its server left
+	Sticky          int64 // of clients: know one server only
+	ReadOnlyClients int64 // of connects: a server without its ensemble will do
 	DoubleConnect   int64 // connect again while the old connection is in use
 	Abandon         int64 // forget the session
 	Silence         int64 // say nothing for longer than the time-out
@@ -297,6 +301,8 @@ func (k *Knobs) drawRecipes(some drawSome) {
 	for _, w := range []*int64{&k.WeightDeep, &k.WeightWide, &k.WeightFlood} {
 		*w = some(300, 1, 20)
 	}
+	k.Move, k.HasteMs = some(600, 1, 60), some(300, 50, 2000)
+	k.Sticky, k.ReadOnlyClients = some(500, 100, 400), some(700, 50, 500)
 	k.WeightSyncRead, k.WeightConfig = some(500, 1, 60), some(500, 1, 20)
 	for _, w := range []*int64{&k.WeightCounter, &k.WeightBank, &k.WeightQueue, &k.WeightLock,
 		&k.WeightElection, &k.WeightBarrier, &k.WeightGroup} {

@@ -20,6 +20,8 @@ type protocolClient struct {
 	ip  netip.Addr
 	gen *generator
 
+	servers servers
+
 	s     *protocol.Session
 	auth  session // for the generator
 	end   *end    // of the connection of the last Dial, nil until it is there
@@ -55,6 +57,7 @@ func newProtocolClient(w *World, id int64) *protocolClient {
 	c := &protocolClient{w: w, id: id, r: newRNG(w.seed, fmt.Sprintf("protocol/%d", id)),
 		ip: netip.AddrFrom4([4]byte{10, 0, 1, byte(id)})}
 	c.gen = newGenerator(w, c.r, c.ip)
+	c.servers = newServers(w, c.r)
 	return c
 }
 
@@ -75,7 +78,8 @@ func (c *protocolClient) nowMs() int64 { return c.w.clock.now / millisecond }
 
 // begin opens a session of its own.
 func (c *protocolClient) begin() {
-	s, err := protocol.New(protocol.Config{Servers: []string{"host:2181"},
+	s, err := protocol.New(protocol.Config{Servers: c.servers.names(),
+		ReadOnly:         c.program == nil && c.r.chance(c.w.k.ReadOnlyClients),
 		SessionTimeoutMs: c.gen.timeoutMs(), MaxRequests: int(c.w.k.Pipeline) + 64,
 		BackoffMaxMs: 500, MaxRequest: int(c.w.k.MaxBuffer)}, c.nowMs())
 	if err != nil {
@@ -114,6 +118,11 @@ func (c *protocolClient) step() {
 		c.w.count.add(faultSlowRead)
 		c.deaf = c.w.clock.now + c.r.spread(second)
 		c.w.clock.after(c.deaf-c.w.clock.now, c.readable)
+	case len(c.servers.order) > 1 && c.end != nil && c.r.chance(k.Move):
+		c.w.count.add(faultMoved)
+		e := c.end
+		e.kill(c.r.chance(500))
+		c.lost(c.s, c.conn, linearizability.CauseClient)
 	case c.r.chance(20) && c.last > 0 && c.program == nil:
 		id := protocol.WatcherID(c.r.between(1, int64(c.last)))
 		c.s.Unwatch(id, c.nowMs())
@@ -203,7 +212,7 @@ func (c *protocolClient) tick(at int64) {
 func (c *protocolClient) effect(e protocol.Effect) {
 	switch e := e.(type) {
 	case protocol.Dial:
-		c.dial(e.Conn)
+		c.dial(e.Conn, serverOf(e.Server))
 	case protocol.HangUp:
 		c.hangUp(e.Conn)
 	case protocol.StateChange:
@@ -241,10 +250,10 @@ func (c *protocolClient) effect(e protocol.Effect) {
 }
 
 // dial connects; there is never a second Dial before the Lost of the first.
-func (c *protocolClient) dial(conn protocol.ConnID) {
+func (c *protocolClient) dial(conn protocol.ConnID, server int64) {
 	c.conn, c.end, c.tap, c.out, c.part, c.begun = conn, nil, nil, nil, 0, false
 	s := c.s
-	c.w.dial(c.ip, func(e *end) {
+	c.w.dialTo(server, c.ip, func(e *end) {
 		if c.s != s || c.conn != conn {
 			e.close(linearizability.CauseClient)
 			return
