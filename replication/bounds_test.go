@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -57,4 +58,116 @@ func TestKeptLog(t *testing.T) {
 			t.Errorf("KeptLogBytes %d: %d checkpoints, want none", test.kept, len(d.checks))
 		}
 	}
+}
+
+// kept are the bytes of commands that a member keeps of its own stream, and what it has taken in
+// as a leader, and how many entries are not committed.
+func (h *host) kept() (own, taken, uncommitted int) {
+	r := &h.member.replica
+	for i := range r.outbox.chunks {
+		own += len(r.outbox.chunks[i].commands)
+	}
+	return own, r.intake.bytes, int(r.last - r.commit)
+}
+
+// bounded are settings with which clients soon want too much.
+func bounded() Config {
+	return Config{MaxEntryBytes: 8_000, MaxIntakeBytes: 30_000, SyncLimitMs: 1 << 40,
+		Settings: core.Settings{MaxOutstandingBytes: 100_000}}
+}
+
+// boundedAlone: however much clients want of a member without a leader, it keeps what its settings
+// say.
+func boundedAlone(w *world) {
+	f := w.settle()
+	list := w.visitors(f)
+	for _, o := range w.hosts {
+		if o != f {
+			w.link(f.id, o.id).split(true)
+		}
+	}
+	w.must(100, "no leader", func() bool { return f.member.Leader() == 0 })
+	flood(list)
+	w.run(3_000_000)
+	if own, _, _ := f.kept(); own > 2*100_000 || own < 90_000 {
+		w.violate("without a leader a member keeps %d bytes of its stream", own)
+	}
+	w.heal()
+	w.must(200, "all is answered", w.flooded)
+}
+
+// boundedSlow: disks are slow, and little is committed. Members keep what their settings say, and
+// send each other no more than is taken in.
+func boundedSlow(w *world) {
+	const share = 30_000/3 + 4_000 // and one message
+	lead := w.settle()
+	var list []*client
+	for _, h := range w.hosts {
+		list = append(list, w.visitors(h)...)
+	}
+	sent := 0
+	for _, h := range w.hosts {
+		h.syncUs = 3_000_000
+		if h != lead {
+			w.link(h.id, lead.id).lose = func(to int, data []byte) bool {
+				if to == lead.id && peerKind(data[1]) == peerBatch {
+					sent += len(data)
+				}
+				return false
+			}
+		}
+	}
+	flood(list)
+	for range 100 {
+		w.run(50_000)
+		for _, h := range w.hosts {
+			own, taken, uncommitted := h.kept()
+			// The rest of a chunk that is applied in part stays until all of it is.
+			if own > 2*100_000 || taken > 2*share || uncommitted > 3 {
+				w.violate("member %d keeps %d bytes of its stream, %d that it has taken in, "+
+					"and %d entries that are not committed", h.id, own, taken, uncommitted)
+			}
+		}
+	}
+	if limit := 2*(2*share+6*4_000) + 20_000; sent > limit {
+		w.violate("%d bytes were sent to a leader that commits little, want at most %d", sent,
+			limit)
+	}
+	for _, h := range w.hosts {
+		h.syncUs = 0
+	}
+	w.must(400, "all is answered", w.flooded)
+}
+
+// visitors opens ten sessions.
+func (w *world) visitors(h *host) (list []*client) {
+	for range 10 {
+		v := w.visit(h, false)
+		w.must(20, "a session", func() bool { return v.ready })
+		list = append(list, v)
+	}
+	return list
+}
+
+// flood lets clients want 100 writes of a kilobyte each.
+func flood(list []*client) {
+	for _, v := range list {
+		q := create(fmt.Sprintf("/flood%d", v.n))
+		b := request(nil, 1, wire.OpCreate, q)
+		for i := range 99 {
+			b = request(b, int32(i+2), wire.OpSetData, &wire.SetDataRequest{Path: q.Path,
+				Data: make([]byte, 1000), Version: -1})
+		}
+		v.feed(b)
+	}
+}
+
+// flooded says whether all those were answered.
+func (w *world) flooded() bool {
+	for _, c := range w.clients {
+		if len(c.answers) < 101 {
+			return false
+		}
+	}
+	return true
 }

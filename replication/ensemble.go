@@ -127,6 +127,9 @@ func (r *replica) takeProgress(a *Applied) {
 	if a.seq > r.outbox.acked {
 		r.outbox.ack(a.seq)
 		r.progressed = r.ticks
+		if r.probed {
+			r.rewind(0)
+		}
 	}
 	if a.gap && r.gapAt != r.outbox.acked+1 {
 		r.gapAt = r.outbox.acked + 1 // several batches behind one gap are one reason
@@ -136,6 +139,7 @@ func (r *replica) takeProgress(a *Applied) {
 
 // rewind makes the stream be sent again from seq on, or what is not applied of that.
 func (r *replica) rewind(seq uint64) {
+	r.probed = false
 	if !mutant.On("replication-no-resend") {
 		r.outbox.rewind(seq)
 	}
@@ -236,18 +240,34 @@ func (r *replica) speak(turn *Turn, work *Work) {
 	}
 }
 
-// sendStream sends what of this member's stream the leader has not been sent, and all of it
-// again if nothing was applied for long: the last message lost leaves no gap to see.
+// sendStream sends what of this member's stream the leader has not been sent, as much as it takes
+// in at once. If nothing was applied for long the first of it is sent again, and when that is
+// applied the rest: the last message lost leaves no gap to see. All of it each time would pile up
+// before a leader that is slow.
 func (r *replica) sendStream(work *Work) {
+	size := r.cfg.MaxEntryBytes / 2
 	if r.ticks-r.progressed > r.cfg.ResendTicks {
 		r.progressed = r.ticks
-		r.rewind(0)
+		if r.outbox.acked+1 < r.outbox.next && !mutant.On("replication-no-resend") {
+			r.probed = true
+			seq, count, commands := r.outbox.again(size)
+			r.sendBatch(work, seq, count, commands)
+		}
 	}
-	for r.outbox.waiting() {
-		seq, count, commands := r.outbox.take(r.cfg.MaxEntryBytes / 2)
-		r.send(work, r.lead, &peerMessage{kind: peerBatch, registration: r.registration,
-			seq: seq, count: count, commands: commands})
+	window := r.intake.share(r.cfg.MaxIntakeBytes)
+	if mutant.On("replication-stream-without-window") {
+		window = 1 << 40
 	}
+	for ahead := r.outbox.ahead(); r.outbox.waiting() && ahead < window; {
+		seq, count, commands := r.outbox.take(size)
+		r.sendBatch(work, seq, count, commands)
+		ahead += len(commands)
+	}
+}
+
+func (r *replica) sendBatch(work *Work, seq, count uint64, commands []byte) {
+	r.send(work, r.lead, &peerMessage{kind: peerBatch, registration: r.registration, seq: seq,
+		count: count, commands: commands})
 }
 
 // everywhere is the index up to which all members have the leader's log.

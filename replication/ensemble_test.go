@@ -336,6 +336,7 @@ type host struct {
 	applying bool
 	report   Report
 	ticked   int64
+	swept    int64
 	syncUs   int64
 	waking   int64
 	spoil    string // the next data of that znode is applied wrongly here
@@ -451,6 +452,9 @@ func (h *host) wake() {
 func (h *host) loop() {
 	h.looped = false
 	m, w := h.member, h.w
+	if h.turn.Ticks > 0 {
+		h.tend()
+	}
 	m.Local.Inbox.Take(&h.turn.Mail)
 	h.turn.NowMs, h.turn.MonoMs = h.wallMs(), h.monoMs()
 	h.turn.FreeBytes = cmp.Or(h.free, 1<<40)
@@ -486,6 +490,21 @@ func (h *host) loop() {
 	if work.WakeMs > 0 && h.waking <= w.now {
 		h.waking = w.now + work.WakeMs*1000
 		h.after(work.WakeMs*1000, h.wake)
+	}
+}
+
+// tend is what a driver owes its connections, each tick and each second.
+func (h *host) tend() {
+	local := h.member.Local
+	local.TouchWaiting()
+	if h.w.now-h.swept < 1_000_000 {
+		return
+	}
+	h.swept = h.w.now
+	local.Sweep(h.monoMs())
+	for _, conn := range local.TakeTouched(nil) {
+		local.Resume(conn)
+		conn.Owner().(*client).touched(conn)
 	}
 }
 

@@ -75,6 +75,35 @@ func (o *outbox) take(size int) (seq, count uint64, commands []byte) {
 	return seq, uint64(n), c.commands[base:rest[n-1]]
 }
 
+// ahead is how many bytes of commands were sent and are not applied.
+func (o *outbox) ahead() (bytes int) {
+	for i := range o.chunks {
+		c := &o.chunks[i]
+		bytes += c.before(o.next) - c.before(o.acked+1)
+	}
+	return bytes
+}
+
+// before is how many bytes of a chunk stand before a command.
+func (c *chunk) before(seq uint64) int {
+	switch {
+	case seq <= c.first:
+		return 0
+	case seq >= c.end():
+		return len(c.commands)
+	}
+	return c.ends[seq-c.first-1]
+}
+
+// again returns the first commands that are not applied, as take does, but counts nothing.
+func (o *outbox) again(size int) (seq, count uint64, commands []byte) {
+	next := o.next
+	o.rewind(0)
+	seq, count, commands = o.take(size)
+	o.next = max(next, o.next)
+	return seq, count, commands
+}
+
 // ack forgets what is applied, up to and including seq.
 func (o *outbox) ack(seq uint64) {
 	if seq <= o.acked {

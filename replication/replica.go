@@ -137,6 +137,7 @@ type replica struct {
 	helloTerm    uint64 // in this term
 
 	outbox     outbox
+	probed     bool   // the first of the outbox was sent again because nothing was applied
 	progressed int64  // the tick at which outbox.acked last moved, or there was nothing to move
 	gapAt      uint64 // one behind outbox.acked when a gap last made the stream be sent again
 	intake     intake
@@ -408,7 +409,7 @@ func (r *replica) propose(turn *Turn) bool {
 		return false
 	}
 	size := 0
-	if !r.braked() {
+	if r.last < r.commit+uncommitted && !r.braked() {
 		size = r.gather()
 	}
 	if size == 0 && len(r.intake.hellos) == 0 && r.houseCount == 0 {

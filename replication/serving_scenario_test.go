@@ -32,6 +32,8 @@ var servingScenarios = []scenario{
 	{name: "a leader's clock is named", do: func(w *world) { namedClock(w, w.settle()) }},
 	{name: "a leader's disk is low", do: lowLeader},
 	{name: "no quorum has room", do: noRoom},
+	{name: "clients want much of a member without a leader", cfg: bounded(), do: boundedAlone},
+	{name: "clients want much and disks are slow", cfg: bounded(), do: boundedSlow},
 	{name: "nobody is served", cfg: Config{SyncLimitMs: 1000}, do: nobodyServed},
 }
 

@@ -79,6 +79,8 @@ func List() []Mutant {
 		{"reads-header-zxid-later", "the header of a read's reply is written after a later change"},
 
 		{"replication-no-resend", "a stream sends nothing again"},
+		{"replication-stream-without-window",
+			"a follower sends all that it has to a leader that commits nothing"},
 		{"replication-proposed-forgotten", "a leader forgets what it has proposed of a stream"},
 		{"replication-touches-dropped", "a leader ignores the signs of life that others report"},
 		{"replication-touches-sent-once",
