@@ -22,7 +22,8 @@ func (l *Local) Jump(state *State) error {
 		l.Each(func(c *Conn) { c.state = nil })
 	}
 	l.State, l.lists = state, lists{}
-	if stream := state.Stream(l.self.RaftID); stream.Origin == l.self {
+	if stream := state.Stream(l.self.RaftID); stream.Origin == l.self &&
+		!mutant.On("replication-installed-stays-in-queue") {
 		for l.pending.n > 0 && l.pending.first <= stream.Seq {
 			l.pending.pop(l.pending.first)
 		}

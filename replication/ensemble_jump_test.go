@@ -23,6 +23,7 @@ type jumping struct {
 	views  map[uint64]*frozen
 	staged map[string][]byte
 	stages []*Stage
+	stuck  bool // no checkpoint counts
 }
 
 // frozen is a view of a checkpoint.
@@ -49,6 +50,21 @@ func (h *host) boundary(name string) bool {
 		}
 	})
 	return true
+}
+
+// boundaries are the places at which a process may die that sends or receives a checkpoint.
+var boundaries = []string{"read", "stage", "staged", "before checkpoint", "before log record",
+	"before load", "before install", "before stored"}
+
+// checkpoint writes one, unless the disk is stuck: then it is tried again later.
+func (h *host) checkpoint(write func()) {
+	h.after(h.w.spread(2000), func() {
+		if h.jumping.stuck {
+			h.checkpoint(write)
+			return
+		}
+		write()
+	})
 }
 
 // carry does what a turn asks for checkpoints that are sent or received.

@@ -41,6 +41,11 @@ func catch() string {
 		}
 	}
 	for seed := range uint64(2 * seeds) {
+		if err := inWorld(seed, 3, hurried(seed), jumpWorld); err != nil {
+			return firstLine("hurried", err)
+		}
+	}
+	for seed := range uint64(2 * seeds) {
 		if err := inWorld(seed, 3, small(), anyWorld(4)); err != nil {
 			return firstLine("random faults", err)
 		}

@@ -557,7 +557,7 @@ func (h *host) apply() {
 			h.wake()
 		}
 		if c := h.report.Checkpoint; c != nil {
-			h.after(h.w.spread(2000), func() {
+			h.checkpoint(func() {
 				h.disk.take(c.Records, c.Header, c.Index, c.Term)
 				h.turn.Checkpointed = c.Index
 				h.wake()

@@ -161,9 +161,6 @@ func (r *replica) installed(a *Append, work *Work, monoMs int64) {
 	for _, s := range in.sessions {
 		r.clock.started(s.ID, s.Generation, s.TimeoutMs)
 	}
-	if mutant.On("replication-installed-stays-in-queue") {
-		in.applied.seq = r.outbox.acked
-	}
 	r.takeApplied(&in.applied, monoMs)
 	r.checkpointed, r.logBytes, r.frozenBytes = at.index, 0, 0
 	work.Cut, r.cutAt = at.index, at.index

@@ -52,6 +52,9 @@ func (r *replica) checkpointBytes() int64 { return max(r.cfg.CheckpointBytes, r.
 // checkpoint, so that the log behind the last one grows, or apply is slow. It ends by itself, for
 // as much log makes the next checkpoint begin.
 func (r *replica) braked() bool {
+	if mutant.On("replication-no-brake") {
+		return false
+	}
 	most := r.cfg.MaxLogBytes
 	return r.frozenBytes+r.logBytes > most+2*r.checkpointBytes() ||
 		r.log.bytes > most && r.log.bytesBehind(r.applied, most) > most
@@ -88,7 +91,11 @@ func (r *replica) needless() uint64 {
 	}
 	most := r.cfg.MaxLogBytes
 	if excess := r.log.excess(r.checkpointed, most); excess > to {
-		to = max(to, r.shipments.oldest(excess), r.log.excess(r.checkpointed, 2*most))
+		sent := r.shipments.oldest(excess)
+		if mutant.On("replication-log-behind-sent-cut") {
+			sent = excess
+		}
+		to = max(to, sent, r.log.excess(r.checkpointed, 2*most))
 	}
 	invariant.Check(to <= r.checkpointed, "log is cut that no checkpoint covers")
 	return to
