@@ -23,6 +23,7 @@ type index struct {
 	lives   []*lifetime // by their creation
 	servers []point     // crash, restart, leader, pause and resume lines
 	quiesce *point
+	logged  bool // there are commit lines
 
 	zxids map[int64]bool // all that commits took
 
@@ -163,6 +164,7 @@ func buildIndex(h *History, r *Report) *index {
 		last = l.At
 		x.place(point{l, i})
 	}
+	x.logged = len(x.commits) > 0
 	x.tieGenerations()
 	x.tieConnections()
 	x.tieCalls()

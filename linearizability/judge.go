@@ -19,6 +19,9 @@ func Judge(h *History) *Report {
 	judgeWatches(y)
 	judgeDigests(x)
 	judgeLiveness(x)
+	if r.OK() {
+		judgePorcupine(x)
+	}
 	r.sort()
 	return r
 }

@@ -21,6 +21,7 @@ const (
 	JudgeDurability  = "durability"  // what was acknowledged or committed stays
 	JudgeDigest      = "digest"      // members agree
 	JudgeLiveness    = "liveness"    // after the faults the service answers
+	JudgePorcupine   = "porcupine"   // some order explains what clients were told
 )
 
 // Violation is one thing that must not be.
@@ -46,6 +47,18 @@ type Report struct {
 	// Unjudged counts reads and events that could not be judged, since the history does not say
 	// to which attach their connection belongs or the replay had to stop before them.
 	Unjudged int
+
+	Porcupine Porcupine
+}
+
+// Porcupine says how much porcupine was asked.
+type Porcupine struct {
+	// Components of the tree, the windows that they were cut into, the operations in these, and
+	// the steps of the search.
+	Components, Windows, Operations, Steps int
+	// Weakened components were too costly and were judged znode by znode, and Inconclusive counts
+	// the znodes of those that were too costly again.
+	Weakened, Inconclusive int
 }
 
 // maxViolations bounds what one judge reports: the first ones tell the most.
