@@ -21,11 +21,21 @@ type index struct {
 	byXid   map[sessionXid]*call
 	life    map[int64]*lifetime
 	lives   []*lifetime // by their creation
-	servers []point     // crash, restart, leader, pause and resume lines
-	quiesce *point
-	logged  bool // there are commit lines
+	// ownCalls are those of each session, over all its connections, in the order sent.
+	ownCalls map[int64][]*call
+	// ordered are those whose place in the session is known: generation by generation, each in the
+	// order sent. An attach that its client gave up may land after a newer one.
+	ordered   map[int64][]*call
+	sessions  []int64                 // those that have calls, by their first
+	bySession map[int64][]*connection // by their connect lines
+	servers   []point                 // crash, restart, leader, pause and resume lines
+	quiesce   *point
+	logged    bool // there are commit lines
 
 	zxids map[int64]bool // all that commits took
+	acked []acked        // without commit lines, what clients know to be committed
+
+	checked map[string]int // by judge, how much it looked at
 
 	// stop is the zxid from which on nothing is known of the state: where the replay ended.
 	stop int64
@@ -39,6 +49,12 @@ type index struct {
 type point struct {
 	line *Line
 	at   int
+}
+
+// acked says that a write of this zxid or a lower one was the last to be acknowledged.
+type acked struct {
+	at   int
+	zxid int64
 }
 
 type place struct {
@@ -61,8 +77,19 @@ type connection struct {
 	heard       []int64 // when bytes of it reached its server
 	waiting     []*call
 	gen         *generation
+	turn        uint64 // its generation, or what orders it among its session's; 0: unknown
 	// ambiguous says that several attaches may have been this connection's.
 	ambiguous bool
+}
+
+// accepted says that the server gave the connection a session.
+func (c *connection) accepted() bool {
+	return c.connected.line != nil && c.connected.line.Connect.TimeoutMs > 0
+}
+
+// readOnly says that the session lives on one server only, outside the log.
+func (c *connection) readOnly() bool {
+	return c.session&roSessionBit != 0 || c.accepted() && c.connected.line.Connect.ReadOnly
 }
 
 // item is a return or an event, as it arrived on a connection.
@@ -97,7 +124,6 @@ type lifetime struct {
 	created     *commit
 	ended       *commit
 	generations []*generation
-	calls       []*call // of all its connections, in the order sent
 }
 
 // generation is what one create or attach gave a session.
@@ -153,7 +179,8 @@ func buildIndex(h *History, r *Report) *index {
 	x := &index{
 		h: h, r: r, conns: map[int64]*connection{}, places: map[place]*commit{},
 		byXid: map[sessionXid]*call{}, life: map[int64]*lifetime{}, zxids: map[int64]bool{0: true},
-		blamed: map[int]bool{}, stop: math.MaxInt64,
+		blamed: map[int]bool{}, stop: math.MaxInt64, checked: map[string]int{},
+		ownCalls: map[int64][]*call{}, ordered: map[int64][]*call{}, bySession: map[int64][]*connection{},
 	}
 	last := int64(0)
 	for i := range h.Lines {
@@ -169,7 +196,72 @@ func buildIndex(h *History, r *Report) *index {
 	x.tieConnections()
 	x.tieCalls()
 	x.tieCommits()
+	x.orderCalls()
+	if !x.logged {
+		x.collectAcked()
+	}
+	x.checked[JudgeHistory] = len(h.Lines)
 	return x
+}
+
+// orderCalls finds the generations of connections and with them the order of their calls.
+func (x *index) orderCalls() {
+	for _, c := range x.order {
+		switch {
+		case c.readOnly():
+			c.turn = 1
+		case !x.logged:
+			if c.accepted() {
+				c.turn = uint64(c.connected.at)
+			}
+		case c.gen != nil && !c.ambiguous:
+			c.turn = c.gen.number
+		default:
+			for _, k := range c.calls {
+				if k.commit != nil {
+					c.turn = k.commit.line.Commit.Generation
+				}
+			}
+		}
+	}
+	for _, id := range x.sessions {
+		var list []*call
+		for _, k := range x.ownCalls[id] {
+			if k.conn.turn != 0 {
+				list = append(list, k)
+			}
+		}
+		sort.SliceStable(list, func(i, j int) bool { return list[i].conn.turn < list[j].conn.turn })
+		x.ordered[id] = list
+	}
+}
+
+// collectAcked: what an answer to a write has shown is committed, whatever the log may say.
+func (x *index) collectAcked() {
+	for _, k := range x.calls {
+		if z, ok := k.wrote(); ok && k.ret.line != nil {
+			x.acked = append(x.acked, acked{k.ret.at, z})
+		}
+	}
+	sort.Slice(x.acked, func(i, j int) bool { return x.acked[i].at < x.acked[j].at })
+	high := int64(0)
+	for i := range x.acked {
+		high = max(high, x.acked[i].zxid)
+		x.acked[i].zxid = high
+	}
+}
+
+// wrote is the zxid that a write took: the log's, or what its answer says.
+func (k *call) wrote() (int64, bool) {
+	switch {
+	case !k.line.Request.Op.Write():
+		return 0, false
+	case k.commit != nil:
+		return k.commit.line.Zxid, k.commit.line.Zxid > 0
+	case k.ret.line != nil && !k.conn.readOnly() && !notExecuted(k.ret.line.Result.Err):
+		return k.ret.line.Zxid, k.ret.line.Zxid > 0
+	}
+	return 0, false
 }
 
 func (x *index) place(p point) {
@@ -371,6 +463,7 @@ func (x *index) tieConnections() {
 // tieCalls gives sessions their calls in the order sent.
 func (x *index) tieCalls() {
 	for _, c := range x.order {
+		x.bySession[c.session] = append(x.bySession[c.session], c)
 		auths := 0
 		for _, k := range c.calls {
 			k.auths = auths
@@ -380,8 +473,11 @@ func (x *index) tieCalls() {
 		}
 	}
 	for _, k := range x.calls {
-		if life := x.life[k.conn.session]; life != nil {
-			life.calls = append(life.calls, k)
+		if id := k.conn.session; id != 0 {
+			if x.ownCalls[id] == nil {
+				x.sessions = append(x.sessions, id)
+			}
+			x.ownCalls[id] = append(x.ownCalls[id], k)
 		}
 		if k.line.Xid <= 0 || k.conn.session == 0 {
 			continue
@@ -446,8 +542,16 @@ func (x *index) callOfAuth(c *commit, seen map[*generation]int) *call {
 	return nil
 }
 
-// committed is the last zxid taken by the commits before a place in the history.
+// committed is the last zxid taken by the commits before a place in the history. Without commit
+// lines it is the last one known to be committed there.
 func (x *index) committed(at int) int64 {
+	if !x.logged {
+		n := sort.Search(len(x.acked), func(i int) bool { return x.acked[i].at >= at })
+		if n == 0 {
+			return 0
+		}
+		return x.acked[n-1].zxid
+	}
 	n := sort.Search(len(x.commits), func(i int) bool { return x.commits[i].at >= at })
 	if n == 0 {
 		return 0

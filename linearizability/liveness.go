@@ -1,28 +1,50 @@
 package linearizability
 
 // judgeDigests: members that have applied the same log hold the same state, also when they have
-// just loaded it.
+// just loaded it; their logs are the same up to the same index, however late they are read; and
+// at the end, when nothing happens any more, all are at one index.
 func judgeDigests(x *index) {
-	first := map[uint64]*Line{}
+	type kind struct {
+		index uint64
+		log   bool
+	}
+	first := map[kind]*Line{}
+	var final *Line
 	for i := range x.h.Lines {
 		l := &x.h.Lines[i]
 		if l.Kind != KindDigest {
 			continue
 		}
-		old := first[l.Index]
+		x.checked[JudgeDigest]++
+		at := kind{l.Index, l.Text == SourceLog}
+		old := first[at]
 		if old == nil {
-			first[l.Index] = l
+			first[at] = l
 		} else if old.Digest != l.Digest {
-			x.bad(JudgeDigest, lines(l, old),
-				"at index %d server %d (%s) has digest %s, server %d (%s) has %s",
-				l.Index, l.Server, l.Text, l.Digest, old.Server, old.Text, old.Digest)
+			judge, what := JudgeDigest, "digest"
+			if at.log {
+				judge, what = JudgeDurability, "a log of digest"
+			}
+			x.bad(judge, lines(l, old),
+				"at index %d server %d (%s) has %s %s, server %d (%s) has %s",
+				l.Index, l.Server, l.Text, what, l.Digest, old.Server, old.Text, old.Digest)
+		}
+		if l.Text != SourceFinal {
+			continue
+		}
+		if final == nil {
+			final = l
+		} else if final.Index != l.Index {
+			x.bad(JudgeDigest, lines(l, final), "at the end server %d is at index %d, server %d at %d",
+				l.Server, l.Index, final.Server, final.Index)
 		}
 	}
 }
 
 // judgeLiveness: once the faults have stopped, whatever is asked is answered in time, unless its
-// connection goes; and a session without a connection is expired in the end. What happens too
-// close to the end of the history to be due is not judged.
+// connection goes; who tries to connect again and again gets an answer in time; and a session
+// without a connection is expired in the end. What happens too close to the end of the history to
+// be due is not judged.
 func judgeLiveness(x *index) {
 	within := x.h.Header.AnswerWithin
 	if x.quiesce == nil || within == 0 {
@@ -47,6 +69,7 @@ func judgeLiveness(x *index) {
 			continue
 		}
 		for _, k := range c.calls {
+			x.checked[JudgeLiveness]++
 			if late(k.point, k.ret, c.gone) {
 				x.bad(JudgeLiveness, lines(k.line, k.ret.line), "%v is not answered within %d ms",
 					k.line.Request.Op, within/1000)
@@ -54,8 +77,34 @@ func judgeLiveness(x *index) {
 			}
 		}
 	}
+	x.judgeShutOut(calm, within)
 	for _, life := range x.lives {
 		x.judgeForgotten(life, calm, end)
+	}
+}
+
+// judgeShutOut: a client that has tried for too long gets an answer to one of its tries.
+func (x *index) judgeShutOut(calm, within int64) {
+	since := map[int64]*Line{} // by client, its first try since the last that was answered
+	for _, c := range x.order {
+		l := c.connect.line
+		if l.Client == 0 {
+			continue
+		}
+		if c.connected.line != nil {
+			delete(since, l.Client)
+			continue
+		}
+		first := since[l.Client]
+		if first == nil {
+			since[l.Client] = l
+			continue
+		}
+		if over := c.gone.line; over != nil && over.At-max(first.At, calm) > within {
+			x.bad(JudgeLiveness, lines(l, first), "client %d gets no answer to any try to connect "+
+				"within %d ms", l.Client, within/1000)
+			since[l.Client] = nil
+		}
 	}
 }
 

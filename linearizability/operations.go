@@ -8,7 +8,7 @@ import (
 // gather makes operations of what clients asked for and of what the service did by itself.
 func (p *confirmer) gather() {
 	for _, c := range p.order {
-		if c.session&roSessionBit != 0 {
+		if c.readOnly() {
 			continue // a read-only server promises nothing
 		}
 		var sync *call
@@ -46,10 +46,11 @@ func (p *confirmer) gatherWrite(k *call) {
 	if op == OpCloseSession || op == OpReconfig || k.line.Request.Malformed {
 		return
 	}
-	o := &operation{call: k.at, ret: k.ret.at, sent: k.at, at: -1, line: k.line, by: k.ret.line,
+	o := &operation{call: k.at, ret: k.ret.at, sent: k.at, at: -1,
+		generation: k.conn.turn, line: k.line, by: k.ret.line,
 		session: k.conn.session}
 	if o.session == 0 {
-		o.session = -k.conn.id
+		o.session, o.generation = -k.conn.id, 1
 	}
 	if k.commit != nil {
 		o.at, o.zxid = k.commit.at, k.commit.line.Zxid
@@ -80,23 +81,13 @@ func (c *commit) result() *Result {
 // resolved is where a call that was never answered has surely taken effect, or never will: its
 // session went on by another connection. Without that it may take effect at any time.
 func (p *confirmer) resolved(k *call) int {
+	if k.conn.turn == 0 {
+		return p.never()
+	}
 	if next := p.nextConnection(k.conn); next != nil {
 		return next.connected.at
 	}
 	return p.never()
-}
-
-func (p *confirmer) nextConnection(c *connection) *connection {
-	if c.session == 0 {
-		return nil
-	}
-	for _, d := range p.order {
-		if d.session == c.session && d.connect.at > c.connect.at && d.connected.line != nil &&
-			d.connected.line.Connect.TimeoutMs > 0 {
-			return d
-		}
-	}
-	return nil
 }
 
 // take adds an operation if it says anything.
@@ -176,7 +167,8 @@ func (p *confirmer) gatherRead(k *call, sync *call) {
 	if sync == nil && p.h.Header.Members > 1 || r.Malformed || !modelled(res.Err) {
 		return
 	}
-	o := &operation{call: k.at, ret: k.ret.at, sent: k.at, at: -1, line: k.line, by: k.ret.line, read: true,
+	o := &operation{call: k.at, ret: k.ret.at, sent: k.at, at: -1,
+		generation: k.conn.turn, line: k.line, by: k.ret.line, read: true,
 		session: k.conn.session, zxid: k.ret.line.Zxid}
 	if p.h.Header.Members > 1 {
 		o.call = sync.at
@@ -216,7 +208,7 @@ func (p *confirmer) gatherCommit(c *commit) {
 	o := &operation{call: c.at, ret: c.at, sent: c.at, at: c.at, line: l, zxid: l.Zxid}
 	switch {
 	case l.Commit.Kind == CommitRequest && !l.Request.Malformed && l.Request.Op != OpReconfig:
-		o.session = l.Session
+		o.session, o.generation = l.Session, l.Commit.Generation
 		p.take(o, l.Request, c.result())
 	case l.Commit.Kind == CommitReap && l.Result.Err == CodeOk:
 		p.take(o, &Request{Op: OpDelete, Path: l.Path, Version: -1}, &Result{})
@@ -243,7 +235,7 @@ func (p *confirmer) addEnds(g *group) {
 		if c := p.nextConnection(p.conns[o.line.Conn]); c != nil && !attached[c] {
 			attached[c] = true
 			g.ops = append(g.ops, &operation{call: c.connect.at, ret: c.connected.at,
-				sent: c.connect.at, at: -1,
+				sent: c.connect.at, at: -1, generation: c.turn,
 				attach: true, session: c.session})
 		}
 	}

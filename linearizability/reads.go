@@ -1,26 +1,45 @@
 package linearizability
 
+import "math"
+
 // judgeRead holds an answered read against the model, which stands at the last zxid not above
 // the answer's.
 func (y *replay) judgeRead(k *call) {
-	if k.conn.gen == nil || k.conn.ambiguous {
-		y.r.Unjudged++
-		return
-	}
-	y.r.Reads++
 	ret := k.ret.line
 	if ret.Zxid != y.m.zxid {
 		y.bad(JudgeReads, lines(ret), "%v is answered at zxid %#x, which no commit took",
 			k.line.Request.Op, ret.Zxid)
 		return
 	}
-	o := &origin{session: k.conn.session, identities: k.conn.gen.identities(k.auths),
-		skipACL: y.h.Header.SkipACL}
-	want := y.m.read(k.line.Request, o)
+	want, ok := y.wanted(k)
+	if !ok {
+		y.r.Unjudged++
+		return
+	}
+	y.r.Reads++
 	if d := differ(k.line.Request.Op, &want, ret.Result); d != "" {
 		y.bad(y.blameRead(k, &want), lines(ret, k.line), "%s at zxid %#x: %s",
 			describe(k.line.Request), ret.Zxid, d)
 	}
+}
+
+// wanted is the answer that a read should have. Of a connection whose identities are not in the
+// log (its session is read-only, or its attach is not known), only those answers are known that
+// are the same for everybody.
+func (y *replay) wanted(k *call) (Result, bool) {
+	r := k.line.Request
+	o := &origin{session: k.conn.session, skipACL: y.h.Header.SkipACL}
+	if k.conn.gen != nil && !k.conn.ambiguous {
+		o.identities = k.conn.gen.identities(k.auths)
+		return y.m.read(r, o), true
+	}
+	if r.Op == OpWhoAmI || r.Op == OpGetEphemerals {
+		return Result{}, false
+	}
+	nobody := y.m.read(r, o)
+	o.identities = []ID{{Scheme: "super"}}
+	super := y.m.read(r, o)
+	return nobody, differ(r.Op, &super, &nobody) == ""
 }
 
 // blameRead: an ephemeral that is seen without its session, or missed with it, is the ephemerals'
@@ -71,98 +90,86 @@ func childrenApart(want, got []string) (missing, extra []string) {
 }
 
 // judgeFreshness: a read sees all writes that its session sent before it and none that it sent
-// later; a sync is not older than what was committed when it was called; nobody sees what is not
-// yet committed.
+// later; a sync, and what follows it on its connection, is not older than what was committed when
+// the sync was called; nobody sees what is not yet committed.
 func judgeFreshness(x *index) {
-	for _, life := range x.lives {
-		judgeOwnWrites(x, life)
+	for _, id := range x.sessions {
+		judgeOwnWrites(x, x.ordered[id])
+	}
+	for _, c := range x.order {
+		x.judgeSyncs(c)
+	}
+	if !x.logged {
+		return
 	}
 	for _, k := range x.calls {
+		if z, ok := x.readZxid(k); ok && z > x.committed(k.ret.at) {
+			x.bad(JudgeReads, lines(k.ret.line, k.line),
+				"%v is answered at zxid %#x, only %#x is committed", k.line.Request.Op, z,
+				x.committed(k.ret.at))
+		}
+	}
+}
+
+// judgeSyncs follows the syncs of a connection. Whichever server it is to, a sync reaches what
+// any server has applied, and so acknowledged, before.
+func (x *index) judgeSyncs(c *connection) {
+	least := int64(0)
+	var sync *call
+	for _, k := range c.calls {
 		if k.ret.line == nil || k.ret.line.Zxid <= 0 || k.ret.line.Zxid >= x.stop {
 			continue
 		}
-		op, z := k.line.Request.Op, k.ret.line.Zxid
-		if op == OpSync {
-			if least := x.committed(k.at); z < least {
+		z := k.ret.line.Zxid
+		switch op := k.line.Request.Op; {
+		case op == OpSync && k.ret.line.Result.Err == CodeOk && !c.readOnly():
+			x.checked[JudgeReads]++
+			if now := x.committed(k.at); now > least {
+				least, sync = now, k
+			}
+			if z < least {
 				x.bad(JudgeReads, lines(k.ret.line, k.line),
 					"sync is answered at zxid %#x, %#x was committed when it was called", z, least)
 			}
+		case readOp(op) && z < least:
+			x.bad(JudgeReads, lines(k.ret.line, k.line, sync.line),
+				"%v is answered at zxid %#x, %#x was committed when the sync before it was called",
+				op, z, least)
 		}
-		if most := x.committed(k.ret.at); readOp(op) && z > most {
+	}
+}
+
+// judgeOwnWrites takes the calls of a session in their order. A server that the session has left may
+// not know it yet and answer a client that still asks there: its generation is an earlier one.
+func judgeOwnWrites(x *index, calls []*call) {
+	earlier := int64(0)
+	for _, k := range calls {
+		if z, ok := k.wrote(); ok {
+			earlier = max(earlier, z)
+		}
+		z, ok := x.readZxid(k)
+		if !ok {
+			continue
+		}
+		x.checked[JudgeReads]++
+		if z < earlier {
 			x.bad(JudgeReads, lines(k.ret.line, k.line),
-				"%v is answered at zxid %#x, only %#x is committed", op, z, most)
+				"%v at zxid %#x does not see its session's earlier write %#x",
+				k.line.Request.Op, z, earlier)
 		}
 	}
-}
-
-// judgeOwnWrites looks at the reads and writes of a session. With several servers, one of which the
-// session has left may not know it yet, and answer a client that still asks there: what was sent
-// on a later connection than a read's is nothing to it then.
-func judgeOwnWrites(x *index, life *lifetime) {
-	bound := func(seen []ownWrites, k *call) *ownWrites {
-		if x.h.Header.Members <= 1 && len(seen) > 0 {
-			return &seen[0]
+	later := int64(math.MaxInt64)
+	for i := len(calls) - 1; i >= 0; i-- {
+		k := calls[i]
+		if z, ok := x.readZxid(k); ok && z >= later {
+			x.bad(JudgeReads, lines(k.ret.line, k.line),
+				"%v at zxid %#x sees a write %#x that its session sent later",
+				k.line.Request.Op, z, later)
 		}
-		for i := range seen {
-			if seen[i].conn == k.conn {
-				return &seen[i]
-			}
-		}
-		return nil
-	}
-	var seen []ownWrites
-	note := func(k *call, z int64, worse func(a, b int64) int64) {
-		w := bound(seen, k)
-		if w == nil {
-			seen = append(seen, ownWrites{conn: k.conn, zxid: z})
-			return
-		}
-		w.zxid = worse(w.zxid, z)
-	}
-	each := func(k *call, do func(zxid int64)) {
-		for i := range seen {
-			if x.h.Header.Members <= 1 || seen[i].conn.connect.at <= k.conn.connect.at {
-				do(seen[i].zxid)
-			}
+		if z, ok := k.wrote(); ok {
+			later = min(later, z)
 		}
 	}
-	for _, k := range life.calls {
-		if k.commit != nil && k.line.Request.Op.Write() {
-			note(k, k.commit.line.Zxid, func(a, b int64) int64 { return max(a, b) })
-		}
-		if z, ok := x.readZxid(k); ok {
-			each(k, func(earlier int64) {
-				if z < earlier {
-					x.bad(JudgeReads, lines(k.ret.line, k.line),
-						"%v at zxid %#x does not see its session's earlier write %#x",
-						k.line.Request.Op, z, earlier)
-				}
-			})
-		}
-	}
-	seen = seen[:0]
-	for i := len(life.calls) - 1; i >= 0; i-- {
-		k := life.calls[i]
-		if z, ok := x.readZxid(k); ok {
-			each(k, func(later int64) {
-				if z >= later {
-					x.bad(JudgeReads, lines(k.ret.line, k.line),
-						"%v at zxid %#x sees a write %#x that its session sent later",
-						k.line.Request.Op, z, later)
-				}
-			})
-		}
-		if k.commit != nil && k.commit.line.Zxid != 0 && k.line.Request.Op.Write() {
-			note(k, k.commit.line.Zxid, func(a, b int64) int64 { return min(a, b) })
-		}
-	}
-}
-
-// ownWrites are the writes that a session sent on one connection before, or behind, some call: the
-// highest zxid of them, or the lowest.
-type ownWrites struct {
-	conn *connection
-	zxid int64
 }
 
 func (x *index) readZxid(k *call) (int64, bool) {

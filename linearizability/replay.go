@@ -269,7 +269,7 @@ func (y *replay) applyAttach(c *commit) bool {
 		y.bad(JudgeSessions, lines(l), "attach to session %#x is refused, which is alive",
 			l.Session)
 		return false
-	case l.Commit.Generation <= s.generation:
+	case l.Commit.Generation != s.generation+1:
 		y.bad(JudgeSessions, lines(l), "attach to session %#x gives generation %d after %d",
 			l.Session, l.Commit.Generation, s.generation)
 		return false

@@ -49,6 +49,9 @@ type Report struct {
 	Unjudged int
 
 	Porcupine Porcupine
+
+	// Judges says of each judge what it has looked at.
+	Judges []Checks
 }
 
 // Porcupine says how much porcupine was asked.

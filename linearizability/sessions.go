@@ -9,16 +9,28 @@ const roSessionBit = 1 << 62
 // ended or moved is not served any more; and none is ended by the service that was not silent.
 // That commands of ended sessions and of older generations have no effect is the replay's matter.
 func judgeSessions(x *index) {
+	servers := map[uint64]*Line{} // by origin, a connect line to its server
 	for _, c := range x.order {
-		if c.connected.line == nil || c.session&roSessionBit != 0 {
+		if c.connected.line == nil {
 			continue
 		}
-		if c.connected.line.Connect.TimeoutMs == 0 {
+		x.checked[JudgeSessions]++
+		switch {
+		case c.readOnly() && !c.accepted():
+		case c.readOnly():
+			x.judgeReadOnly(c)
+		case !x.logged:
+			x.judgeMoved(c)
+		case !c.accepted():
 			x.judgeRefused(c)
-		} else {
+		default:
 			x.judgeAccepted(c)
 			x.judgeFence(c)
+			x.judgeOrigin(c, servers)
 		}
+	}
+	if !x.logged {
+		return
 	}
 	for i := range x.h.Lines {
 		if l := &x.h.Lines[i]; l.Kind == KindEnd {
@@ -27,8 +39,76 @@ func judgeSessions(x *index) {
 	}
 	for _, life := range x.lives {
 		if life.ended != nil && life.ended.line.Commit.Kind == CommitExpire {
+			x.checked[JudgeSessions]++
 			x.judgeExpiry(life)
 		}
+	}
+}
+
+// judgeReadOnly: a session of a read-only server is given only to who asked for one, is unknown
+// to the log, and writes nothing.
+func (x *index) judgeReadOnly(c *connection) {
+	l := c.connected.line
+	switch {
+	case !c.connect.line.Connect.ReadOnly:
+		x.bad(JudgeSessions, lines(l, c.connect.line),
+			"a read-only session is given to a client that did not ask for one")
+	case x.life[c.session] != nil:
+		x.bad(JudgeSessions, lines(l, x.life[c.session].created.line),
+			"session %#x is served read-only, but the log knows it", c.session)
+	}
+	for _, k := range c.calls {
+		op := k.line.Request.Op
+		if k.ret.line != nil && op.Write() && op != OpCloseSession &&
+			k.ret.line.Result.Err == CodeOk {
+			x.bad(JudgeSessions, lines(k.ret.line, k.line),
+				"%v succeeds in the read-only session %#x", op, c.session)
+		}
+	}
+}
+
+// judgeMoved: without the log, a session has moved when another connection of it is accepted. A
+// write that is sent on the old one later is not acknowledged.
+func (x *index) judgeMoved(c *connection) {
+	next := x.nextConnection(c)
+	if next == nil {
+		return
+	}
+	for _, k := range c.calls {
+		if z, ok := k.wrote(); ok && k.at > next.connected.at {
+			x.bad(JudgeSessions, lines(k.ret.line, next.connected.line),
+				"session %#x is served at %#x on a connection that it had left", c.session, z)
+		}
+	}
+}
+
+// nextConnection is the one by which the session of a connection went on.
+func (x *index) nextConnection(c *connection) *connection {
+	if c.session == 0 {
+		return nil
+	}
+	for _, d := range x.bySession[c.session] {
+		if d.connect.at > c.connect.at && d.accepted() {
+			return d
+		}
+	}
+	return nil
+}
+
+// judgeOrigin: what acts in the log by one name is one server.
+func (x *index) judgeOrigin(c *connection, servers map[uint64]*Line) {
+	if c.gen == nil || c.ambiguous {
+		return
+	}
+	l, origin := c.connect.line, c.gen.begin.line.Commit.Origin
+	if l.Server == 0 || origin == 0 {
+		return
+	}
+	if old := servers[origin]; old == nil {
+		servers[origin] = l
+	} else if old.Server != l.Server {
+		x.bad(JudgeSessions, lines(c.gen.begin.line, l, old),
+			"%d acts for server %d, and for server %d before", origin, l.Server, old.Server)
 	}
 }
 
@@ -118,73 +198,87 @@ func (x *index) judgeEnd(p point) {
 // judgeExpiry: a session that the service ended was silent for its time-out before. What the
 // service can have known is not in the history, so only certain signs of life count:
 //
-//   - a command that was committed, or a request that was answered, was heard after it was sent and
-//     before it was committed or answered. With several members an answer may come from one that is
-//     cut off from the leader, which then rightly knows nothing of it: of answers, only those to
-//     syncs count then;
+//   - a command that was committed: it was heard after it was sent and before it was committed;
+//   - a request that was answered by the server that leads in the term of the decision: it was
+//     heard between the two. Any other server may be cut off from the leader, which then rightly
+//     knows nothing of it. Once all faults are over, for as long as answers may take, every
+//     server's answers count;
 //   - with one member, bytes of its connection that have reached the server's host, read or not: a
 //     connection that is not read for back-pressure counts as alive;
 //   - the session's creation or last attach gives it a whole time-out, and so does the election of
 //     the leader that decides its end: the one whose term the commit carries.
 //
-// When it was decided is not known either: an end that is on disk may be committed much later,
-// after a crash even, and until then the session is served. So any silence since then and before
-// the next election will do. Time in which the leader hung does not count as silence, and clocks
-// may run faster by the drift that the header allows.
+// If the commit says when it was decided, the silence must end there. If not, an end that is on
+// disk may be committed much later, after a crash even, and until then the session is served: any
+// silence since then and before the next election will do. Time in which the deciding server hung
+// does not count as silence, and clocks may run faster by the drift that the header allows.
 func (x *index) judgeExpiry(life *lifetime) {
-	end := life.ended
+	e := expiry{index: x, life: life, from: life.generations[len(life.generations)-1].begin.point,
+		until: life.ended.point}
 	g := life.generations[len(life.generations)-1]
-	from, until, leader := g.begin.point, end.point, int64(0)
+	end := life.ended.line
 	for _, p := range x.servers {
-		term := end.line.Commit.Term
-		if p.line.Kind == KindLeader && p.line.Index == term {
-			leader = p.line.Server
-		}
-		switch {
+		switch term := end.Commit.Term; {
 		case p.line.Kind != KindLeader:
-		case p.line.Index == term && p.line.At > from.line.At:
-			from = p
-		case p.line.Index > term && p.at < until.at:
-			until = p
+		case p.line.Index == term:
+			e.decider = p.line.Server
+			if p.line.At > e.from.line.At {
+				e.from = p
+			}
+		case p.line.Index > term && p.at < e.until.at:
+			e.until = p
 		}
 	}
-	longest := x.silence(from, life.signs(x, from, until), until, leader)
+	e.end = e.until.line.At
+	decided := end.Commit.DecidedAt
+	if decided != 0 {
+		e.end = min(e.end, decided)
+	}
+	longest := e.silence(e.signs(), decided != 0)
 	need := int64(g.timeoutMs()) * 1000 * 1000 / (1000 + x.h.Header.DriftPerMille)
 	need -= x.h.Header.ExpirySlackMs * 1000
 	if longest < need {
-		x.bad(JudgeSessions, lines(end.line, from.line),
+		x.bad(JudgeSessions, lines(end, e.from.line),
 			"session %#x is expired after %d ms of silence, its time-out is %d ms", life.id,
 			longest/1000, g.timeoutMs())
 	}
 }
 
+// expiry is the end of one session under judgement.
+type expiry struct {
+	*index
+	life        *lifetime
+	decider     int64 // the server that decided it, 0 if that is not known
+	from, until point
+	end         int64 // when the silence ends, at the latest
+}
+
 // sign is a sign of life: the service heard of the session at some time between two.
 type sign struct{ after, before int64 }
 
-// signs are those between two points, in order.
-func (s *lifetime) signs(x *index, from, until point) []sign {
+// signs are those since from, in order.
+func (e *expiry) signs() []sign {
 	var out []sign
-	for _, k := range s.calls {
+	for _, k := range e.ownCalls[e.life.id] {
 		heard := sign{after: k.line.At}
 		switch {
-		case k.ret.line != nil && (k.line.Request.Op == OpSync || x.h.Header.Members <= 1):
+		case k.ret.line != nil && e.known(k):
 			heard.before = k.ret.line.At
 		case k.commit != nil:
 			heard.before = k.commit.line.At
 		default:
 			continue
 		}
-		if heard.before > from.line.At && heard.after < until.line.At {
+		if heard.before > e.from.line.At && heard.after < e.end {
 			out = append(out, heard)
 		}
 	}
-	if x.h.Header.Members > 1 {
-		return out
-	}
-	for _, c := range x.order {
-		for _, at := range c.heard {
-			if c.session == s.id && at > from.line.At && at < until.line.At {
-				out = append(out, sign{at, at})
+	if e.h.Header.Members <= 1 {
+		for _, c := range e.bySession[e.life.id] {
+			for _, at := range c.heard {
+				if at > e.from.line.At && at < e.end {
+					out = append(out, sign{at, at})
+				}
 			}
 		}
 	}
@@ -192,27 +286,44 @@ func (s *lifetime) signs(x *index, from, until point) []sign {
 	return out
 }
 
-// silence is the longest time that may have passed on a leader that runs without a sign of life.
-func (x *index) silence(from point, signs []sign, until point, leader int64) int64 {
-	signs = append(signs, sign{until.line.At, until.line.At})
+// known says whether the deciding server knows of a call that was answered.
+func (e *expiry) known(k *call) bool {
+	if e.h.Header.Members <= 1 {
+		return true
+	}
+	if within := e.h.Header.AnswerWithin; e.quiesce != nil && within != 0 &&
+		k.line.At > e.quiesce.line.At+within {
+		return true
+	}
+	server := k.conn.connect.line.Server
+	return server != 0 && server == e.decider && k.line.At > e.from.line.At
+}
+
+// silence is the longest time that may have passed without a sign of life, or if the end is
+// certain, that before it.
+func (e *expiry) silence(signs []sign, certain bool) int64 {
+	signs = append(signs, sign{e.end, e.end})
 	// A silence that ends with one sign must end before all later ones as well.
 	for i := len(signs) - 2; i >= 0; i-- {
 		signs[i].before = min(signs[i].before, signs[i+1].before)
 	}
-	longest, since := int64(0), from.line.At
-	for _, s := range signs {
-		longest = max(longest, s.before-since-x.paused(since, s.before, leader))
+	longest, since := int64(0), e.from.line.At
+	for i, s := range signs {
+		if last := i == len(signs)-1; last || !certain {
+			longest = max(longest, s.before-since-e.paused(since, s.before))
+		}
 		since = max(since, s.after)
 	}
 	return longest
 }
 
-// paused is how long a server hung between two times; 0 is any.
-func (x *index) paused(from, to, server int64) int64 {
+// paused is how long the deciding server hung between two times. What others hung makes their
+// sessions silent.
+func (e *expiry) paused(from, to int64) int64 {
 	total := int64(0)
 	since := map[int64]int64{}
-	for _, p := range x.servers {
-		if server != 0 && p.line.Server != server {
+	for _, p := range e.servers {
+		if e.h.Header.Members > 1 && p.line.Server != e.decider {
 			continue
 		}
 		switch p.line.Kind {

@@ -63,7 +63,7 @@ func (m *model) catchUp(w *Watches) []catchup {
 // Which watches a connection has follows from its answers, whose zxids say when they were set.
 func judgeWatches(y *replay) {
 	for _, c := range y.order {
-		if c.gen == nil {
+		if c.gen == nil && !c.readOnly() {
 			continue
 		}
 		if c.ambiguous {
@@ -72,6 +72,33 @@ func judgeWatches(y *replay) {
 		}
 		w := &watcher{replay: y, conn: c, data: map[string]int{}, child: map[string]int{}}
 		w.run()
+	}
+}
+
+// judgeEventOrder: whatever is watched, an event comes before any answer on its connection that can
+// show its change. It needs no commit lines.
+func judgeEventOrder(x *index) {
+	for _, c := range x.order {
+		var shown point
+		for _, it := range c.stream {
+			l := it.line
+			if it.line.Kind == KindReturn {
+				if it.judged() && (shown.line == nil || l.Zxid > shown.line.Zxid) {
+					shown = it.point
+				}
+				continue
+			}
+			x.r.Events++
+			if l.Zxid <= 0 {
+				continue
+			}
+			x.checked[JudgeWatches]++
+			if shown.line != nil && l.Zxid <= shown.line.Zxid {
+				x.bad(JudgeWatches, lines(l, shown.line),
+					"the event %v %s at %#x comes behind an answer at zxid %#x", l.Event, l.Path,
+					l.Zxid, shown.line.Zxid)
+			}
+		}
 	}
 }
 
@@ -88,6 +115,9 @@ type watcher struct {
 	missed  []miss // events that should have come by now
 	came    map[want]bool
 	catchup []item // what came with zxid -1 since the last answer
+
+	// maybe are events that come if the connection may read, of which nothing is known.
+	maybe map[want]bool
 }
 
 // want is an event that the connection must get.
@@ -108,10 +138,11 @@ type miss struct {
 }
 
 func (w *watcher) run() {
-	w.came = map[want]bool{}
+	w.came, w.maybe = map[want]bool{}, map[want]bool{}
 	for _, it := range w.conn.stream {
 		if it.line.Kind == KindEvent {
 			w.r.Events++
+			w.checked[JudgeWatches]++
 			if it.line.Zxid == -1 {
 				w.catchup = append(w.catchup, it)
 			} else if it.line.Zxid >= w.stop {
@@ -180,10 +211,16 @@ func (w *watcher) change(c *change) {
 	if c.childToo && spend(w.child, c.path) {
 		hit = true
 	}
-	if !hit || !w.mayRead(c) {
+	if !hit {
 		return
 	}
 	n := want{c.typ, c.path, c.zxid, -1}
+	if !w.mayRead(c) {
+		if w.conn.gen == nil {
+			w.maybe[n] = true
+		}
+		return
+	}
 	if c.unordered {
 		n.group = c.commit
 	}
@@ -220,6 +257,9 @@ func (w *watcher) mayRead(c *change) bool {
 	if w.h.Header.SkipACL || permits(c.acl, permRead, nil) {
 		return true
 	}
+	if w.conn.gen == nil {
+		return false
+	}
 	n := sort.Search(len(w.conn.gen.auths), func(i int) bool {
 		return w.conn.gen.auths[i].n > c.commit
 	})
@@ -254,6 +294,10 @@ func (w *watcher) take(it item) {
 				"the event %v comes too late: this came before it", m.want)
 			return
 		}
+	}
+	if n := (want{l.Event, l.Path, l.Zxid, -1}); w.maybe[n] {
+		delete(w.maybe, n)
+		return
 	}
 	why := "nothing on this connection watches for it"
 	if w.came[want{l.Event, l.Path, l.Zxid, -1}] {
@@ -410,8 +454,8 @@ func (w *watcher) removeWatches(it item, req *Request, res *Result) {
 func (w *watcher) atEnd() {
 	within := w.h.Header.AnswerWithin
 	gen := w.conn.gen
-	if w.quiesce == nil || within == 0 || w.conn.gone.line != nil || gen.next != nil ||
-		gen.life.ended != nil {
+	if w.quiesce == nil || within == 0 || w.conn.gone.line != nil || gen == nil ||
+		gen.next != nil || gen.life.ended != nil {
 		return
 	}
 	end := w.h.Lines[len(w.h.Lines)-1].At - within

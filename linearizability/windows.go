@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -111,8 +112,9 @@ func (g *group) after(st *pstate, ops []*operation) *pstate {
 }
 
 // narrow returns the group with the intervals of its operations cut to what is around their
-// commits.
-func (g *group) narrow() *group {
+// commits, reach of them to either side; with 0 nothing overlaps. They begin in the order of the commits, so that the search, which tries first what began
+// first, tries that order first.
+func (g *group) narrow(reach int) *group {
 	n := &group{component: g.component}
 	var commits []*operation
 	for _, o := range g.ops {
@@ -125,6 +127,7 @@ func (g *group) narrow() *group {
 	}
 	slices.SortFunc(commits, func(a, b *operation) int { return a.at - b.at })
 	for i, o := range commits {
+		o.rank = i
 		if i >= reach {
 			o.call = max(o.call, commits[i-reach].at)
 		}
@@ -133,21 +136,44 @@ func (g *group) narrow() *group {
 		}
 	}
 	for _, o := range n.ops {
-		if !o.read {
-			continue
-		}
-		// The reads behind a commit and those before the next one overlap both.
-		next := sort.Search(len(commits), func(i int) bool { return commits[i].zxid > o.zxid })
-		call, ret := o.call, o.ret
-		if next > 0 {
-			call = max(call, commits[next-1].at)
-		}
-		if next < len(commits) {
-			ret = min(ret, commits[next].at)
-		}
-		if call <= ret {
-			o.call, o.ret = call, ret
+		if o.at < 0 {
+			o.besideCommit(commits)
 		}
 	}
+	slices.SortStableFunc(n.ops, func(a, b *operation) int {
+		return cmp.Or(a.rank-b.rank, b.at-a.at, a.ret-b.ret) // what has no commit is behind its own
+	})
+	floor := 0
+	for i, o := range n.ops {
+		if reach == 0 {
+			o.call, o.ret = i, i
+			if o.at >= 0 {
+				o.at = i
+			}
+			continue
+		}
+		latest := o.ret
+		if o.at >= 0 {
+			latest = o.at
+		}
+		floor = max(floor, o.call)
+		o.call = min(floor, latest)
+	}
 	return n
+}
+
+// besideCommit cuts a read to the time between the commit whose zxid it shows and the next one.
+func (o *operation) besideCommit(commits []*operation) {
+	next := sort.Search(len(commits), func(i int) bool { return commits[i].zxid > o.zxid })
+	o.rank = next - 1
+	call, ret := o.call, o.ret
+	if next > 0 {
+		call = max(call, commits[next-1].at)
+	}
+	if next < len(commits) {
+		ret = min(ret, commits[next].at)
+	}
+	if call <= ret {
+		o.call, o.ret = call, ret
+	}
 }

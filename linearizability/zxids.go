@@ -1,13 +1,20 @@
 package linearizability
 
-// judgeZxids: the zxids of the answers that a session gets never fall, on whatever connections;
-// each is one that a commit took; and a connection is never behind the attach that made it.
+// judgeZxids: the zxids of the answers that a session gets never fall, on whatever connections and
+// servers; each is one that a commit took; and a connection is never behind the attach that made
+// it, nor behind what its client said that it had seen.
 func judgeZxids(x *index) {
+	if !x.logged {
+		judgeWriteOrder(x)
+	}
 	before := map[int64][]*connection{} // by session, its connections so far
 	for _, c := range x.order {
 		least := int64(0)
 		if c.gen != nil && !c.ambiguous {
 			least = max(c.gen.begin.before, c.gen.begin.line.Zxid)
+		}
+		if c.accepted() {
+			least = max(least, c.connect.line.Connect.LastZxidSeen)
 		}
 		var high point // the answer or event with the highest zxid that the client had seen
 		for _, old := range before[c.session] {
@@ -16,6 +23,7 @@ func judgeZxids(x *index) {
 		before[c.session] = append(before[c.session], c)
 		for _, it := range c.stream {
 			if it.line.Kind == KindReturn && it.judged() {
+				x.checked[JudgeZxids]++
 				x.judgeZxid(c, it, high, least)
 			}
 			high = x.higher(high, it)
@@ -36,8 +44,8 @@ func (x *index) highest(high point, c *connection, at int) point {
 // higher leaves out what cannot be true, or one wrong zxid would make all later ones look wrong.
 func (x *index) higher(high point, it item) point {
 	z := it.line.Zxid
-	if !it.judged() || x.blamed[it.line.No] || !x.zxids[z] || z > x.committed(it.at) ||
-		high.line != nil && z <= high.line.Zxid {
+	if !it.judged() || x.blamed[it.line.No] || high.line != nil && z <= high.line.Zxid ||
+		x.logged && (!x.zxids[z] || z > x.committed(it.at)) {
 		return high
 	}
 	return it.point
@@ -59,13 +67,35 @@ func (x *index) judgeZxid(c *connection, it item, high point, least int64) {
 		x.bad(JudgeZxids, lines(it.line, high.line), "the zxid falls from %#x to %#x",
 			high.line.Zxid, z)
 	case z < least:
-		x.bad(JudgeZxids, lines(it.line, c.gen.begin.line),
+		x.bad(JudgeZxids, lines(it.line, c.connected.line),
 			"an answer at zxid %#x on a connection that was accepted at %#x", z, least)
-	case z >= x.stop:
+	case z >= x.stop, !x.logged:
 	case !x.zxids[z]:
 		x.bad(JudgeZxids, lines(it.line), "an answer at zxid %#x, which no commit took", z)
 	case z > x.committed(it.at):
 		x.bad(JudgeZxids, lines(it.line), "an answer at zxid %#x, only %#x is committed", z,
 			x.committed(it.at))
+	}
+}
+
+// judgeWriteOrder: without commit lines, the order of the zxids of writes is held against time: a
+// write that was acknowledged before another one was sent has a lower zxid, and no two have one.
+func judgeWriteOrder(x *index) {
+	taken := map[int64]*call{}
+	for _, k := range x.calls {
+		z, ok := k.wrote()
+		if !ok {
+			continue
+		}
+		x.checked[JudgeZxids]++
+		if old := taken[z]; old != nil {
+			x.bad(JudgeZxids, lines(k.ret.line, old.ret.line), "zxid %#x is that of two writes", z)
+		}
+		taken[z] = k
+		if known := x.committed(k.at); z <= known {
+			x.bad(JudgeZxids, lines(k.ret.line, k.line),
+				"%v took zxid %#x, although %#x was acknowledged before it was sent",
+				k.line.Request.Op, z, known)
+		}
 	}
 }
