@@ -180,7 +180,8 @@ func buildIndex(h *History, r *Report) *index {
 		h: h, r: r, conns: map[int64]*connection{}, places: map[place]*commit{},
 		byXid: map[sessionXid]*call{}, life: map[int64]*lifetime{}, zxids: map[int64]bool{0: true},
 		blamed: map[int]bool{}, stop: math.MaxInt64, checked: map[string]int{},
-		ownCalls: map[int64][]*call{}, ordered: map[int64][]*call{}, bySession: map[int64][]*connection{},
+		ownCalls: map[int64][]*call{}, ordered: map[int64][]*call{},
+		bySession: map[int64][]*connection{},
 	}
 	last := int64(0)
 	for i := range h.Lines {

@@ -35,8 +35,8 @@ func judgeDigests(x *index) {
 		if final == nil {
 			final = l
 		} else if final.Index != l.Index {
-			x.bad(JudgeDigest, lines(l, final), "at the end server %d is at index %d, server %d at %d",
-				l.Server, l.Index, final.Server, final.Index)
+			x.bad(JudgeDigest, lines(l, final),
+				"at the end server %d is at index %d, server %d at %d", l.Server, l.Index, final.Server, final.Index)
 		}
 	}
 }

@@ -26,8 +26,9 @@ import (
 // The search is exponential in what overlaps, and clients send hundreds of requests at once. A
 // component that is not decided within its budget is weakened. With commit lines, intervals are
 // narrowed around the commits until no more than a dozen writes overlap; a read is moved beside
-// the commit that its zxid names. If that is not decided either, nothing overlaps any more. Where the order of commits is an order of the whole, it is one of
-// these, too. Without commit lines, each znode is judged by itself, which asks less.
+// the commit that its zxid names. If that is not decided either, nothing overlaps any more. Where
+// the order of commits is an order of the whole, it is one of these, too. Without commit lines,
+// each znode is judged by itself, which asks less.
 //
 // # Windows
 //

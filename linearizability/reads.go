@@ -139,8 +139,8 @@ func (x *index) judgeSyncs(c *connection) {
 	}
 }
 
-// judgeOwnWrites takes the calls of a session in their order. A server that the session has left may
-// not know it yet and answer a client that still asks there: its generation is an earlier one.
+// judgeOwnWrites takes the calls of a session in their order. A server that the session has left
+// may not know it yet and answer a client that still asks there: its generation is an earlier one.
 func judgeOwnWrites(x *index, calls []*call) {
 	earlier := int64(0)
 	for _, k := range calls {

@@ -112,8 +112,8 @@ func (g *group) after(st *pstate, ops []*operation) *pstate {
 }
 
 // narrow returns the group with the intervals of its operations cut to what is around their
-// commits, reach of them to either side; with 0 nothing overlaps. They begin in the order of the commits, so that the search, which tries first what began
-// first, tries that order first.
+// commits, reach of them to either side; with 0 nothing overlaps. They begin in the order of the
+// commits, so that the search, which tries first what began first, tries that order first.
 func (g *group) narrow(reach int) *group {
 	n := &group{component: g.component}
 	var commits []*operation
