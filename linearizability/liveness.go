@@ -36,7 +36,8 @@ func judgeDigests(x *index) {
 			final = l
 		} else if final.Index != l.Index {
 			x.bad(JudgeDigest, lines(l, final),
-				"at the end server %d is at index %d, server %d at %d", l.Server, l.Index, final.Server, final.Index)
+				"at the end server %d is at index %d, server %d at %d", l.Server, l.Index,
+				final.Server, final.Index)
 		}
 	}
 }
