@@ -65,8 +65,8 @@ oracle-mutants: # find each difference planted for the oracle; SEED=7, ARGS for 
 	$(GO) run -tags mutants ./fuzz/oracle -mutants $(if $(SEED),-seed $(SEED)) $(ARGS)
 
 .PHONY: tla
-tla: # check the specification and all its broken variants with TLC; ARGS='-run Log -v'
-	$(GO) run ./tla $(ARGS)
+tla: # check the specification and all its broken variants with TLC; QUICK=yes a part; ARGS='-run Log -v'
+	$(GO) run ./tla $(if $(QUICK),-quick) $(if $(TURN),-turn $(TURN)) $(ARGS)
 
 .PHONY: migration
 migration: # move a killed ZooKeeper's data here and back, compare by kazoo; ARGS='-packs gz,snappy'

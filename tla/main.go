@@ -4,6 +4,8 @@
 //	go run ./tla                          all models and all their broken variants
 //	go run ./tla -run '^Recovery'         those whose name matches
 //	go run ./tla -run 'Log/ack' -v        with TLC's own output: the counterexample
+//	go run ./tla -quick                   each module once, and a fifth of the broken variants
+//	go run ./tla -table                   the tables of README.md
 //
 // A model must have no counterexample, take each of its actions and reach what it says it reaches.
 // A broken variant must be refuted, by the very invariant or property that its guard is there for:
@@ -38,12 +40,17 @@ var errRefuted = errors.New("not everything holds")
 type Options struct {
 	// Run selects jobs whose name matches; nil selects all.
 	Run *regexp.Regexp
+	// Quick selects each module once and a part of the variants; Turn says which part.
+	Quick bool
+	Turn  int
 	// Jobs is how many models are checked at the same time, each by one worker of TLC.
 	Jobs int
 	// Timeout ends one run of TLC; a model that needs longer fails.
 	Timeout time.Duration
 	// Verbose prints TLC's own output, counterexamples included.
 	Verbose bool
+	// Table prints the tables as Markdown.
+	Table bool
 	// Output is a file for the results as JSON; empty means none.
 	Output string
 }
@@ -73,6 +80,10 @@ func parseFlags(args []string, out io.Writer) (Options, error) {
 	fs := flag.NewFlagSet("tla", flag.ContinueOnError)
 	fs.SetOutput(out)
 	pattern := fs.String("run", "", "check only models and variants that match this `regexp`")
+	fs.BoolVar(&opts.Quick, "quick", false,
+		"check each module once, at its smallest, and a fifth of the broken variants")
+	fs.IntVar(&opts.Turn, "turn", today(), "which fifth -quick checks; any `number` from 0")
+	fs.BoolVar(&opts.Table, "table", false, "print the tables for README.md")
 	fs.IntVar(&opts.Jobs, "j", runtime.NumCPU(), "run so many instances of TLC at a time")
 	fs.DurationVar(&opts.Timeout, "timeout", 5*time.Minute, "end a run of TLC after this time")
 	fs.BoolVar(&opts.Verbose, "v", false, "print TLC's own output, counterexamples included")
@@ -85,6 +96,9 @@ func parseFlags(args []string, out io.Writer) (Options, error) {
 	}
 	if opts.Jobs < 1 {
 		return Options{}, fmt.Errorf("-j %d: at least one instance has to run", opts.Jobs)
+	}
+	if opts.Turn < 0 {
+		return Options{}, fmt.Errorf("-turn %d: turns count from 0", opts.Turn)
 	}
 	if *pattern != "" {
 		var err error
@@ -105,8 +119,14 @@ func run(ctx context.Context, opts Options, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
+	all := allJobs(models)
+	if opts.Quick {
+		all = quickJobs(all, opts.Turn)
+		fmt.Fprintf(log, "quick: turn %d of %d of the broken variants\n",
+			opts.Turn%quickTurns, quickTurns)
+	}
 	var jobs []Job
-	for _, job := range allJobs(models) {
+	for _, job := range all {
 		if opts.Run == nil || opts.Run.MatchString(job.Name) {
 			jobs = append(jobs, job)
 		}
@@ -128,7 +148,11 @@ func run(ctx context.Context, opts Options, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	printTables(out, results, time.Since(start))
+	if opts.Table {
+		printMarkdown(out, results, time.Since(start))
+	} else {
+		printTables(out, results, time.Since(start))
+	}
 	if opts.Output != "" {
 		text, err := json.MarshalIndent(results, "", "  ")
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Output reads what TLC prints with -tool: messages, each between two marks with its number.
@@ -26,7 +27,10 @@ type Output struct {
 	// Taken counts how often each action was taken, by name.
 	Taken map[string]int64
 	// Errors are messages of TLC about anything else.
-	Errors   []string
+	Errors []string
+	// CPU is the processor time of the run: with others on the machine the only time that can be
+	// compared.
+	CPU      time.Duration
 	Exit     int
 	TimedOut bool
 

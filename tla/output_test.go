@@ -105,7 +105,7 @@ func TestJudgeReadsFigures(t *testing.T) {
 		Config: Config{Invariants: []string{"Small"}}}
 	got := job.Judge(said(append([]string{`<<"reached", "Top", 5>>`}, complete...)...),
 		1500*time.Millisecond)
-	want := Result{Name: "M", Generated: 1013, Distinct: 10, Depth: 7, Seconds: 1.5,
+	want := Result{Name: "M", Model: "M", Generated: 1013, Distinct: 10, Depth: 7, Seconds: 1.5,
 		Checked: []string{"Small"}, Reached: map[string]int{"Top": 6},
 		Taken: map[string]int64{"Step": 8, "Jump": 0}}
 	if diff := cmp.Diff(want, got); diff != "" {

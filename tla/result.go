@@ -13,17 +13,23 @@ import (
 // A Result is what a run of TLC showed.
 type Result struct {
 	Name string `json:"name"`
+	// Model is the module, Config the configuration that was used, broken or not.
+	Model  string `json:"model"`
+	Config string `json:"config"`
 	// Guard and Want are those of a broken variant: what is off, and what should refute it.
 	Guard string `json:"guard,omitempty"`
 	Want  string `json:"want,omitempty"`
 	// Violated is what refuted the run, Trace how many states the counterexample has.
-	Violated  string   `json:"violated,omitempty"`
-	Trace     int      `json:"trace,omitempty"`
-	Generated int64    `json:"generated"`
-	Distinct  int64    `json:"distinct"`
-	Depth     int      `json:"depth,omitempty"`
-	Seconds   float64  `json:"seconds"`
-	Checked   []string `json:"checked"`
+	Violated  string  `json:"violated,omitempty"`
+	Trace     int     `json:"trace,omitempty"`
+	Generated int64   `json:"generated"`
+	Distinct  int64   `json:"distinct"`
+	Depth     int     `json:"depth,omitempty"`
+	Seconds   float64 `json:"seconds"`
+	CPU       float64 `json:"cpuSeconds"`
+	// Checked are invariants and properties, Properties the latter.
+	Checked    []string `json:"checked"`
+	Properties []string `json:"properties,omitempty"`
 	// Reached are the predicates reached, with the number of states on the way.
 	Reached map[string]int `json:"reached,omitempty"`
 	// Taken counts how often each action was taken.
@@ -35,10 +41,12 @@ type Result struct {
 // Judge holds what TLC said against what the job wants.
 func (j Job) Judge(out *Output, took time.Duration) Result {
 	r := Result{
-		Name: j.Name, Violated: out.Violated, Trace: out.Trace,
+		Name: j.Name, Model: j.Model, Config: j.Config.Name,
+		Violated: out.Violated, Trace: out.Trace,
 		Generated: out.Generated, Distinct: out.Distinct, Depth: out.Depth,
-		Seconds: took.Seconds(), Reached: out.Reached, Taken: out.Taken,
-		Checked: slices.Concat(j.Config.Invariants, j.Config.Properties),
+		Seconds: took.Seconds(), CPU: out.CPU.Seconds(), Reached: out.Reached, Taken: out.Taken,
+		Checked:    slices.Concat(j.Config.Invariants, j.Config.Properties),
+		Properties: j.Config.Properties,
 	}
 	if j.Guard != nil {
 		r.Guard, r.Want = j.Guard.Name, j.Guard.Violates
@@ -123,17 +131,11 @@ func (r Result) verdict(good string) string {
 // printTables prints the models, what they reach, their broken variants, and the totals.
 func printTables(out io.Writer, results []Result, took time.Duration) {
 	var models, variants []Result
-	var states, generated int64
-	failed := 0
 	for _, r := range results {
 		if r.Guard == "" {
 			models = append(models, r)
 		} else {
 			variants = append(variants, r)
-		}
-		states, generated = states+r.Distinct, generated+r.Generated
-		if r.Failure != "" {
-			failed++
 		}
 	}
 	if len(models) > 0 {
@@ -142,8 +144,10 @@ func printTables(out io.Writer, results []Result, took time.Duration) {
 	if len(variants) > 0 {
 		printVariants(out, variants)
 	}
-	fmt.Fprintf(out, "\n%d models, %d broken variants, %s distinct of %s states, %.0f s: ",
-		len(models), len(variants), grouped(states), grouped(generated), took.Seconds())
+	all, failed := total(results)
+	fmt.Fprintf(out, "\n%d models, %d broken variants, %s distinct of %s states, %.0f s "+
+		"(%.0f s of CPU): ", len(models), len(variants), grouped(all.Distinct),
+		grouped(all.Generated), took.Seconds(), all.CPU)
 	if failed > 0 {
 		fmt.Fprintf(out, "%d FAILED\n", failed)
 	} else {

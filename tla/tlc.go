@@ -94,7 +94,7 @@ func (t TLC) Check(ctx context.Context, job Job, progress func(string)) (Result,
 		return Result{}, nil, err
 	}
 	start := time.Now()
-	out, err := t.run(ctx, dir, job.Actions, progress)
+	out, err := t.run(ctx, dir, job.Actions, job.Guard != nil, progress)
 	if err != nil {
 		return Result{}, nil, err
 	}
@@ -108,9 +108,10 @@ func (t TLC) Check(ctx context.Context, job Job, progress func(string)) (Result,
 	return job.Judge(out, took), out.Text.Bytes(), nil
 }
 
-// run runs TLC in dir to its end, or to the time-out.
-func (t TLC) run(ctx context.Context, dir string, coverage bool, progress func(string)) (*Output,
-	error) {
+// run runs TLC in dir to its end, or to the time-out. It counts actions if coverage is set; short
+// says that the run is likely to be.
+func (t TLC) run(ctx context.Context, dir string, coverage, short bool,
+	progress func(string)) (*Output, error) {
 	limited, cancel := context.WithTimeout(ctx, t.Timeout)
 	defer cancel()
 	args := []string{"-XX:+UseSerialGC", heap, "-DTLA-Library=" + t.Modules,
@@ -122,6 +123,10 @@ func (t TLC) run(ctx context.Context, dir string, coverage bool, progress func(s
 		// Without a fixed polynomial the hashes differ, and with them which of two equally short
 		// counterexamples is found, from run to run.
 		"-fp", "0"}
+	if short {
+		// What ends in a second or two is not worth the second compiler's time.
+		args = append([]string{"-XX:TieredStopAtLevel=1"}, args...)
+	}
 	if coverage {
 		args = append(args, "-coverage", "60")
 	}
@@ -143,6 +148,9 @@ func (t TLC) run(ctx context.Context, dir string, coverage bool, progress func(s
 	_ = syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, 10)
 	err := cmd.Wait()
 	out.flush()
+	if s := cmd.ProcessState; s != nil {
+		out.CPU = s.UserTime() + s.SystemTime()
+	}
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
