@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -51,7 +52,8 @@ func (n *node) reapable(nowMs, neverUsedMs int64) bool {
 func (s *State) reap(c *Command, out *Outcome) {
 	out.Op = wire.OpDeleteContainer
 	n := s.lookup(c.Path)
-	if n == nil || n.czxid != c.Czxid || !n.reapable(s.clock, c.NeverUsedMs) {
+	blind := mutant.On("replication-reap-not-looked-again")
+	if n == nil || n.czxid != c.Czxid || !n.reapable(s.clock, c.NeverUsedMs) && !blind {
 		out.skip(ReasonNotReapable)
 		return
 	}

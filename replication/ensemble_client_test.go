@@ -284,6 +284,8 @@ type judge struct {
 	ended   map[core.SessionID]bool
 	leaders map[uint64]int
 	skew    int64 // how far ahead of the world's time the State's may be, in milliseconds
+
+	watch func(*host, *Commit) // a scenario's own
 }
 
 func newJudge() judge {
@@ -340,6 +342,9 @@ func (j *judge) committed(w *world, entries []*raftpb.Entry) {
 func (j *judge) applied(w *world, h *host) {
 	for i := range h.report.Commits {
 		c := &h.report.Commits[i]
+		if j.watch != nil {
+			j.watch(h, c)
+		}
 		if c.Outcome.Skipped {
 			continue
 		}

@@ -186,7 +186,7 @@ type scenario struct {
 
 func (s *scenario) try(t *testing.T, seed uint64) { try(t, seed, cmp.Or(s.n, 3), s.cfg, s.do) }
 
-var scenarios = slices.Concat(streamScenarios, jumpScenarios, servingScenarios)
+var scenarios = slices.Concat(streamScenarios, jumpScenarios, servingScenarios, reapScenarios)
 
 var streamScenarios = []scenario{
 	{name: "same leader again", cfg: Config{ResendTicks: 1 << 40}, do: sameLeader},

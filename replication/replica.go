@@ -255,6 +255,10 @@ func (r *replica) step(turn *Turn, work *Work) {
 	if r.propose(turn) {
 		r.ready(work)
 	}
+	if !mutant.On("replication-decision-kept") {
+		// Decisions that could not be proposed now may be wrong later.
+		r.house, r.houseCount = r.house[:0], 0
+	}
 	r.askReads(work)
 	r.checkpoint(work)
 	if !r.alone {

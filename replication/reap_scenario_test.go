@@ -1,0 +1,177 @@
+package replication
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/wire"
+)
+
+// reapScenarios are about what a leader decides by itself.
+var reapScenarios = []scenario{
+	{name: "a container gets a child when it is reaped", cfg: reaping(), do: childMeanwhile},
+	{name: "containers are reaped under faults", cfg: reaping(), do: reapFaults},
+	{name: "time to live with a leader's clock a year ahead", cfg: reaping(),
+		do: func(w *world) { timeToLive(w, w.settle()) }},
+	{name: "time to live with a follower's clock a year ahead", cfg: reaping(), do: func(w *world) {
+		w.settle()
+		timeToLive(w, w.followers()[0])
+	}},
+	{name: "a decision while leadership is handed over", cfg: brief(), do: lateDecision},
+}
+
+func reaping() Config { return Config{ContainerCheckMs: 60} }
+
+// keeper has a container, and a child in it that comes and goes.
+type keeper struct {
+	w       *world
+	v       *client
+	xid     int32
+	child   bool // as of what is committed
+	reaped  int
+	skipped int
+}
+
+func (w *world) keep(h *host) *keeper {
+	k := &keeper{w: w, v: w.visit(h, false)}
+	var at, seen [2]uint64 // index, and place in the entry
+	epoch := 0
+	w.judge.watch = func(h *host, c *Commit) {
+		if h != w.hosts[0] {
+			return
+		}
+		if at[1]++; h.epoch != epoch || at[0] != c.Index {
+			at, epoch = [2]uint64{c.Index, 1}, h.epoch // it may have started anew
+		}
+		if slices.Compare(at[:], seen[:]) > 0 {
+			seen = at
+			k.committed(c)
+		}
+	}
+	return k
+}
+
+// committed follows the container through the log.
+func (k *keeper) committed(c *Commit) {
+	ofChild := bytes.Contains(c.Command.Body, []byte("/q/x"))
+	switch done := c.Outcome.Err == 0 && !c.Outcome.Skipped; {
+	case c.Command.Kind == core.KindReap && c.Outcome.Skipped:
+		k.skipped++
+	case c.Command.Kind == core.KindReap:
+		if k.reaped++; k.child {
+			k.w.violate("a container was deleted that has a child")
+		}
+	case c.Command.Kind == core.KindRequest && done && ofChild:
+		k.child = c.Command.Op == wire.OpCreate
+	}
+}
+
+// turn makes the container anew if it is gone, and lets the child come and go.
+func (k *keeper) turn() {
+	if k.v.conn == nil {
+		up := k.w.hosts[k.w.rng.IntN(len(k.w.hosts))]
+		if up.up && !up.paused {
+			k.v.session, k.v.password = 0, nil
+			k.v.connect(up)
+		}
+		return
+	}
+	if !k.v.ready || k.v.host.paused {
+		return
+	}
+	k.xid += 2
+	if k.xid%4 == 0 {
+		k.v.feed(request(nil, k.xid, wire.OpDelete,
+			&wire.DeleteRequest{Path: "/q/x", Version: -1}))
+		return
+	}
+	q := create("/q")
+	q.Flags = wire.FlagContainer
+	b := request(nil, k.xid, wire.OpCreateContainer, q)
+	k.v.feed(request(b, k.xid+1, wire.OpCreate, create("/q/x")))
+}
+
+// childMeanwhile: the container is empty when the leader looks, and has a child again when its
+// decision is applied.
+func childMeanwhile(w *world) {
+	w.settle()
+	k := w.keep(w.followers()[0])
+	for k.skipped < 3 || k.reaped < 3 {
+		if w.now > 60_000_000 {
+			w.violate("%d containers were reaped, %d spared: the scenario shows nothing",
+				k.reaped, k.skipped)
+		}
+		k.turn()
+		w.run(w.spread(1000))
+	}
+	w.run(1_000_000)
+	w.converged()
+}
+
+// reapFaults: leaders are deposed, paused and crash while they decide.
+func reapFaults(w *world) {
+	w.settle()
+	k := w.keep(w.followers()[0])
+	var again func()
+	again = func() {
+		k.turn()
+		w.after(w.spread(3000), again)
+	}
+	again()
+	w.faults(4_000_000)
+	w.heal()
+	w.must(100, "containers are reaped again", func() bool { return k.reaped > 3 })
+}
+
+// timeToLive: with one clock a year ahead, whoever leads, a znode lives as long as it should.
+func timeToLive(w *world, bad *host) {
+	v := w.visit(w.followers()[0], false)
+	w.must(20, "a session", func() bool { return v.ready })
+	bad.wall += 365 * 86_400_000
+	w.run(300_000)
+	born := w.now
+	v.feed(request(nil, 1, wire.OpCreateTTL, &wire.CreateTTLRequest{Path: "/ttl",
+		ACL: wire.OpenACL(), Flags: wire.FlagTTL, TTLMs: 4000}))
+	reaped := int64(0)
+	w.judge.watch = func(_ *host, c *Commit) {
+		if c.Command.Kind == core.KindReap && !c.Outcome.Skipped && reaped == 0 {
+			reaped = w.now
+		}
+	}
+	w.run(1_000_000)
+	w.leader().crash()
+	w.run(2_000_000)
+	if reaped > 0 {
+		w.violate("a znode that is to live 4 s died after %d us", reaped-born)
+	}
+	w.heal()
+	w.must(80, "it dies at last", func() bool { return reaped > 0 })
+	if reaped-born < 4_000_000 {
+		w.violate("a znode that is to live 4 s died after %d us", reaped-born)
+	}
+}
+
+// lateDecision: a session is silent too long while its leader may propose nothing, and speaks
+// before it may again.
+func lateDecision(w *world) {
+	lead := w.settle()
+	to := w.followers()[0]
+	c := w.quiet(lead, 1000)
+	w.run(100_000)
+	c.live()
+	w.run(990_000)
+	w.link(lead.id, to.id).sever(to.id, true)
+	lead.member.replica.transfer(core.RaftID(to.id))
+	w.run(150_000)
+	if !lead.member.replica.transferring() {
+		w.violate("leadership is not being handed over: the scenario shows nothing")
+	}
+	for range 10 {
+		c.live()
+		w.run(200_000)
+	}
+	if w.judge.ended[sessionOf(c)] {
+		w.violate("a session has expired that spoke before that was proposed")
+	}
+}
