@@ -279,6 +279,8 @@ func (s *State) command(c *Command, out *Outcome) {
 		s.giveUp(c.Member, out)
 	case KindRaise:
 		s.raise(c.Member, out)
+	case KindAim:
+		s.aim(c.Member, out)
 	default:
 		invariant.Unreachable("command of kind %d passed the decoder", c.Kind)
 	}

@@ -32,12 +32,13 @@ const (
 	KindConfigure                            // raft's configuration changes
 	KindGiveUp                               // the leader gives up a target
 	KindRaise                                // the leader raises the feature level
+	KindAim                                  // the leader sets a target of its own
 )
 
 var kindNames = [...]string{KindHello: "hello", KindCreateSession: "createSession",
 	KindAttach: "attach", KindRequest: "request", KindAuth: "auth", KindExpire: "expire",
 	KindReap: "reap", KindAdmit: "admit", KindConfigure: "configure", KindGiveUp: "giveUp",
-	KindRaise: "raise"}
+	KindRaise: "raise", KindAim: "aim"}
 
 func (k CommandKind) String() string {
 	if int(k) < len(kindNames) && kindNames[k] != "" {
@@ -112,7 +113,7 @@ type Command struct {
 	Czxid        Zxid         // reap
 	NeverUsedMs  int64        // reap: 0 spares a container that never had a child
 
-	Member *MemberCommand // admit, configure, giveUp, raise
+	Member *MemberCommand // admit, configure, giveUp, raise, aim
 }
 
 // Batch is a decoded batch: commands of one stream, or of the leader's housekeeping.
@@ -395,7 +396,7 @@ func (d *decoder) command(h *batchHeader, c *Command) error {
 	switch c.Kind {
 	case KindHello:
 		fits = h.hello() && c.RaftID == h.origin.RaftID
-	case KindExpire, KindReap, KindAdmit, KindConfigure, KindGiveUp, KindRaise:
+	case KindExpire, KindReap, KindAdmit, KindConfigure, KindGiveUp, KindRaise, KindAim:
 		fits = h.housekeeping()
 	default:
 		fits = !h.housekeeping() && !h.hello()
@@ -443,7 +444,7 @@ func (d *decoder) fields(c *Command, ids []wire.ID) {
 		c.Path = d.string()
 		c.Czxid = Zxid(d.varint())
 		c.NeverUsedMs = int64(d.uvarint() &^ (1 << 63))
-	case KindAdmit, KindConfigure, KindGiveUp, KindRaise:
+	case KindAdmit, KindConfigure, KindGiveUp, KindRaise, KindAim:
 		c.Member = d.member(c.Kind)
 	default:
 		d.fail()

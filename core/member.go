@@ -285,23 +285,13 @@ func (s *State) configure(c *MemberCommand, out *Outcome) {
 		}
 	}
 	s.fact(Fact{Kind: FactMembership})
-	if !c.Ends {
-		s.setMembership(m)
-		return
-	}
 	t := m.Target
-	if t != nil && t.Index == c.Target {
-		m.Servers, m.Target = t.Servers, nil
-		out.Late = t.Waiter
-	} else if len(c.Joins) == 0 {
+	if !c.Ends || t == nil || t.Index != c.Target {
 		s.setMembership(m)
 		return
 	}
-	for _, j := range c.Joins {
-		if m.Server(j.ID) == nil {
-			m.Servers = putServer(m.Servers, j)
-		}
-	}
+	m.Servers, m.Target = t.Servers, nil
+	out.Late = t.Waiter
 	out.Zxid = s.nextZxid()
 	if mutant.On("members-config-not-written") {
 		m.Version = out.Zxid
@@ -342,6 +332,19 @@ func (s *State) replyConfig() {
 		s.work.body = wire.AppendBuffer(s.work.body, n.data)
 		s.work.body = s.appendStat(s.work.body, n)
 	}
+}
+
+// aim sets a target for which nobody waits.
+func (s *State) aim(c *MemberCommand, out *Outcome) {
+	m := s.members
+	if m == nil || m.Target != nil || m.Version != c.Version || checkServers(c.Servers) != nil {
+		out.skip(ReasonTarget)
+		return
+	}
+	m = m.clone()
+	m.Target = &Target{Index: s.cursor.index, Servers: c.Servers}
+	s.setMembership(m)
+	s.fact(Fact{Kind: FactMembership})
 }
 
 // giveUp ends a target that the leader could not bring about.

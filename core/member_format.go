@@ -17,8 +17,9 @@ type MemberCommand struct {
 	Learners []RaftID       // whole
 	Ends     bool           // configure: no change is under way behind it
 	Target   uint64         // configure: what it has brought about; giveUp
-	Joins    []Server       // configure: voters that the leader's file names
 	Code     wire.ErrorCode // giveUp: the answer
+	Servers  []Server       // aim: the configuration to be brought about,
+	Version  Zxid           // in the place of this one
 }
 
 // AppendAdmit appends the leader's word that a disk belongs to the ensemble; apply gives it its
@@ -37,8 +38,15 @@ func AppendConfigure(b []byte, c *MemberCommand) []byte {
 	b = append(b, byte(KindConfigure))
 	b = appendRaftIDs(appendRaftIDs(b, c.Voters), c.Learners)
 	b = appendBool(b, c.Ends)
-	b = binary.AppendUvarint(b, c.Target)
-	return sized(appendServers(b, c.Joins), at)
+	return sized(binary.AppendUvarint(b, c.Target), at)
+}
+
+// AppendAim appends a target that the leader sets itself, because its file names voters that the
+// configuration of that version does not.
+func AppendAim(b []byte, version Zxid, servers []Server) []byte {
+	at := len(b)
+	b = binary.AppendVarint(append(b, byte(KindAim)), int64(version))
+	return sized(appendServers(b, servers), at)
 }
 
 // AppendGiveUp appends that the leader could not bring about the target of that index.
@@ -65,12 +73,13 @@ func (d *decoder) member(kind CommandKind) *MemberCommand {
 	case KindConfigure:
 		c.Voters, c.Learners = d.raftIDs(), d.raftIDs()
 		c.Ends, c.Target = d.bool(), d.uvarint()
-		c.Joins = d.servers()
 	case KindGiveUp:
 		c.Target = d.uvarint()
 		c.Code = wire.ErrorCode(d.int32())
 	case KindRaise:
 		c.Level = d.uint32()
+	case KindAim:
+		c.Version, c.Servers = Zxid(d.varint()), d.servers()
 	}
 	return c
 }

@@ -85,7 +85,7 @@ func TestMemberModel(t *testing.T) {
 		p.c = p.m.connect()
 		rt.Repeat(map[string]func(*rapid.T){
 			"admit": p.admit, "configure": p.configure, "reconfig": p.reconfig,
-			"giveUp": p.giveUp, "raise": p.raise, "load": p.load, "": p.check,
+			"giveUp": p.giveUp, "aim": p.aim, "raise": p.raise, "load": p.load, "": p.check,
 		})
 		if p.model.version > 1<<32 {
 			ended++
@@ -143,26 +143,16 @@ func (p *memberProperty) configure(t *rapid.T) {
 			m.role[id] = "removed"
 		}
 	}
-	joins := 0
-	if c.Ends && rapid.IntRange(0, 3).Draw(t, "joins") == 0 {
-		joins = rapid.IntRange(1, 6).Draw(t, "join")
-		c.Joins = []Server{server(joins)}
-	}
 	out := p.m.house(AppendConfigure(nil, &c))
-	if !c.Ends || c.Target == 0 && joins == 0 {
+	if !c.Ends || c.Target == 0 {
 		if out.Zxid != 0 || out.Late != (Waiter{}) {
 			t.Fatalf("a step ended something: %+v", out)
 		}
 		return
 	}
-	if c.Target != 0 {
-		m.config, m.target = m.target, nil
-		if int64(out.Late.Session) != m.asker {
-			t.Fatalf("the outcome is that of session %v, want %x", out.Late.Session, m.asker)
-		}
-	}
-	if joins != 0 {
-		m.config[joins] = true
+	m.config, m.target = m.target, nil
+	if int64(out.Late.Session) != m.asker {
+		t.Fatalf("the outcome is that of session %v, want %x", out.Late.Session, m.asker)
 	}
 	m.version = int64(out.Zxid)
 }
@@ -189,6 +179,20 @@ func (p *memberProperty) reconfig(t *rapid.T) {
 	}
 	if out.Err != code || out.Pending != (code == wire.CodeOk) {
 		t.Fatalf("reconfig to %v: %v, want %v", want, out.Err, code)
+	}
+}
+
+func (p *memberProperty) aim(t *rapid.T) {
+	m := p.model
+	n := rapid.IntRange(1, 6).Draw(t, "server")
+	want := maps.Clone(m.config)
+	want[n] = true
+	out := p.m.house(AppendAim(nil, Zxid(m.version), putServer(p.m.s.members.Servers, server(n))))
+	if out.Skipped != (m.target != nil) {
+		t.Fatalf("aim with the target %v: %+v", m.target, out)
+	}
+	if m.target == nil {
+		m.target, m.asker = want, 0
 	}
 }
 

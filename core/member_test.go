@@ -296,14 +296,22 @@ func TestGiveUp(t *testing.T) {
 	}
 }
 
-// A voter that the leader's file names becomes part of the configuration without a target.
-func TestJoins(t *testing.T) {
+// A voter that the leader's file names becomes part of the configuration, and nobody waits.
+func TestAim(t *testing.T) {
 	m := newEnsemble(t, 3)
+	servers := wordOf(4).Servers
+	if out := m.house(AppendAim(nil, 5, servers)); !out.Skipped {
+		t.Errorf("a target in the place of another configuration: %+v", out)
+	}
+	m.house(AppendAim(nil, foundingVersion, servers))
+	if out := m.house(AppendAim(nil, foundingVersion, servers)); !out.Skipped {
+		t.Errorf("a second target: %+v", out)
+	}
 	m.house(AppendAdmit(nil, 4, diskOf(4), MaxFeatureLevel))
 	out := m.house(AppendConfigure(nil, &MemberCommand{Voters: []RaftID{1, 2, 3, 4}, Ends: true,
-		Joins: []Server{server(4)}}))
-	if m.data(configPath) != configOf(4, out.Zxid) {
-		t.Errorf("%s is %q", configPath, m.data(configPath))
+		Target: m.s.members.Target.Index}))
+	if m.data(configPath) != configOf(4, out.Zxid) || out.Late != (Waiter{}) || out.Body != nil {
+		t.Errorf("%s is %q, the outcome %+v", configPath, m.data(configPath), out)
 	}
 }
 
