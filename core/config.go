@@ -169,7 +169,7 @@ func parseConfig(text string) ([]Server, error) {
 		if err != nil {
 			return nil, err
 		}
-		servers = putServer(servers, s)
+		servers = PutServer(servers, s)
 	}
 	return servers, checkServers(servers)
 }
@@ -185,8 +185,8 @@ func parseServerLine(key, value string, ok bool) (Server, error) {
 	return ParseServer(ServerID(n), value)
 }
 
-// putServer returns a new list with s in its place, by id.
-func putServer(servers []Server, s Server) []Server {
+// PutServer returns a new list with s in its place, by id.
+func PutServer(servers []Server, s Server) []Server {
 	i, found := slices.BinarySearchFunc(servers, s.ID, func(a Server, id ServerID) int {
 		return cmp.Compare(a.ID, id)
 	})
@@ -227,7 +227,7 @@ func changeConfig(servers []Server, joining, leaving string) ([]Server, error) {
 		case s.Client == "":
 			return nil, badConfig("%v joins without an address for clients", s.ID)
 		}
-		servers = putServer(servers, s)
+		servers = PutServer(servers, s)
 	}
 	return servers, checkServers(servers)
 }

@@ -33,6 +33,7 @@ const (
 	CauseTooMany
 	CauseTooManyOfIP
 	CauseNoLeader
+	CauseRemoved
 	CauseLeaderBack
 	CauseDisputed
 	CauseDiverged
@@ -59,6 +60,7 @@ var causes = [...]string{
 	CauseTooMany:          "maxCnxns reached",
 	CauseTooManyOfIP:      "maxClientCnxns reached",
 	CauseNoLeader:         "server has had no leader for too long",
+	CauseRemoved:          "server was removed from its ensemble",
 	CauseLeaderBack:       "server is not read-only any more",
 	CauseDisputed:         "no majority of the members has one State",
 	CauseDiverged:         "server's State differs from that of the others",

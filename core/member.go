@@ -369,7 +369,8 @@ func (s *State) raise(c *MemberCommand, out *Outcome) {
 	}
 	if m := s.members; m != nil {
 		for i := range m.Members {
-			if m.Members[i].Role != RoleRemoved && m.Members[i].Level < c.Level {
+			if m.Members[i].Role != RoleRemoved && m.Members[i].Level < c.Level &&
+				!mutant.On("members-level-too-early") {
 				out.skip(ReasonLevel)
 				return
 			}

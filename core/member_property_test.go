@@ -187,7 +187,7 @@ func (p *memberProperty) aim(t *rapid.T) {
 	n := rapid.IntRange(1, 6).Draw(t, "server")
 	want := maps.Clone(m.config)
 	want[n] = true
-	out := p.m.house(AppendAim(nil, Zxid(m.version), putServer(p.m.s.members.Servers, server(n))))
+	out := p.m.house(AppendAim(nil, Zxid(m.version), PutServer(p.m.s.members.Servers, server(n))))
 	if out.Skipped != (m.target != nil) {
 		t.Fatalf("aim with the target %v: %+v", m.target, out)
 	}

@@ -36,6 +36,7 @@ type verdict struct {
 
 func (v *verdict) Helper()                           {}
 func (v *verdict) Error(args ...any)                 { v.Errorf("%s", fmt.Sprint(args...)) }
+func (v *verdict) Fatal(args ...any)                 { v.Fatalf("%s", fmt.Sprint(args...)) }
 func (v *verdict) Errorf(format string, args ...any) { v.text += fmt.Sprintf(format, args...) }
 func (v *verdict) Fatalf(format string, args ...any) {
 	v.Errorf(format, args...)
@@ -44,7 +45,7 @@ func (v *verdict) Fatalf(format string, args ...any) {
 
 func caught() (by string) {
 	for _, check := range []func(testing.TB){checkAdmit, checkRemovedMembersStream,
-		checkReconfigRefused, checkReconfigEnds} {
+		checkReconfigRefused, checkReconfigEnds, checkRaise} {
 		v := &verdict{}
 		func() {
 			defer func() {

@@ -28,6 +28,11 @@ type Report struct {
 	More bool
 	// Commits are the commands applied, if Config.Record is set.
 	Commits []Commit
+	// Membership is not nil if it has changed: the driver keeps connections to all members but
+	// the removed ones. Removed says that this member is one of those: its clients are closed,
+	// and its process has to end.
+	Membership *core.Membership
+	Removed    bool
 	// Err is a committed entry that cannot be applied: the process has to stop.
 	Err error
 }
@@ -76,10 +81,12 @@ type applier struct {
 	jumped uint64
 
 	queue   []ApplyItem
-	entry   int        // entries of the first item that are done
-	begun   bool       // the entry at that place is begun
-	decoded core.Entry // of that entry, for Record
-	place   [2]int     // batch and command in decoded
+	entry   int                  // entries of the first item that are done
+	begun   bool                 // the entry at that place is begun
+	change  *raftpb.ConfChangeV2 // that entry is one
+	news    bool                 // the membership has changed since the last report
+	decoded core.Entry           // of that entry, for Record
+	place   [2]int               // batch and command in decoded
 
 	waiting []*confirmed // syncs whose index is not applied yet
 	capture *core.Capture
@@ -154,6 +161,10 @@ func (a *applier) entries(m *raftpb.Message, nowMs int64, limit int, report *Rep
 				return n
 			}
 		}
+		if err := a.changed(e, report); err != nil {
+			report.Err = err
+			return n
+		}
 		a.begun = false
 		a.entry++
 		a.term = e.GetTerm()
@@ -174,7 +185,11 @@ func (a *applier) entries(m *raftpb.Message, nowMs int64, limit int, report *Rep
 func (a *applier) begin(e *raftpb.Entry) error {
 	data := e.GetData()
 	if e.GetType() != raftpb.EntryNormal {
-		data = nil
+		var err error
+		if a.change, err = decodeChange(e); err != nil {
+			return err
+		}
+		data = a.change.GetContext()
 	}
 	if err := a.state.Begin(e.GetIndex(), e.GetTerm(), data); err != nil {
 		return err
@@ -209,6 +224,9 @@ func (a *applier) deliver(nowMs int64, report *Report) {
 		fact.Path = strings.Clone(fact.Path)
 		switch fact.Kind {
 		case core.FactRegistered:
+			continue
+		case core.FactMembership:
+			a.news = true
 			continue
 		case core.FactQuotaExceeded:
 			report.QuotaExceeded = append(report.QuotaExceeded, fact.Path)
@@ -294,6 +312,9 @@ func (a *applier) finish(report *Report) {
 	report.More = len(a.queue) > 0 || a.capture != nil
 	if !report.Applied.Empty() {
 		a.know(&report.Applied)
+		if a.news && report.Applied.Index > 0 {
+			a.membership(report)
+		}
 	}
 	report.Touched = a.local.TakeTouched(report.Touched)
 }
@@ -304,7 +325,7 @@ func (a *applier) know(applied *Applied) {
 	applied.Registration = stream.Origin.Registration
 	applied.Own = stream.Origin == a.local.Self()
 	applied.seq, applied.clockMs = stream.Seq, a.state.Clock()
-	if len(a.conf.GetVoters()) > 1 {
+	if len(everybody(a.conf)) > 1 {
 		applied.streams = a.state.AppendStreams(nil)
 	}
 	applied.level = a.state.FeatureLevel()

@@ -80,37 +80,57 @@ func (g *digests) compare() {
 // newest are those to be told.
 func (g *digests) newest() []indexDigest { return g.own[max(0, len(g.own)-toldDigests):] }
 
+// toldDigest is a digest with whose it is: the place in clocks.voters, -1 for this member.
+type toldDigest struct {
+	indexDigest
+	by int
+}
+
 // judgeDigests finds the newest digest that a majority of the voters has, as a leader. Whether
 // there is none where enough have told is judged at the newest such place, and when it has been
 // so for a while: a third may be about to tell.
 func (r *replica) judgeDigests() (agreed indexDigest, ok bool) {
-	g := &r.digests
-	var all []indexDigest
-	all = append(all, g.own...)
-	for i := range r.clocks.voters {
-		all = append(all, r.clocks.voters[i].digests...)
+	var all []toldDigest
+	for _, d := range r.digests.own {
+		all = append(all, toldDigest{d, -1})
 	}
-	slices.SortFunc(all, func(a, b indexDigest) int {
+	for i := range r.clocks.voters {
+		for _, d := range r.clocks.voters[i].digests {
+			all = append(all, toldDigest{d, i})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b toldDigest) int {
 		return cmp.Or(cmp.Compare(b.index, a.index), bytes.Compare(a.digest[:], b.digest[:]))
 	})
 	for decided := false; len(all) > 0 && !ok; {
-		told, run, most := 1, 1, 1
-		for agreed = all[0]; told < len(all) && all[told].index == all[0].index; told++ {
-			if all[told].digest != all[told-1].digest {
-				run = 0
-			}
-			if run++; run > most {
-				most, agreed = run, all[told]
+		n := 1
+		for n < len(all) && all[n].index == all[0].index {
+			n++
+		}
+		from := 0
+		for i := 1; i <= n && !ok; i++ {
+			if i == n || all[i].digest != all[from].digest {
+				agreed, ok = all[from].indexDigest, r.clocks.tellers(all[from:i])
+				from = i
 			}
 		}
-		ok = r.clocks.quorum(most - 1)
-		if !decided && r.clocks.quorum(told-1) {
+		if !decided && (ok || r.clocks.tellers(all[:n])) {
 			decided = true
 			r.dispute(!ok)
 		}
-		all = all[told:]
+		all = all[n:]
 	}
 	return agreed, ok
+}
+
+// tellers says whether those who told are a majority of the voters.
+func (c *clocks) tellers(list []toldDigest) bool {
+	told := func(by int) bool {
+		return slices.ContainsFunc(list, func(d toldDigest) bool { return d.by == by })
+	}
+	return c.majority(told(-1), func(v *voterClock) bool {
+		return told(slices.IndexFunc(c.voters, func(o voterClock) bool { return o.id == v.id }))
+	})
 }
 
 // dispute notes whether a leader sees members that differ without a majority. Only a majority

@@ -40,8 +40,10 @@ func (r *replica) takeReceived(in *Received, turn *Turn, work *Work) {
 	i := r.intake.source(in.From)
 	m, err := decodePeer(in.Data)
 	switch {
-	case i < 0:
+	case i < 0 && r.members.now == nil:
 		err = errNotMember
+	case i < 0 && m.kind != peerRaft:
+		return // it is not a member yet, or not any more, as far as is applied here
 	case err == nil:
 		err = r.checkPeer(&m, in.From)
 	}
@@ -167,6 +169,7 @@ func (r *replica) newTerm() {
 	r.reception.forget()
 	// What the leader of another term decided is never proposed in this one.
 	r.house, r.houseCount = r.house[:0], 0
+	r.members.newTerm(r.ticks)
 }
 
 // newRole takes in who leads.

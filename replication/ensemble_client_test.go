@@ -41,6 +41,7 @@ type ask struct {
 	number int // of a write
 	of     *client
 	least  int // of a read: what it has to see
+	done   func(wire.ErrorCode, []byte)
 }
 
 func (w *world) join(h *host, timeoutMs int32) *client {
@@ -169,6 +170,8 @@ func (c *client) reply(frame []byte) {
 	delete(c.asked, header.Xid)
 	switch {
 	case !ok:
+	case a.done != nil:
+		a.done(header.Err, frame)
 	case a.number > 0:
 		if a.number != c.acked+1 && c.acked >= c.lost {
 			c.w.violate("client %d: %d is acknowledged behind %d", c.n, a.number, c.acked)

@@ -27,7 +27,7 @@ func (w *world) faults(us int64) {
 		case 0:
 			h.crash()
 			w.after(w.spread(200_000), func() {
-				if !h.up {
+				if !h.up && !h.gone {
 					h.start()
 				}
 			})
@@ -68,7 +68,7 @@ func (w *world) heal() {
 		if h.paused {
 			h.resume()
 		}
-		if !h.up {
+		if !h.up && !h.gone {
 			h.start()
 		}
 	}
@@ -125,12 +125,18 @@ func anyWorld(seconds int64) func(*world) {
 
 // converged: at the end all members hold the same.
 func (w *world) converged() {
-	first := w.hosts[0].member.Local.State
-	for _, h := range w.hosts[1:] {
-		s := h.member.Local.State
-		if s.Index() != first.Index() || s.Digest() != first.Digest() {
-			w.violate("member %d is at %d, member 1 at %d, or they differ", h.id, s.Index(),
-				first.Index())
+	var first *host
+	for _, h := range w.hosts {
+		switch {
+		case h.gone:
+			continue
+		case first == nil:
+			first = h
+		}
+		s, f := h.member.Local.State, first.member.Local.State
+		if s.Index() != f.Index() || s.Digest() != f.Digest() {
+			w.violate("member %d is at %d, member %d at %d, or they differ", h.id, s.Index(),
+				first.id, f.Index())
 		}
 	}
 }
@@ -186,7 +192,8 @@ type scenario struct {
 
 func (s *scenario) try(t *testing.T, seed uint64) { try(t, seed, cmp.Or(s.n, 3), s.cfg, s.do) }
 
-var scenarios = slices.Concat(streamScenarios, jumpScenarios, servingScenarios, reapScenarios)
+var scenarios = slices.Concat(streamScenarios, jumpScenarios, memberScenarios,
+	servingScenarios, reapScenarios)
 
 var streamScenarios = []scenario{
 	{name: "same leader again", cfg: Config{ResendTicks: 1 << 40}, do: sameLeader},

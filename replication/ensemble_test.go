@@ -35,6 +35,11 @@ type world struct {
 	judge   judge
 	conns   core.ConnID
 	jumps   jumps
+	word    *core.Word     // that of the founder
+	level   uint32         // the feature level that the ensemble begins with, if not the highest
+	done    map[string]int // what has happened to the membership
+	answers []func()
+	next    int // the server id that was given last
 }
 
 // violation ends a world.
@@ -106,7 +111,7 @@ func (r seededReader) Read(p []byte) (int, error) {
 // jitter from the package variable that is replaced meanwhile.
 func inWorld(seed uint64, n int, cfg Config, do func(*world)) (err error) {
 	w := &world{seed: seed, rng: mathrand.New(mathrand.NewPCG(seed, 1)), cfg: cfg, rttUs: 1000,
-		links: map[[2]int]*link{}, judge: newJudge()}
+		links: map[[2]int]*link{}, judge: newJudge(), done: map[string]int{}}
 	saved := rand.Reader
 	rand.Reader = seededReader{mathrand.New(mathrand.NewPCG(seed, 2))}
 	defer func() {
@@ -125,29 +130,32 @@ func inWorld(seed uint64, n int, cfg Config, do func(*world)) (err error) {
 }
 
 func (w *world) found(n int) {
-	conf := &raftpb.ConfState{}
-	for id := 1; id <= n; id++ {
-		conf.Voters = append(conf.Voters, uint64(id))
-	}
-	state := founded()
-	state.Freeze()
-	var capture core.Capture
-	for !state.Capture(&capture, 1024) {
-	}
+	state := w.founding(n)
+	conf := FoundingConf(raftIDsOf(w.word)...)
+	first := foundingDisk(state, conf)
 	for id := 1; id <= n; id++ {
 		h := &host{w: w, id: id, wall: 1_700_000_000_000 + w.rng.Int64N(100)}
-		h.disk = disk{records: map[string][]byte{}, conf: conf, term: FoundingTerm,
-			hs: &raftpb.HardState{Term: new(uint64(FoundingTerm)),
-				Commit: new(uint64(FoundingIndex))}}
-		h.disk.take(capture.Records, capture.Header, FoundingIndex, FoundingTerm)
-		w.hosts = append(w.hosts, h)
-		for other := 1; other < id; other++ {
-			w.links[[2]int{other, id}] = &link{w: w, ends: [2]int{other, id}}
-		}
+		h.disk = first
+		h.disk.records = maps.Clone(first.records)
+		h.server, h.disks = core.ServerID(id), diskOf(id)
+		w.add(h)
 	}
 	for _, h := range w.hosts {
 		h.start()
 	}
+}
+
+// foundingDisk holds the State that an ensemble begins with, and nothing else.
+func foundingDisk(state *core.State, conf *raftpb.ConfState) disk {
+	state.Freeze()
+	var capture core.Capture
+	for !state.Capture(&capture, 1024) {
+	}
+	d := disk{records: map[string][]byte{}, conf: conf, term: FoundingTerm,
+		hs: &raftpb.HardState{Term: new(uint64(FoundingTerm)),
+			Commit: new(uint64(FoundingIndex))}}
+	d.take(capture.Records, capture.Header, FoundingIndex, FoundingTerm)
+	return d
 }
 
 // disk is durable: what is not synced never gets here.
@@ -302,7 +310,7 @@ func (l *link) connect() {
 	if l.up || !l.w.host(l.ends[0]).up || !l.w.host(l.ends[1]).up {
 		return
 	}
-	if l.cut[0] || l.cut[1] {
+	if l.cut[0] || l.cut[1] || l.refused() {
 		l.w.after(20000, l.connect)
 		return
 	}
@@ -339,6 +347,10 @@ type host struct {
 	swept    int64
 	syncUs   int64
 	waking   int64
+	gone     bool // its disk is lost, or the member was removed
+	server   core.ServerID
+	disks    core.DiskID
+	follows  uint32 // the feature level of its release
 	spoil    string // the next data of that znode is applied wrongly here
 	spoiled  bool
 	diverged *Divergence
@@ -382,6 +394,7 @@ func (h *host) start() {
 	}
 	cfg := h.w.cfg
 	cfg.RaftID, cfg.Record = core.RaftID(h.id), true
+	cfg.FeatureLevel = h.follows
 	for i := range cfg.Nonce {
 		cfg.Nonce[i] = byte(h.w.rng.Uint32())
 	}
@@ -550,6 +563,9 @@ func (h *host) apply() {
 		}
 		if !h.spoiled {
 			h.w.judge.applied(h.w, h)
+			if h.membership(); !h.up {
+				return
+			}
 		}
 		h.applying = false
 		if !h.report.Applied.Empty() {
@@ -559,6 +575,7 @@ func (h *host) apply() {
 		if c := h.report.Checkpoint; c != nil {
 			h.checkpoint(func() {
 				h.disk.take(c.Records, c.Header, c.Index, c.Term)
+				h.disk.conf = c.ConfState
 				h.turn.Checkpointed = c.Index
 				h.wake()
 			})

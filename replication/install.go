@@ -50,6 +50,9 @@ func (m *Member) Install(a *Append, state *core.State, report *Report) {
 	in.applied.Index, in.applied.Term = state.Index(), a.Install.Term
 	in.sessions = state.AppendSessions(nil)
 	ap.know(&in.applied)
+	ap.change, ap.news = nil, false
+	ap.membership(report)
+	in.applied.members = report.Membership
 	report.Touched = m.Local.TakeTouched(report.Touched)
 	a.installed = in
 }

@@ -77,6 +77,16 @@ type Config struct {
 	// milliseconds (znode.container.maxNeverUsedIntervalMs). Zero means never.
 	ContainerNeverUsedMs int64
 
+	// Servers are the lines server.N of this member's file. A leader makes voters and observers
+	// of those that join; otherwise the log's configuration is the truth.
+	Servers []core.Server
+	// FeatureLevel is the highest that this release follows. Zero means core.MaxFeatureLevel; a
+	// simulator names less for an older release.
+	FeatureLevel uint32
+	// ReconfigTicks is how many ticks a leader waits for a quorum of the configuration that a
+	// client asked for before it gives that up. Zero means 100.
+	ReconfigTicks int64
+
 	// Record makes Apply report every command with its outcome, for a simulator's history.
 	Record bool
 }
@@ -122,6 +132,10 @@ func (c Config) withDefaults() Config {
 		c.DigestEntries = 64
 	}
 	def(&c.IdleTicks, 200)
+	def(&c.ReconfigTicks, 100)
+	if c.FeatureLevel == 0 {
+		c.FeatureLevel = core.MaxFeatureLevel
+	}
 	def(&c.ContainerCheckMs, 60000)
 	if c.Settings.TouchMs == 0 {
 		c.Settings.TouchMs = c.TickMs
@@ -166,6 +180,14 @@ func New(cfg Config, rec Recovered) (*Member, error) {
 	if rec.State == nil || rec.HardState == nil || rec.ConfState == nil {
 		return nil, errors.New("start member: the disk holds no checkpoint")
 	}
+	if m := rec.State.Membership(); m != nil {
+		if e := m.Member(cfg.RaftID); e != nil && e.Role == core.RoleRemoved {
+			return nil, fmt.Errorf("start member: %w", ErrRemoved)
+		}
+	}
+	if err := rec.State.Follow(cfg.FeatureLevel); err != nil {
+		return nil, fmt.Errorf("start member: %w", err)
+	}
 	m := &Member{cfg: cfg, Local: core.NewLocal(rec.State, cfg.Settings)}
 	index := rec.State.Index()
 	log := &memlog{hard: rec.HardState, conf: rec.ConfState, start: position{rec.Term, index},
@@ -187,6 +209,9 @@ func New(cfg Config, rec Recovered) (*Member, error) {
 	}
 	return m, nil
 }
+
+// ErrRemoved is the end of a member that the ensemble has removed. Its disk is of no use to it.
+var ErrRemoved = errors.New("this member was removed from its ensemble")
 
 // Config returns the configuration with all defaults filled in.
 func (m *Member) Config() Config { return m.cfg }

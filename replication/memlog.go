@@ -16,6 +16,8 @@ import (
 type memlog struct {
 	hard    *raftpb.HardState
 	conf    *raftpb.ConfState
+	confAt  uint64   // the entry that changed conf last, 0 if a checkpoint holds it
+	wanted  bool     // a checkpoint is asked for that there is not yet
 	start   position // of the last entry that is not here any more
 	entries []*raftpb.Entry
 	bytes   int64 // of the entries' data

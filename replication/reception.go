@@ -143,6 +143,7 @@ func (r *replica) accepted(a *Append, s *raftpb.Snapshot) {
 		"raft accepted a checkpoint that was not received")
 	of := c.of
 	a.Install, c.installing = &of, a
+	r.members.restored = at.GetIndex()
 	r.last, r.lastTerm = at.GetIndex(), at.GetTerm()
 }
 
@@ -157,6 +158,8 @@ func (r *replica) installed(a *Append, work *Work, monoMs int64) {
 	if !mutant.On("replication-installed-log-not-restarted") {
 		r.log.restart(at, a.Install.ConfState)
 	}
+	r.log.confAt = 0
+	r.follow(a.Install.ConfState)
 	r.clock = newSessionClock(r.cfg.TickMs)
 	for _, s := range in.sessions {
 		r.clock.started(s.ID, s.Generation, s.TimeoutMs)

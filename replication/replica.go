@@ -41,6 +41,11 @@ type Turn struct {
 	// Read answers Work.Read, in its order. Staged are the pieces that were staged, in theirs.
 	Read   []CheckpointPiece
 	Staged []*Stage
+	// Applicants are disks whose handshake ended since the last turn: see Applicant.
+	Applicants []Applicant
+	// HandOver asks a leader to let another one lead, as before an orderly stop. It is tried
+	// once, for an election time-out at most; Member.Leading says what became of it.
+	HandOver bool
 }
 
 // Work is what is to be done after a turn.
@@ -99,6 +104,8 @@ type Applied struct {
 	Own          bool // Registration is that of this start of the process
 	Facts        []core.Fact
 	Reap         []core.Reap
+	changes      []change
+	members      *core.Membership  // if it has changed
 	seq          uint64            // applied of this process's stream, if Own
 	gap          bool              // a batch of it was ignored behind a gap
 	clockMs      int64             // the State's time
@@ -144,6 +151,7 @@ type replica struct {
 	parts      []part // of the entry to be proposed; used again
 	house      []byte // housekeeping commands of this turn, and how many
 	houseCount uint64
+	members    members
 	reads      reads
 	failover   failover
 	out        []*raftpb.Message // for peers; encoded at the end of the turn
@@ -215,12 +223,8 @@ func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
 	r.lastTerm, _ = log.Term(r.last) // the last one's is always there
 	stream := state.Stream(cfg.RaftID)
 	r.registration = stream.Origin.Registration
-	for _, id := range log.conf.GetVoters() {
-		if id != uint64(cfg.RaftID) {
-			r.intake.sources = append(r.intake.sources, source{id: core.RaftID(id)})
-			r.clocks.voters = append(r.clocks.voters, voterClock{id: core.RaftID(id)})
-		}
-	}
+	r.members = members{now: state.Membership()}
+	r.follow(log.conf)
 	for _, p := range state.AppendStreams(nil) {
 		r.intake.position(&p)
 	}
@@ -249,6 +253,7 @@ func (r *replica) step(turn *Turn, work *Work) {
 	r.takeMail(&turn.Mail)
 	r.takeRoom(turn, work)
 	r.tick(turn, work)
+	r.govern(turn)
 	r.propose(turn)
 	r.ready(work)
 	// A hello or commands may have become possible by what Ready told: the election.
@@ -317,6 +322,7 @@ func (r *replica) takeApplied(a *Applied, monoMs int64) {
 	r.registration = a.Registration
 	r.own, r.level = a.Own, a.level
 	r.clocks.reached(a.clockMs, monoMs)
+	r.takeChanges(a)
 	for i := range a.streams {
 		r.intake.position(&a.streams[i])
 	}
@@ -370,7 +376,7 @@ func (r *replica) tick(turn *Turn, work *Work) {
 	if r.alone && r.leading && turn.Ticks > 0 {
 		r.judgeRoom(work)
 	}
-	if turn.Ticks == 0 || !r.leading || r.appliedTerm != r.term ||
+	if turn.Ticks == 0 || !r.leading || r.transferring() || r.appliedTerm != r.term ||
 		!r.clocks.fresh(r.ticks) || !r.clocks.known() {
 		return
 	}

@@ -35,6 +35,9 @@ func (r *replica) checkpoint(work *Work) {
 	if r.capturing || r.reception.busy() {
 		return
 	}
+	if r.log.wanted && r.logBytes > 0 {
+		r.wantCapture, r.log.wanted = true, false
+	}
 	grown := r.logBytes >= r.checkpointBytes() || r.changed >= r.cfg.CheckpointItems
 	idle := r.logBytes > 0 && r.ticks-r.lastEntry >= r.cfg.IdleTicks
 	if !grown && !idle && !r.wantCapture {

@@ -36,20 +36,9 @@ func (r *replica) takeRoom(turn *Turn, work *Work) {
 // over if only this member has none.
 func (r *replica) judgeRoom(work *Work) {
 	m := &r.room
-	seen, with := 0, 0 // besides this member
-	for i := range r.clocks.voters {
-		if v := &r.clocks.voters[i]; r.seen(v) {
-			seen++
-			if !v.low {
-				with++
-			}
-		}
-	}
-	if m.low {
-		with--
-	}
+	with := func(v *voterClock) bool { return r.seen(v) && !v.low }
 	// Without a quorum nothing is committed, and there is nothing to judge.
-	noGrowth := r.clocks.quorum(seen) && !r.clocks.quorum(with) &&
+	noGrowth := r.clocks.quorum(r.seen) && !r.clocks.majority(!m.low, with) &&
 		!mutant.On("replication-grows-without-room")
 	if noGrowth != m.noGrowth {
 		m.noGrowth = noGrowth
@@ -77,7 +66,7 @@ func (r *replica) roomier() (best core.RaftID) {
 	r.node.WithProgress(func(id uint64, _ raft.ProgressType, p tracker.Progress) {
 		for i := range r.clocks.voters {
 			v := &r.clocks.voters[i]
-			if uint64(v.id) == id && !v.low && v.known && r.ticks-v.heard <= fresh &&
+			if uint64(v.id) == id && v.votes[0] && !v.low && v.known && r.ticks-v.heard <= fresh &&
 				p.Match > most && p.Match >= r.commit {
 				best, most = v.id, p.Match
 			}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 	"go.etcd.io/raft/v3/tracker"
@@ -191,6 +192,12 @@ func (r *replica) tendShipments(turn *Turn) {
 // raft's message begins a transfer of the newest checkpoint there is then.
 func (m *memlog) Snapshot() (*raftpb.Snapshot, error) {
 	if m.checkpoint.index == 0 || m.checkpoint.index < m.start.index {
+		return nil, raft.ErrSnapshotTemporarilyUnavailable
+	}
+	if m.checkpoint.index < m.confAt && !mutant.On("replication-checkpoint-before-learner") {
+		// Raft takes only one in whose configuration the receiver stands, and conf is not yet
+		// that of a checkpoint.
+		m.wanted = true
 		return nil, raft.ErrSnapshotTemporarilyUnavailable
 	}
 	return snapshotOf(m.checkpoint, m.conf), nil

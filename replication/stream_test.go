@@ -178,12 +178,20 @@ func TestMedianClock(t *testing.T) {
 		{"two of three known, one a year ahead", 1000 + year, []int64{999, 0}, 50, 999},
 		{"none known: carried forward", 1000 + year, []int64{0, 0}, 50, 900 + 50},
 		{"never falls", 100, []int64{100, 100}, 50, 900},
+		{"learners do not count", 1000, []int64{1001, 999, 1000 + year, 1000 + year}, 50, 1000},
+		{"nor do they make a quorum", 1000 + year, []int64{0, 0, 1000, 1000}, 50, 900 + 50},
 	} {
 		c := clocks{stampMs: 900}
+		conf := &raftpb.ConfState{Voters: []uint64{1}}
+		var peers []core.RaftID
 		for i := range test.peers {
-			c.voters = append(c.voters, voterClock{id: core.RaftID(i + 2)})
+			if peers = append(peers, core.RaftID(i+2)); i < 2 {
+				conf.Voters = append(conf.Voters, uint64(i+2))
+			} else {
+				conf.Learners = append(conf.Learners, uint64(i+2))
+			}
 		}
-		c.reset()
+		c.follow(conf, 1, peers)
 		for i, wall := range test.peers {
 			if wall != 0 {
 				c.heard(core.RaftID(i+2), wall, test.mono, 1)

@@ -209,10 +209,20 @@ func (r *replica) takeLeaderNews(n *tickNews, work *Work) {
 // heardByQuorum is the number of the last tick of this leader that a quorum has heard, counting
 // itself.
 func (c *clocks) heardByQuorum(own uint64) uint64 {
-	list := []uint64{own}
-	for i := range c.voters {
-		list = append(list, c.voters[i].echo.acked)
+	heard := own
+	for k := range c.self {
+		var list []uint64
+		if c.self[k] {
+			list = append(list, own)
+		}
+		for i := range c.voters {
+			if v := &c.voters[i]; v.votes[k] {
+				list = append(list, v.echo.acked)
+			}
+		}
+		if slices.Sort(list); len(list) > 0 {
+			heard = min(heard, list[(len(list)-1)/2])
+		}
 	}
-	slices.Sort(list)
-	return list[(len(list)-1)/2]
+	return heard
 }

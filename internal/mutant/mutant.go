@@ -52,6 +52,7 @@ func List() []Mutant {
 		{"members-raft-id-again",
 			"a raft id is given to another disk once its member is removed"},
 		{"members-removed-batch-applied", "a batch of a member that was removed is applied"},
+		{"members-level-too-early", "the feature level is raised before every member can follow"},
 		{"members-config-not-written", "the end of a change does not write /zookeeper/config"},
 		{"members-two-targets", "a reconfig takes the place of one that is under way"},
 
@@ -109,6 +110,9 @@ func List() []Mutant {
 		{"replication-stamp-own-clock", "a leader stamps entries with its own clock"},
 		{"replication-clock-without-quorum",
 			"sessions grow old while the leader hears no quorum"},
+		{"replication-conf-change-twice", "a change of members reaches raft twice"},
+		{"replication-target-forgotten", "a new leader does not know the target that it finds"},
+		{"replication-learner-clocks-count", "learners count in the quorum of clocks"},
 		{"replication-cut-beyond-stored", "log is cut that a member does not have yet"},
 		{"replication-log-behind-sent-cut",
 			"log is cut that the receiver of a checkpoint needs behind it"},

@@ -1,0 +1,535 @@
+package replication
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/wire"
+)
+
+func diskOf(n int) core.DiskID { return core.DiskID{byte(n), byte(n >> 8), 1} }
+
+func server(n int) core.Server {
+	s, err := core.ParseServer(core.ServerID(n), fmt.Sprintf("h%d:1:2;9", n))
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// founding is the State that the ensemble begins with.
+func (w *world) founding(n int) *core.State {
+	if w.level == 0 {
+		w.level = core.MaxFeatureLevel
+	}
+	w.word = &core.Word{Cluster: core.ClusterID{7}, Level: w.level}
+	for i := 1; i <= n; i++ {
+		w.word.Servers = append(w.word.Servers, server(i))
+		w.word.Members = append(w.word.Members, core.MemberInfo{RaftID: core.RaftID(i),
+			Server: core.ServerID(i), Disk: diskOf(i), Role: core.RoleVoter, Level: w.level})
+	}
+	state, err := core.NewEnsemble(w.word, FoundingIndex, FoundingTerm)
+	if err != nil {
+		panic(err)
+	}
+	return state
+}
+
+// add puts a host into the world, with links to all others.
+func (w *world) add(h *host) {
+	w.hosts = append(w.hosts, h)
+	for other := 1; other < h.id; other++ {
+		w.links[[2]int{other, h.id}] = &link{w: w, ends: [2]int{other, h.id}}
+	}
+}
+
+// refused says whether one end does not take the other, because it was removed. Who is told so
+// ends. Whom one has not heard of is taken: who lags behind cannot know all.
+func (l *link) refused() bool {
+	for _, id := range l.ends {
+		other := l.w.host(l.other(id))
+		e := l.w.host(id).member.Local.State.Membership().Member(core.RaftID(other.id))
+		if e != nil && e.Role == core.RoleRemoved {
+			l.w.done["told"]++
+			other.retire()
+			return true
+		}
+	}
+	return false
+}
+
+// retire ends a member for ever.
+func (h *host) retire() {
+	h.gone = true
+	h.crash()
+}
+
+// membership does what a driver does when the membership has changed.
+func (h *host) membership() {
+	m := h.report.Membership
+	if m == nil {
+		return
+	}
+	for id := len(h.w.hosts) + 1; id < int(m.Next); id++ {
+		e := m.Member(core.RaftID(id))
+		h.w.add(&host{w: h.w, id: id, gone: true, server: e.Server, disks: e.Disk,
+			wall: 1_700_000_000_000 + h.w.rng.Int64N(100)})
+	}
+	for i := range m.Members {
+		if e := &m.Members[i]; e.Role == core.RoleRemoved && int(e.RaftID) != h.id {
+			h.w.link(h.id, int(e.RaftID)).fail()
+		}
+	}
+	if h.report.Removed {
+		h.w.done["removed"]++
+		h.retire()
+	}
+}
+
+// stranger is an empty disk of a server: it asks everybody until it is a member.
+func (w *world) stranger(server int, disk core.DiskID) {
+	done := func() bool {
+		for _, h := range w.hosts {
+			if !h.up || h.paused {
+				continue
+			}
+			if e := h.member.Local.State.Membership().Disk(core.ServerID(server), disk); e != nil {
+				w.enter(w.host(int(e.RaftID)))
+				return true
+			}
+			h.turn.Applicants = append(h.turn.Applicants,
+				Applicant{core.ServerID(server), disk, core.MaxFeatureLevel})
+			h.wake()
+		}
+		return false
+	}
+	if !done() {
+		w.after(w.spread(30_000), func() { w.stranger(server, disk) })
+	}
+}
+
+// enter starts a new member with the founding State.
+func (w *world) enter(h *host) {
+	if !h.gone {
+		return
+	}
+	h.gone = false
+	first := w.founding(len(w.word.Members))
+	h.disk = foundingDisk(first, FoundingConf(raftIDsOf(w.word)...))
+	h.start()
+}
+
+func raftIDsOf(word *core.Word) (ids []core.RaftID) {
+	for _, m := range word.Members {
+		ids = append(ids, m.RaftID)
+	}
+	return ids
+}
+
+// wipe takes a member's disk away and gives its server another.
+func (w *world) wipe(h *host) {
+	h.retire()
+	disk := h.disks
+	disk[2]++
+	w.stranger(int(h.server), disk)
+}
+
+// reconfig asks for another configuration. The answer is the error's code, or 1 as long as there
+// is none.
+func (c *client) reconfig(joining []int, leaving ...int) *wire.ErrorCode {
+	q := wire.ReconfigRequest{CurrentConfigID: wire.AnyVersion, HasJoining: true, HasLeaving: true}
+	var list []string
+	for _, n := range joining {
+		s := server(n)
+		list = append(list, s.ID.String()+"="+s.Text())
+	}
+	q.Joining = strings.Join(list, ",")
+	q.Leaving = strings.Trim(strings.ReplaceAll(fmt.Sprint(leaving), " ", ","), "[]")
+	answer := new(wire.ErrorCode(1))
+	c.feed(c.ask(nil, wire.OpReconfig, &q, ask{done: func(code wire.ErrorCode, frame []byte) {
+		*answer = code
+	}}))
+	return answer
+}
+
+// voting lists the voters of a host's configuration, "a & b" while a change is under way.
+func (h *host) voting() string {
+	conf := h.member.replica.log.conf
+	slices.Sort(conf.Voters)
+	if joint(conf) {
+		slices.Sort(conf.VotersOutgoing)
+		return fmt.Sprint(conf.GetVoters(), " & ", conf.GetVotersOutgoing())
+	}
+	return fmt.Sprint(conf.GetVoters())
+}
+
+// config is what a host's clients read.
+func (h *host) config() (text string) {
+	_ = h.member.Local.State.Walk(func(img core.Image) error {
+		if img.Path == "/zookeeper/config" {
+			text = string(img.Data)
+		}
+		return nil
+	})
+	return text
+}
+
+// configured waits until all members have that configuration.
+func (w *world) configured(voters string) {
+	w.must(100, "the voters are "+voters, func() bool {
+		for _, h := range w.hosts {
+			if !h.gone && (!h.up || h.voting() != voters) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// together waits until all have applied the same, and compares them.
+func (w *world) together() {
+	w.must(40, "all are equally far", func() bool {
+		for _, h := range w.hosts {
+			if !h.gone && (!h.up || h.member.Local.State.Index() != w.commit()) {
+				return false
+			}
+		}
+		return true
+	})
+	w.converged()
+}
+
+// commit is how far anybody's log is committed.
+func (w *world) commit() (index uint64) {
+	for _, h := range w.hosts {
+		if h.up {
+			index = max(index, h.member.replica.commit)
+		}
+	}
+	return index
+}
+
+// reconfigurable is a world in which clients may change the membership, and log is kept for those
+// that come.
+func reconfigurable() Config {
+	return Config{CheckpointBytes: 1 << 40, IdleTicks: 1 << 40, ReconfigTicks: 40,
+		Settings: core.Settings{SkipACL: true, ReconfigEnabled: true, MayStandAlone: true}}
+}
+
+// filed is a world in which the files name a fourth server, and a fifth that only observes.
+func filed() Config {
+	cfg := reconfigurable()
+	five := server(5)
+	five.Observer = true
+	cfg.Servers = []core.Server{server(1), server(2), server(3), server(4), five}
+	return cfg
+}
+
+var memberScenarios = []scenario{
+	{name: "a server joins", cfg: reconfigurable(), do: serverJoins},
+	{name: "a server leaves", cfg: reconfigurable(), do: func(w *world) {
+		w.settle()
+		serverLeaves(w, w.followers()[0])
+	}},
+	{name: "the leader leaves", cfg: reconfigurable(), do: func(w *world) {
+		serverLeaves(w, w.settle())
+	}},
+	{name: "a dead disk is swapped", cfg: reconfigurable(), do: diskSwapped},
+	{name: "the leader's disk is swapped", cfg: reconfigurable(), do: func(w *world) {
+		lead := w.settle()
+		w.wipe(lead)
+		w.configured(fmt.Sprint(without([]int{1, 2, 3, 4}, lead.id)))
+	}},
+	{name: "a new leader finds the target", cfg: reconfigurable(), do: targetFound},
+	{name: "a new leader finds the joint phase", cfg: reconfigurable(), do: jointFound},
+	{name: "nobody joins", cfg: reconfigurable(), do: nobodyJoins},
+	{name: "one is left, and then more", cfg: reconfigurable(), do: oneIsLeft},
+	{name: "the files name more", cfg: filed(), do: filesNameMore},
+	{name: "all leave but the new ones", cfg: reconfigurable(), do: allReplaced},
+	{name: "the leader hands over", cfg: reconfigurable(), do: handsOver},
+	{name: "releases are upgraded one by one", cfg: reconfigurable(), do: upgraded},
+	{name: "a learner's clock", cfg: reconfigurable(), do: learnersClock},
+}
+
+func without(list []int, id int) []int {
+	return slices.DeleteFunc(list, func(n int) bool { return n == id })
+}
+
+func serverJoins(w *world) {
+	w.settle()
+	c := w.session(w.followers()[0])
+	w.stranger(4, diskOf(4))
+	w.must(40, "it is a learner", func() bool { return len(w.hosts) == 4 && w.hosts[3].up })
+	d := w.session(w.hosts[3])
+	answer := c.reconfig([]int{4})
+	c.write()
+	w.configured("[1 2 3 4]")
+	w.must(10, "everything is answered", w.served)
+	if *answer != 0 {
+		w.violate("the reconfig is answered with %v", *answer)
+	}
+	if text := w.hosts[3].config(); !strings.Contains(text, "\nserver.4=h4:1:2:participant;") {
+		w.violate("/zookeeper/config is %q", text)
+	}
+	d.write()
+	w.hosts[0].crash()
+	w.hosts[1].pause()
+	w.run(200_000)
+	if got := w.leader(); got != nil && got.member.replica.commit > got.member.replica.applied+100 {
+		w.violate("two of four commit")
+	}
+	w.hosts[1].resume()
+	w.must(60, "three of four serve", func() bool { d.write(); return d.acked > 2 })
+	w.hosts[0].start()
+	w.run(3_000_000)
+	w.together()
+}
+
+func serverLeaves(w *world, h *host) {
+	c := w.session(w.hosts[h.id%3])
+	d := w.session(h)
+	answer := c.reconfig(nil, h.id)
+	w.configured(fmt.Sprint(without([]int{1, 2, 3}, h.id)))
+	w.must(20, "it is answered", func() bool { return *answer != 1 })
+	if *answer != 0 {
+		w.violate("the reconfig is answered with %v", *answer)
+	}
+	w.must(100, "the member ends", func() bool { return h.gone && !h.up })
+	w.must(40, "its client goes on elsewhere", func() bool {
+		return d.conn != nil && d.ready && d.host != h
+	})
+	d.write()
+	w.must(20, "it is served", w.served)
+	w.together()
+}
+
+func diskSwapped(w *world) {
+	lead := w.settle()
+	f := w.followers()
+	c := w.session(lead)
+	jointly := ""
+	w.wipe(f[0])
+	want := without([]int{1, 2, 3, 4}, f[0].id)
+	w.must(100, "the new disk votes", func() bool {
+		if l := w.leader(); l != nil && joint(l.member.replica.log.conf) {
+			jointly = l.voting()
+		}
+		return w.leader() != nil && w.leader().voting() == fmt.Sprint(want)
+	})
+	if jointly != fmt.Sprint(want, " & [1 2 3]") {
+		w.violate("the swap went through %q", jointly)
+	}
+	c.write()
+	w.configured(fmt.Sprint(want))
+	w.must(20, "everything is answered", w.served)
+	if v := lead.member.Local.State.Membership().Version; v != 1<<32 {
+		w.violate("a swap of disks wrote the configuration %v", v)
+	}
+	w.together()
+}
+
+// targetFound: a leader records a target and dies before it has brought it about.
+func targetFound(w *world) {
+	lead := w.settle()
+	c := w.session(w.followers()[0])
+	answer := c.reconfig([]int{4})
+	w.must(10, "the target is recorded", func() bool {
+		return c.host.member.Local.State.Membership().Target != nil
+	})
+	lead.crash()
+	w.stranger(4, diskOf(4))
+	w.must(60, "it is answered", func() bool { return *answer != 1 })
+	if *answer != 0 {
+		w.violate("the reconfig is answered with %v", *answer)
+	}
+	lead.start()
+	w.configured("[1 2 3 4]")
+}
+
+// jointFound: a leader dies between the two entries of a change.
+func jointFound(w *world) {
+	lead := w.settle()
+	c := w.session(w.followers()[0])
+	w.stranger(4, diskOf(4))
+	w.must(40, "it is a learner", func() bool { return len(w.hosts) == 4 && w.hosts[3].up })
+	answer := c.reconfig([]int{4})
+	w.must(20, "a change is under way", func() bool {
+		return joint(c.host.member.replica.log.conf)
+	})
+	lead.crash()
+	w.must(100, "it is answered", func() bool { return *answer != 1 })
+	if *answer != 0 {
+		w.violate("the reconfig is answered with %v", *answer)
+	}
+	lead.start()
+	w.configured("[1 2 3 4]")
+}
+
+func nobodyJoins(w *world) {
+	lead := w.settle()
+	c, d := w.session(w.followers()[0]), w.session(lead)
+	answer := c.reconfig([]int{9})
+	w.run(100_000)
+	second := d.reconfig(nil, 1)
+	w.must(10, "another one is refused", func() bool { return *second != 1 })
+	if *second != wire.CodeReconfigInProgress || *answer != 1 {
+		w.violate("the second reconfig: %v, the first %v", *second, *answer)
+	}
+	c.write()
+	w.must(60, "it is given up", func() bool { return *answer != 1 })
+	if *answer != wire.CodeNewConfigNoQuorum {
+		w.violate("the reconfig is answered with %v", *answer)
+	}
+	w.must(10, "what was sent behind it is answered", w.served)
+	w.configured("[1 2 3]")
+}
+
+func oneIsLeft(w *world) {
+	lead := w.settle()
+	c := w.session(lead)
+	var others []int
+	for _, h := range w.followers() {
+		others = append(others, h.id)
+	}
+	answer := c.reconfig(nil, others...)
+	w.configured(fmt.Sprint([]int{lead.id}))
+	w.must(20, "it is answered", func() bool { return *answer == 0 })
+	if !lead.member.replica.alone {
+		w.violate("the last member does not know that it is alone")
+	}
+	c.write()
+	w.must(10, "it serves", w.served)
+	lead.crash()
+	lead.start()
+	w.must(60, "it serves again", func() bool { return c.conn != nil && c.ready })
+	w.stranger(4, diskOf(4))
+	w.stranger(5, diskOf(5))
+	w.must(60, "they are learners", func() bool {
+		return len(w.hosts) == 5 && w.hosts[3].up && w.hosts[4].up
+	})
+	answer = c.reconfig([]int{4, 5})
+	w.configured(fmt.Sprint([]int{lead.id, 4, 5}))
+	w.must(20, "it is answered", func() bool { return *answer == 0 })
+	lead.crash()
+	w.must(100, "two of three serve", func() bool { return c.conn != nil && c.ready })
+	lead.start()
+	w.run(3_000_000)
+	w.together()
+}
+
+func filesNameMore(w *world) {
+	w.settle()
+	w.stranger(4, diskOf(4))
+	w.stranger(5, diskOf(5))
+	w.configured("[1 2 3 4]")
+	w.must(60, "the observer is in the configuration", func() bool {
+		return len(w.leader().member.Local.State.Membership().Servers) == 5
+	})
+	w.must(20, "both are there", func() bool { return w.hosts[3].up && w.hosts[4].up })
+	o := w.hosts[4]
+	if o.server != 5 {
+		o = w.hosts[3]
+	}
+	c := w.session(o)
+	c.write()
+	w.must(20, "an observer serves", w.served)
+	o.wall += 1_000_000_000
+	w.run(3_000_000)
+	w.together()
+}
+
+func allReplaced(w *world) {
+	w.settle()
+	for n := 4; n <= 6; n++ {
+		w.stranger(n, diskOf(n))
+	}
+	w.must(80, "they are learners", func() bool {
+		return len(w.hosts) == 6 && w.hosts[3].up && w.hosts[4].up && w.hosts[5].up
+	})
+	c := w.session(w.hosts[3])
+	answer := c.reconfig([]int{4, 5, 6}, 1, 2, 3)
+	w.configured("[4 5 6]")
+	w.must(40, "it is answered", func() bool { return *answer == 0 })
+	c.write()
+	w.must(40, "it is served", w.served)
+	w.together()
+}
+
+func handsOver(w *world) {
+	lead := w.settle()
+	c := w.session(lead)
+	lead.turn.HandOver = true
+	lead.wake()
+	c.write()
+	w.must(5, "another leads", func() bool { return w.leader() != lead && !lead.member.Leading() })
+	w.must(10, "what was under way is answered", w.served)
+}
+
+// upgraded: the feature level is raised when the last member follows it, and not before.
+func upgraded(w *world) {
+	w.settle()
+	for _, h := range w.hosts {
+		h.crash()
+		h.follows = 1
+	}
+	w.level = 1
+	for _, h := range w.hosts {
+		h.disk = foundingDisk(w.founding(3), FoundingConf(1, 2, 3))
+	}
+	w.judge = newJudge()
+	for _, h := range w.hosts {
+		h.start()
+	}
+	w.settle()
+	c := w.session(w.hosts[0])
+	for n, h := range w.hosts {
+		w.run(1_000_000)
+		for _, o := range w.hosts {
+			if l := o.member.Local.State.FeatureLevel(); l != 1 {
+				w.violate("member %d is at level %d when %d of 3 follow it", o.id, l, n)
+			}
+		}
+		h.crash()
+		h.follows = 2
+		h.start()
+		w.settle()
+		for _, o := range w.hosts {
+			// The handshake tells everybody whom it is with and what level that follows.
+			o.turn.Applicants = append(o.turn.Applicants, Applicant{h.server, h.disks, h.follows})
+			o.wake()
+		}
+		w.must(60, "it serves", func() bool { return c.conn != nil && c.ready })
+	}
+	w.must(40, "the level is raised", func() bool {
+		for _, h := range w.hosts {
+			if h.member.Local.State.FeatureLevel() != 2 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// learnersClock: a leader that hears only learners is in contact with nobody.
+func learnersClock(w *world) {
+	lead := w.settle()
+	w.stranger(4, diskOf(4))
+	w.stranger(5, diskOf(5))
+	w.stranger(6, diskOf(6))
+	w.must(80, "they are learners", func() bool {
+		return len(w.hosts) == 6 && w.hosts[3].up && w.hosts[4].up && w.hosts[5].up
+	})
+	w.run(500_000)
+	lead = w.leader()
+	for _, h := range w.hosts[:3] {
+		if h != lead {
+			w.link(h.id, lead.id).split(true)
+		}
+	}
+	w.run(300_000)
+	if lead.member.replica.leading && lead.member.replica.clocks.fresh(lead.member.replica.ticks) {
+		w.violate("a leader takes learners for a quorum")
+	}
+}
