@@ -42,7 +42,7 @@ func (r *replica) takeReceived(in *Received, turn *Turn, work *Work) {
 	switch {
 	case i < 0 && r.members.now == nil:
 		err = errNotMember
-	case i < 0 && m.kind != peerRaft:
+	case i < 0 && (m.kind == peerHello || m.kind == peerBatch):
 		return // it is not a member yet, or not any more, as far as is applied here
 	case err == nil:
 		err = r.checkPeer(&m, in.From)

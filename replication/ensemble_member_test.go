@@ -229,6 +229,7 @@ func filed() Config {
 
 var memberScenarios = []scenario{
 	{name: "a server joins", cfg: reconfigurable(), do: serverJoins},
+	{name: "a server joins by a checkpoint", cfg: checkpointed(), do: joinsByCheckpoint},
 	{name: "a server leaves", cfg: reconfigurable(), do: func(w *world) {
 		w.settle()
 		serverLeaves(w, w.followers()[0])
@@ -251,6 +252,35 @@ var memberScenarios = []scenario{
 	{name: "the leader hands over", cfg: reconfigurable(), do: handsOver},
 	{name: "releases are upgraded one by one", cfg: reconfigurable(), do: upgraded},
 	{name: "a learner's clock", cfg: reconfigurable(), do: learnersClock},
+}
+
+// checkpointed is a world that keeps little log.
+func checkpointed() Config {
+	cfg := reconfigurable()
+	cfg.CheckpointBytes, cfg.MaxLogBytes = 1<<10, 1<<10
+	return cfg
+}
+
+// joinsByCheckpoint: the log that a new member lacks is gone, and the last checkpoint was written
+// before it became a member.
+func joinsByCheckpoint(w *world) {
+	lead := w.settle()
+	c := w.session(lead)
+	w.must(200, "its log is cut", func() bool {
+		c.write()
+		return lead.member.replica.log.start.index > 10
+	})
+	w.run(2_500_000)
+	w.stranger(4, diskOf(4))
+	w.must(20, "it is there", func() bool { return len(w.hosts) == 4 && w.hosts[3].up })
+	jumps := w.jumps.installs
+	answer := c.reconfig([]int{4})
+	w.configured("[1 2 3 4]")
+	w.must(20, "it is answered", func() bool { return *answer == 0 })
+	if w.jumps.installs == jumps {
+		w.violate("no checkpoint was installed")
+	}
+	w.together()
 }
 
 func without(list []int, id int) []int {

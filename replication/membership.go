@@ -173,7 +173,8 @@ func (r *replica) decide(add func([]byte) []byte) {
 }
 
 // proposeChange proposes a change of raft's configuration, with what it means to the State.
-func (r *replica) proposeChange(turn *Turn, cc *raftpb.ConfChangeV2, ends bool, target uint64) bool {
+func (r *replica) proposeChange(turn *Turn, cc *raftpb.ConfChangeV2, ends bool,
+	target uint64) bool {
 	next, err := nextConf(r.log.conf, cc)
 	invariant.Check(err == nil, "a leader wants an impossible configuration")
 	c := currentRoles(next)

@@ -112,6 +112,8 @@ func List() []Mutant {
 			"sessions grow old while the leader hears no quorum"},
 		{"replication-conf-change-twice", "a change of members reaches raft twice"},
 		{"replication-target-forgotten", "a new leader does not know the target that it finds"},
+		{"replication-checkpoint-before-learner",
+			"a new member is sent a checkpoint that does not know it"},
 		{"replication-learner-clocks-count", "learners count in the quorum of clocks"},
 		{"replication-cut-beyond-stored", "log is cut that a member does not have yet"},
 		{"replication-log-behind-sent-cut",
