@@ -17,30 +17,29 @@ import (
 
 // runFlags are those of the command run.
 type runFlags struct {
-	seed, seeds, from uint64
-	verbose, shrink   bool
-	history, trace    string
-	set               []string
-	mutant            string
-	workers           int
+	seed, seeds     uint64
+	verbose, shrink bool
+	history, trace  string
+	set             []string
+	mutant          string
+	workers         int
 }
 
 func newRun(s streams) *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{Use: "run", Short: "run one world, or many", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if f.seeds > 0 {
-				return sweep(s, &f)
-			}
 			if !c.Flags().Changed("seed") {
 				f.seed = uint64(time.Now().UnixNano()) % 1_000_000_000
+			}
+			if f.seeds > 0 {
+				return sweep(s, &f)
 			}
 			return runOne(s, &f)
 		}}
 	fs := c.Flags()
-	fs.Uint64Var(&f.seed, "seed", 0, "the seed of the world; without it, any")
-	fs.Uint64Var(&f.seeds, "seeds", 0, "run so many worlds")
-	fs.Uint64Var(&f.from, "from", 0, "the first seed of many; without it, any")
+	fs.Uint64Var(&f.seed, "seed", 0, "the seed of the world, or of the first of many; without it, any")
+	fs.Uint64Var(&f.seeds, "seeds", 0, "run so many worlds, with the seeds from -seed on")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show all violations and all counters")
 	fs.BoolVar(&f.shrink, "shrink", false, "make a world that fails smaller")
 	fs.StringVar(&f.history, "history", "", "write the history to this file, as JSON lines")
@@ -152,14 +151,11 @@ func shrink(w io.Writer, t task, k *sim.Knobs) {
 
 // sweep runs many worlds and reports.
 func sweep(s streams, f *runFlags) error {
-	if f.from == 0 {
-		f.from = uint64(time.Now().UnixNano()) % 1_000_000_000
-	}
 	binary, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find own binary: %w", err)
 	}
-	_, _ = fmt.Fprintf(s.out, "seeds %d to %d in %d processes\n", f.from, f.from+f.seeds-1,
+	_, _ = fmt.Fprintf(s.out, "seeds %d to %d in %d processes\n", f.seed, f.seed+f.seeds-1,
 		f.workers)
 	sum := summary{start: time.Now(), want: f.seeds}
 	p := pool{binary: binary, env: []string{"GOMAXPROCS=1", "GOGC=400"}, size: f.workers,
@@ -167,7 +163,7 @@ func sweep(s streams, f *runFlags) error {
 	given := uint64(0)
 	p.work(func() (task, bool) {
 		given++
-		return task{Seed: f.from + given - 1, Set: f.set, Mutant: f.mutant}, given <= f.seeds
+		return task{Seed: f.seed + given - 1, Set: f.set, Mutant: f.mutant}, given <= f.seeds
 	}, func(t task, v *verdict) bool {
 		sum.add(v)
 		for i, found := range v.Violations {
