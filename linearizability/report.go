@@ -58,10 +58,13 @@ type Report struct {
 type Porcupine struct {
 	// Components of the tree, the windows that they were cut into, the operations in these, and
 	// the steps of the search.
-	Components, Windows, Operations, Steps int
-	// Weakened components were too costly and were judged znode by znode, and Inconclusive counts
-	// the znodes of those that were too costly again.
-	Weakened, Inconclusive int
+	Components int `json:"components"`
+	Windows    int `json:"windows"`
+	Operations int `json:"operations"`
+	Steps      int `json:"steps"`
+	// Weakened components were too costly as they stood, and Inconclusive ones in every form.
+	Weakened     int `json:"weakened"`
+	Inconclusive int `json:"inconclusive"`
 }
 
 // maxViolations bounds what one judge reports: the first ones tell the most.

@@ -66,7 +66,7 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newServe(), newBench(), newImport(), newExport(), newSnapshot(),
-		newStatus(), newContainer(), newVersion())
+		newStatus(), newCheck(), newContainer(), newVersion())
 	return root
 }
 
