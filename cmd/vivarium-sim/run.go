@@ -38,7 +38,8 @@ func newRun(s streams) *cobra.Command {
 			return runOne(s, &f)
 		}}
 	fs := c.Flags()
-	fs.Uint64Var(&f.seed, "seed", 0, "the seed of the world, or of the first of many; without it, any")
+	fs.Uint64Var(&f.seed, "seed", 0,
+		"the seed of the world, or of the first of many; without it, any")
 	fs.Uint64Var(&f.seeds, "seeds", 0, "run so many worlds, with the seeds from -seed on")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show all violations and all counters")
 	fs.BoolVar(&f.shrink, "shrink", false, "make a world that fails smaller")

@@ -1,0 +1,316 @@
+package linearizability
+
+import "testing"
+
+// refused writes a commit line of a command that did not have its turn, at any place in a stream.
+func (s *server) refused(c *testConn, origin, stream, seq uint64) {
+	s.commit(Line{Session: c.session, Xid: 999, Request: &Request{Op: OpDelete, Path: "/x"}},
+		Commit{Kind: CommitRequest, Generation: c.gen, Skipped: true, Turn: TurnRefused})
+	s.seq--
+	k := s.h.Lines[len(s.h.Lines)-1].Commit
+	k.Origin, k.Stream, k.Seq = origin, stream, seq
+}
+
+// taken gives the last refused command its turn, which leaves it without effect all the same.
+func taken(s *spoiler) {
+	l := s.line(-1, func(l *Line) bool {
+		return l.Kind == KindCommit && l.Commit.Turn == TurnRefused
+	})
+	k := *l.Commit
+	k.Turn = TurnTaken
+	l.Commit = &k
+}
+
+// TestStreamsJudge: a command that lost its effect by another guard shows that its stream let it
+// pass.
+func TestStreamsJudge(t *testing.T) {
+	runBadCases(t, []badCase{
+		{"repeated, of no effect", JudgeExactlyOnce, func(s *server) {
+			a := s.connect(1, 0)
+			s.do(a, createReq("/a", 0))
+			s.refused(a, 1, 1, s.seq)
+		}, taken},
+		{"behind a gap, of no effect", JudgeExactlyOnce, func(s *server) {
+			a := s.connect(1, 0)
+			s.refused(a, 1, 1, s.seq+3)
+		}, taken},
+		{"of a stream that was replaced", JudgeExactlyOnce, func(s *server) {
+			a := s.connect(1, 0)
+			s.refused(a, 1, 7, 1)
+			s.h.Lines[len(s.h.Lines)-1].Commit.Turn = TurnTaken
+			s.refused(a, 1, 1, s.seq+1)
+		}, taken},
+	})
+}
+
+func TestEnsembleSessions(t *testing.T) {
+	// pinged: server 1 leads, the client is at server 2, which nobody may hear; it pings until it
+	// is expired.
+	pinged := func(decided bool) func(*server) {
+		return func(s *server) {
+			s.h.Header.Members = 3
+			s.add(Line{Kind: KindLeader, Server: 1, Index: 1})
+			a := s.connect(1, 0)
+			s.h.Lines[1].Server = 2
+			s.at += 3_000_000
+			s.do(a, Request{Op: OpPing})
+			s.at += 2_000_000
+			s.drop(a, CauseNetwork)
+			s.end(a.session, CommitExpire, 0)
+			if decided {
+				s.h.Lines[len(s.h.Lines)-1].Commit.DecidedAt = s.at
+			}
+		}
+	}
+	twice := func(s *server) {
+		a := s.connect(1, 0)
+		s.do(a, Request{Op: OpPing})
+		s.drop(a, CauseNetwork)
+		b := s.connect(1, a.session)
+		s.do(b, Request{Op: OpPing})
+	}
+	runBadCases(t, []badCase{
+		{"expired, although its leader heard it", JudgeSessions, pinged(false), func(s *spoiler) {
+			s.line(1, kind(KindConnect)).Server = 1
+		}},
+		{"expired, although all hear all", JudgeSessions, pinged(false), func(s *spoiler) {
+			s.insert(0, Line{Kind: KindQuiesce})
+		}},
+		{"decided too early", JudgeSessions, pinged(true), func(s *spoiler) {
+			l := s.line(1, commitKind(CommitExpire))
+			k := *l.Commit
+			k.DecidedAt -= 3_000_000
+			l.Commit = &k
+		}},
+		{"expired by a leader that hung", JudgeSessions, pinged(true), func(s *spoiler) {
+			call := s.at(1, callOf(OpPing))
+			s.insert(call+3, Line{At: s.h.Lines[call+2].At, Kind: KindResume, Server: 1})
+			s.insert(call, Line{At: s.h.Lines[call-1].At, Kind: KindPause, Server: 1})
+		}},
+		{"generation left out", JudgeSessions, twice,
+			commitEdit(1, CommitAttach, func(l *Line, c *Commit) { c.Generation = 3 })},
+		{"two servers by one name", JudgeSessions, twice, func(s *spoiler) {
+			s.line(1, kind(KindConnect)).Server = 1
+			s.line(2, kind(KindConnect)).Server = 2
+		}},
+	})
+	// A follower that hangs keeps its sessions silent: that is no excuse, nor a fault.
+	h := play(pinged(true))
+	s := &spoiler{t, h}
+	call := s.at(1, callOf(OpPing))
+	s.insert(call+3, Line{At: h.Lines[call+2].At, Kind: KindResume, Server: 3})
+	s.insert(call, Line{At: h.Lines[call-1].At, Kind: KindPause, Server: 3})
+	tidy(h)
+	exactly(t, h, "")
+}
+
+// playReadOnly: a client reads at a server that is cut off, two writes behind.
+func playReadOnly(s *server) {
+	const id = roSessionBit | 2<<32 | 1
+	a := s.connect(1, 0)
+	s.do(a, createReq("/a", 0))
+	z := s.m.zxid
+	s.do(a, setReq("/a", "one"))
+	s.do(a, Request{Op: OpCreate, Path: "/hidden", ACL: []ACL{{permAll, ID{"ip", "10.9.9.9"}}}})
+	add := func(k Kind, l Line) {
+		l.Kind, l.Conn, l.Client = k, 77, 7
+		s.add(l)
+	}
+	add(KindConnect, Line{Connect: &Connect{TimeoutMs: 4000, ReadOnly: true, LastZxidSeen: z}})
+	add(KindConnected, Line{Session: id, Connect: &Connect{TimeoutMs: 4000, ReadOnly: true}})
+	ask := func(xid int32, r Request, res Result) {
+		add(KindCall, Line{Session: id, Xid: xid, Request: &r})
+		add(KindReturn, Line{Session: id, Xid: xid, Zxid: z, Result: &res})
+	}
+	st := *s.h.Lines[4].Result.Stat
+	ask(1, getReq("/a"), Result{Stat: &st})
+	ask(2, setReq("/a", "two"), Result{Err: CodeNotReadOnly})
+	ask(3, Request{Op: OpWhoAmI}, Result{Clients: []ID{{"ip", "10.0.0.7"}}}) // nobody knows
+	add(KindDisconnect, Line{Text: CauseClient})
+}
+
+func TestReadOnlySessions(t *testing.T) {
+	runBadCases(t, []badCase{
+		{"not asked for", JudgeSessions, playReadOnly, func(s *spoiler) {
+			s.line(-1, kind(KindConnect)).Connect = &Connect{TimeoutMs: 4000}
+		}},
+		{"known to the log", JudgeSessions, playReadOnly, func(s *spoiler) {
+			id := s.line(1, kind(KindConnected)).Session
+			for i := len(s.h.Lines) - 1; i >= 0; i-- {
+				switch l := &s.h.Lines[i]; {
+				case l.Conn != 77:
+				case l.Kind == KindConnected:
+					l.Session = id
+				case l.Kind == KindCall || l.Kind == KindReturn:
+					s.remove(i)
+				}
+			}
+		}},
+		{"writes", JudgeDurability, playReadOnly, func(s *spoiler) {
+			s.line(-1, s.returnOf(OpSetData)).Result = &Result{Stat: &Stat{}}
+		}},
+		{"reads what never was", JudgeReads, playReadOnly, func(s *spoiler) {
+			s.result(1, s.returnOf(OpGetData)).Data = []byte("never")
+		}},
+		{"behind what its client has seen", JudgeZxids, playReadOnly, func(s *spoiler) {
+			l := s.line(-1, kind(KindConnect))
+			c := *l.Connect
+			c.LastZxidSeen++
+			l.Connect = &c
+		}},
+	})
+}
+
+func TestEnsembleAgreement(t *testing.T) {
+	digests := func(s *server) {
+		playPlain(s)
+		digest := func(server int64, index uint64, value, source string) {
+			s.add(Line{Kind: KindDigest, Server: server, Index: index, Digest: value, Text: source})
+		}
+		digest(1, 5, "aa", SourceRunning)
+		digest(1, 5, "11", SourceLog)
+		digest(2, 5, "11", SourceLog)
+		digest(1, 9, "bb", SourceFinal)
+		digest(2, 9, "bb", SourceFinal)
+	}
+	shutOut := func(s *server) {
+		a := s.connect(1, 0)
+		s.add(Line{Kind: KindQuiesce})
+		for i := range int64(4) {
+			s.add(Line{Kind: KindConnect, Client: 5, Conn: 50 + i,
+				Connect: &Connect{TimeoutMs: 4000}})
+			s.at += 400_000
+			if i == 2 {
+				s.add(Line{Kind: KindConnected, Conn: 50 + i, Session: 9, Connect: &Connect{}})
+			}
+			s.add(Line{Kind: KindDisconnect, Conn: 50 + i, Text: CauseServer})
+		}
+		s.do(a, Request{Op: OpPing})
+	}
+	stale := func(s *server) {
+		a, b := s.connect(1, 0), s.connect(2, 0)
+		s.do(a, getReq("/"))
+		s.do(b, createReq("/a", 0))
+		s.send(a, Request{Op: OpSync, Path: "/"})
+		s.do(a, getReq("/"))
+	}
+	runBadCases(t, []badCase{
+		{"logs differ", JudgeDurability, digests, func(s *spoiler) {
+			s.line(3, kind(KindDigest)).Digest = "12"
+		}},
+		{"states differ at the end", JudgeDigest, digests, func(s *spoiler) {
+			s.line(5, kind(KindDigest)).Digest = "bc"
+		}},
+		{"one is behind at the end", JudgeDigest, digests, func(s *spoiler) {
+			s.line(5, kind(KindDigest)).Index = 8
+		}},
+		{"no way in", JudgeLiveness, shutOut, func(s *spoiler) {
+			s.remove(s.at(-1, kind(KindConnected)))
+		}},
+		{"read behind its sync", JudgeReads, stale, func(s *spoiler) {
+			first := s.line(1, s.returnOf(OpGetData))
+			last := s.line(2, s.returnOf(OpGetData))
+			last.Zxid, last.Result = first.Zxid, first.Result
+		}},
+	})
+}
+
+// TestWithoutLog: what can be told without commit lines and without porcupine.
+func TestWithoutLog(t *testing.T) {
+	play2 := func(s *server) {
+		a, b := s.connect(1, 0), s.connect(2, 0)
+		s.do(a, createReq("/s", 0))
+		s.do(a, createReq("/s/n-", 2))
+		s.do(b, createReq("/s/n-", 2))
+		s.do(b, watchReq(OpGetData, "/s"))
+		s.do(a, setReq("/s", "x"))
+		s.do(b, Request{Op: OpPing})
+		s.do(b, Request{Op: OpSync, Path: "/"})
+		s.drop(a, CauseNetwork)
+		c := s.connect(1, a.session)
+		s.do(c, setReq("/s", "y"))
+		s.do(c, getReq("/s"))
+	}
+	for _, c := range []struct {
+		name, judge string
+		spoil       func(*spoiler)
+	}{
+		{"as it was", "", func(*spoiler) {}},
+		{"a zxid of two writes", JudgeZxids, func(s *spoiler) {
+			z := s.line(2, s.returnOf(OpCreate)).Zxid
+			s.line(3, s.returnOf(OpCreate)).Zxid = z
+		}},
+		{"writes against time", JudgeZxids, func(s *spoiler) {
+			x, y := s.line(2, s.returnOf(OpCreate)), s.line(3, s.returnOf(OpCreate))
+			x.Zxid, y.Zxid = y.Zxid, x.Zxid
+			x.Result, y.Result = y.Result, x.Result
+		}},
+		{"number given twice", JudgeSequence, func(s *spoiler) {
+			s.result(3, s.returnOf(OpCreate)).Path = "/s/n-0000000000"
+		}},
+		{"sync too old", JudgeReads, func(s *spoiler) { s.line(1, s.returnOf(OpSync)).Zxid -= 2 }},
+		{"own write not seen", JudgeReads, func(s *spoiler) {
+			s.line(-1, s.returnOf(OpGetData)).Zxid--
+		}},
+		{"event behind the answer", JudgeWatches, func(s *spoiler) {
+			i := s.at(1, kind(KindEvent))
+			s.move(i, s.at(1, s.returnOf(OpPing)))
+		}},
+		{"writes read-only", JudgeSessions, func(s *spoiler) {
+			for i := range s.h.Lines {
+				if l := &s.h.Lines[i]; l.Conn == 1 && l.Connect != nil {
+					l.Connect = &Connect{TimeoutMs: testTimeoutMs, ReadOnly: true}
+				}
+			}
+			s.remove(s.at(-1, s.returnOf(OpGetData)))
+			s.remove(s.at(-1, callOf(OpGetData)))
+		}},
+		{"answers out of order", JudgeFIFO, func(s *spoiler) {
+			x, y := s.line(1, s.returnOf(OpPing)), s.line(1, s.returnOf(OpSync))
+			x.Xid, y.Xid = y.Xid, x.Xid
+			s.move(s.at(1, callOf(OpSync)), s.at(1, callOf(OpPing))+1)
+		}},
+		{"served where it was left", JudgeSessions, func(s *spoiler) {
+			// The first connection stays, and what was written on the second comes by it.
+			s.remove(s.at(1, kind(KindDisconnect)))
+			call, ret := s.line(-1, callOf(OpSetData)), s.line(-1, s.returnOf(OpSetData))
+			call.Conn, ret.Conn = 1, 1
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := strip(play(play2))
+			c.spoil(&spoiler{t, h})
+			tidy(h)
+			exactly(t, h, c.judge)
+		})
+	}
+}
+
+// TestJudges: the report says who judged, how much, and who could not.
+func TestJudges(t *testing.T) {
+	find := func(r *Report, judge string) Checks {
+		for _, c := range r.Judges {
+			if c.Judge == judge {
+				return c
+			}
+		}
+		t.Fatalf("no judge %s in %v", judge, r.Judges)
+		return Checks{}
+	}
+	h := play(playSequences)
+	for _, judge := range []string{JudgeReplay, JudgeFIFO, JudgeZxids, JudgeSessions, JudgeSequence,
+		JudgeExactlyOnce, JudgeDurability, JudgeLiveness, JudgePorcupine} {
+		if c := find(Judge(h), judge); c.Checked == 0 || c.Why != "" {
+			t.Errorf("judge %s has looked at %d %s (%s), want some", judge, c.Checked, c.Of, c.Why)
+		}
+	}
+	for _, judge := range []string{JudgeReplay, JudgeExactlyOnce, JudgeDurability} {
+		if c := find(Judge(strip(h)), judge); c.Why == "" {
+			t.Errorf("judge %s does not say that it needs commit lines", judge)
+		}
+	}
+	h.Lines[len(h.Lines)-3].Zxid += 7
+	if c := find(Judge(h), JudgePorcupine); c.Why == "" {
+		t.Errorf("porcupine does not say that it was not asked: %+v", c)
+	}
+}
