@@ -21,6 +21,7 @@ type jumps struct {
 // jumping is what a host's process has of checkpoints under way: gone when it ends.
 type jumping struct {
 	views  map[uint64]*frozen
+	reads  []CheckpointRead
 	staged map[string][]byte
 	stages []*Stage
 	stuck  bool // no checkpoint counts
@@ -70,7 +71,8 @@ func (h *host) checkpoint(write func()) {
 // carry does what a turn asks for checkpoints that are sent or received.
 func (h *host) carry(work *Work) {
 	for _, q := range work.Read {
-		h.after(h.w.spread(200), func() { h.read(q) })
+		h.jumping.reads = append(h.jumping.reads, q)
+		h.after(h.w.spread(200), h.read)
 	}
 	for _, s := range work.Stage {
 		h.jumping.stages = append(h.jumping.stages, s)
@@ -78,8 +80,10 @@ func (h *host) carry(work *Work) {
 	}
 }
 
-func (h *host) read(q CheckpointRead) {
+func (h *host) read() {
 	j := &h.jumping
+	q := j.reads[0]
+	j.reads = j.reads[1:]
 	if q.Close {
 		delete(j.views, q.Transfer)
 		return

@@ -34,8 +34,11 @@ type Config struct {
 	// KeptLogBytes is how many bytes of log that is applied a member without peers keeps in
 	// memory. It needs none; some save the work of dropping each entry. Zero means 8 MiB.
 	KeptLogBytes int64
-	// MaxLogBytes is how many bytes of log a member with peers keeps in memory for those that
-	// are behind. Who is further behind needs a checkpoint. Zero means 1 GiB.
+	// MaxLogBytes is how many bytes of log that its checkpoint covers a member with peers keeps,
+	// on the disk and in memory, for those that are behind. Who is further behind gets a
+	// checkpoint. A leader takes on nothing more while so much of its log is not applied, or
+	// while its log behind a slow checkpoint is longer than this and two checkpoints'. Zero means
+	// 256 MiB.
 	MaxLogBytes int64
 	// PieceBytes is how large the pieces are in which a checkpoint is sent to a peer; one piece
 	// for each peer is under way at a time. Zero means 1 MiB.
@@ -115,7 +118,7 @@ func (c Config) withDefaults() Config {
 	}
 	def(&c.CheckpointBytes, 64<<20)
 	def(&c.KeptLogBytes, 8<<20)
-	def(&c.MaxLogBytes, 1<<30)
+	def(&c.MaxLogBytes, 256<<20)
 	if c.PieceBytes == 0 {
 		c.PieceBytes = 1 << 20
 	}
