@@ -2,6 +2,7 @@ package replication
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 
 	"github.com/vivariumdb/vivarium/core"
@@ -173,5 +174,51 @@ func lateDecision(w *world) {
 	}
 	if w.judge.ended[sessionOf(c)] {
 		w.violate("a session has expired that spoke before that was proposed")
+	}
+}
+
+// attachRaces: clients come back to their sessions, on other members, just when these expire.
+// Whoever is let in keeps session and ephemeral znode, and whoever is not has lost both.
+func attachRaces(w *world) {
+	w.settle()
+	kept, gone := 0, 0
+	for i := range 24 {
+		v := w.guest(400)
+		v.connect(w.hosts[i%3])
+		w.must(20, "a session", func() bool { return v.ready })
+		q := create(fmt.Sprint("/e", i))
+		q.Flags = wire.FlagEphemeral
+		v.feed(request(nil, 1, wire.OpCreate, q))
+		w.must(20, "an answer", func() bool { return len(v.answers) == 2 })
+		id := sessionOf(v)
+		// The leader counts in ticks; its decision takes a round trip to be applied.
+		w.run(400_000 + w.spread(60_000))
+		if v.conn == nil {
+			gone++
+			continue
+		}
+		v.answers = nil
+		v.connect(w.hosts[(i+1)%3])
+		w.must(20, "an answer", func() bool { return len(v.answers) > 0 })
+		if v.session == 0 {
+			if gone++; !w.judge.ended[id] {
+				w.violate("client %d is told that its session is gone, but it lives", v.n)
+			}
+			continue
+		}
+		kept++
+		for i := 0; i < 10 && v.conn != nil; i++ {
+			v.live()
+			w.run(100_000)
+		}
+		if w.judge.ended[id] || v.conn == nil {
+			w.violate("session %v of client %d ended, which had come back to it", id, v.n)
+		}
+		v.answers = nil
+		v.feed(request(nil, 2, wire.OpGetData, &wire.PathWatchRequest{Path: q.Path}))
+		v.saw("2 0 0")
+	}
+	if kept == 0 || gone == 0 {
+		w.violate("%d sessions were kept and %d are gone: the scenario shows nothing", kept, gone)
 	}
 }

@@ -34,6 +34,7 @@ var servingScenarios = []scenario{
 	{name: "no quorum has room", do: noRoom},
 	{name: "clients want much of a member without a leader", cfg: bounded(), do: boundedAlone},
 	{name: "clients want much and disks are slow", cfg: bounded(), do: boundedSlow},
+	{name: "an attach races its session's expiry", cfg: brief(), do: attachRaces},
 	{name: "nobody is served", cfg: Config{SyncLimitMs: 1000}, do: nobodyServed},
 }
 
@@ -146,10 +147,17 @@ func toDeposed(w *world, at *host) {
 
 // visit opens a connection whose client does nothing by itself.
 func (w *world) visit(h *host, readOnly bool) *client {
-	c := &client{w: w, n: len(w.clients) + 1, timeout: 6000, viewer: true, readOnly: readOnly,
+	c := w.guest(6000)
+	c.readOnly = readOnly
+	c.connect(h)
+	return c
+}
+
+// guest is such a client, not connected yet.
+func (w *world) guest(timeoutMs int32) *client {
+	c := &client{w: w, n: len(w.clients) + 1, timeout: timeoutMs, viewer: true,
 		asked: map[int32]ask{}}
 	w.clients = append(w.clients, c)
-	c.connect(h)
 	return c
 }
 

@@ -105,6 +105,8 @@ func List() []Mutant {
 		{"replication-decision-kept",
 			"a leader proposes later what it decided and could not propose then"},
 		{"replication-reap-not-looked-again", "a container is deleted that got a child meanwhile"},
+		{"replication-expiry-of-any-generation",
+			"a session expires although its client has come back meanwhile"},
 		{"replication-read-only-writes", "a write of a read-only session is answered with ok"},
 		{"replication-read-only-stays", "read-only sessions stay when there is a leader again"},
 		{"replication-stamp-own-clock", "a leader stamps entries with its own clock"},
