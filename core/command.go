@@ -539,6 +539,23 @@ func CutCommands(commands []byte, n uint64) []byte {
 	return d.b
 }
 
+// AppendSpeakers appends the sessions whose requests are among commands, which CheckCommands
+// accepted; one that speaks several times in a row once.
+func AppendSpeakers(dst []SessionID, commands []byte) []SessionID {
+	d, start := decoder{b: commands}, len(dst)
+	for len(d.b) > 0 {
+		c := decoder{b: d.bytes(d.uvarint())}
+		if kind := CommandKind(c.byte()); kind != KindRequest && kind != KindAuth {
+			continue
+		}
+		id := SessionID(c.varint())
+		if n := len(dst); n == start || dst[n-1] != id {
+			dst = append(dst, id)
+		}
+	}
+	return dst
+}
+
 // viewOf returns a string that shares b's memory: for what lives no longer than b.
 func viewOf(b []byte) string {
 	if len(b) == 0 {

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/vivariumdb/vivarium/wire"
@@ -161,4 +162,17 @@ func FuzzLoader(f *testing.F) {
 		}
 		_, _ = l.Finish(header)
 	})
+}
+
+func TestAppendSpeakers(t *testing.T) {
+	b := AppendRequest(nil, 7, 1, Flags{}, 1, wire.OpDelete, nil)
+	b = AppendRequest(b, 7, 1, Flags{}, 2, wire.OpDelete, []byte("body"))
+	b = AppendCreateSession(b, CreateSession{TimeoutMs: 1})
+	b = AppendAuth(b, 1<<32, 1, wire.XidAuth, nil)
+	b = AppendAttach(b, Attach{Session: 9})
+	b = AppendRequest(b, 7, 1, Flags{}, 3, wire.OpDelete, nil)
+	got := AppendSpeakers([]SessionID{7}, b)
+	if want := []SessionID{7, 7, 1 << 32, 7}; !slices.Equal(got, want) {
+		t.Errorf("AppendSpeakers([7], ...) = %v, want %v", got, want)
+	}
 }

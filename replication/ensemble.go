@@ -73,6 +73,9 @@ func (r *replica) takeReceived(in *Received, turn *Turn, work *Work) {
 		if r.leading {
 			r.intake.take(held{i, m.registration, m.seq, m.count, m.commands}, r.term,
 				r.cfg.MaxIntakeBytes)
+			for _, id := range r.intake.speakers() {
+				r.clock.touch(id)
+			}
 		}
 	case peerTick:
 		r.takeTick(&m, in.From, turn.MonoMs, work)

@@ -19,8 +19,9 @@ type intake struct {
 	queue   []held // accepted, in the order of arrival
 	early   []held // came before this leader may accept
 	hellos  []hello
-	bytes   int    // in queue and early
-	term    uint64 // in which this leader accepts; another than raft's: not yet
+	heard   []core.SessionID // whose commands were accepted since it was asked
+	bytes   int              // in queue and early
+	term    uint64           // in which this leader accepts; another than raft's: not yet
 }
 
 // source is a peer's stream.
@@ -66,6 +67,7 @@ func (in *intake) source(id core.RaftID) int {
 // reset forgets everything that depends on the term.
 func (in *intake) reset() {
 	in.queue, in.early, in.hellos, in.bytes, in.term = nil, nil, nil, 0, 0
+	in.heard = in.heard[:0]
 	for i := range in.sources {
 		s := &in.sources[i]
 		s.bytes, s.refused, s.told, s.ahead = 0, false, false, 0
@@ -145,9 +147,20 @@ func (in *intake) accept(h held) {
 		s.next = h.seq + h.count
 	}
 	s.told = false
+	if !mutant.On("replication-commands-no-life") {
+		in.heard = core.AppendSpeakers(in.heard, h.commands)
+	}
 	in.queue = append(in.queue, h)
 	in.bytes += len(h.commands)
 	s.bytes += len(h.commands)
+}
+
+// speakers says whose commands were accepted, once: each is a sign of life, and the tick that would
+// tell of it may be lost.
+func (in *intake) speakers() []core.SessionID {
+	ids := in.heard
+	in.heard = in.heard[:0]
+	return ids
 }
 
 // proposed takes the first n batches off the queue.

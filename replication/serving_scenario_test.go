@@ -12,6 +12,7 @@ import (
 // servingScenarios are about who is served, when, and how long.
 var servingScenarios = []scenario{
 	{name: "signs of life lost with their connection", cfg: brief(), do: lostTouches},
+	{name: "a write whose sign of life is lost", cfg: brief(), do: writeIsLife},
 	{name: "signs of life told to a deposed leader", cfg: brief(), do: deposedTouches, n: 5},
 	{name: "signs of life given to a deposed leader", cfg: brief(), do: deposedOwnTouches, n: 5},
 	{name: "a follower without a leader", cfg: lonely(), do: func(w *world) {
@@ -109,6 +110,35 @@ func lostTouches(w *world) {
 	if w.judge.ended[sessionOf(c)] {
 		w.violate("a session expired whose client was never silent for long")
 	}
+	c.silent = true
+	w.must(60, "a silent session expires", func() bool { return w.judge.ended[sessionOf(c)] })
+}
+
+// writeIsLife: the tick behind a client's write is lost with the connection. The write is committed:
+// its session has not been silent.
+func writeIsLife(w *world) {
+	lead := w.settle()
+	f := w.followers()[0]
+	c := w.quiet(f, 2000)
+	w.run(1_500_000 + w.spread(50_000))
+	l := w.link(lead.id, f.id)
+	taken, lost := false, false
+	l.lose = func(to int, data []byte) bool {
+		m, err := decodePeer(data)
+		taken = taken || err == nil && m.kind == peerBatch
+		lost = lost || taken && err == nil && m.kind == peerTick && len(m.touched) > 0
+		return lost
+	}
+	c.write()
+	w.must(4, "the tick behind the write is lost", func() bool { return lost })
+	l.split(true)
+	l.fail()
+	l.lose = nil
+	w.run(1_300_000)
+	if w.judge.ended[sessionOf(c)] {
+		w.violate("a session expired whose client had a write committed in time")
+	}
+	l.split(false)
 	c.silent = true
 	w.must(60, "a silent session expires", func() bool { return w.judge.ended[sessionOf(c)] })
 }

@@ -83,6 +83,7 @@ func List() []Mutant {
 		{"replication-stream-without-window",
 			"a follower sends all that it has to a leader that commits nothing"},
 		{"replication-proposed-forgotten", "a leader forgets what it has proposed of a stream"},
+		{"replication-commands-no-life", "a leader takes no command for a sign of life"},
 		{"replication-touches-dropped", "a leader ignores the signs of life that others report"},
 		{"replication-touches-sent-once",
 			"signs of life that went with a broken connection are not told again"},
