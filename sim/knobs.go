@@ -157,7 +157,7 @@ func draw(seed uint64) Knobs {
 	r := newRNG(seed, "knobs")
 	some, log := r.some, r.log
 	k := Knobs{
-		DurationMs: r.between(6000, 20000), Clients: r.between(3, 9),
+		DurationMs: r.between(40000, 70000), Clients: r.between(3, 9),
 		ProtocolClients: r.between(0, 3), GarbageMs: some(500, 200, 3000),
 		RealStore:     some(100, 1, 1),
 		ElectionTicks: 10,
@@ -169,6 +169,9 @@ func draw(seed uint64) Knobs {
 	k.drawEnsemble(seed)
 	k.CheckpointItems, k.KeptLogBytes = some(200, 1, 50), some(500, 1, 5000)
 	k.drawRecipes(some)
+	if k.Hosts == 1 { // has less to do
+		k.DurationMs, k.ThinkUs = k.DurationMs/4, k.ThinkUs/4
+	}
 	return k
 }
 
@@ -268,7 +271,7 @@ func (k *Knobs) drawEnsemble(seed uint64) {
 }
 
 func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {
-	k.ThinkUs, k.Burst, k.Pipeline = log(20000, 600000), log(1, 12), log(1, 200)
+	k.ThinkUs, k.Burst, k.Pipeline = log(300000, 8000000), log(1, 20), log(1, 200)
 	k.Disconnect = some(500, 1, 40)
 	k.DoubleConnect = some(400, 1, 40)
 	k.Abandon = some(400, 1, 20)
@@ -285,7 +288,7 @@ func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {
 	k.ManyConnections = some(200, 4, 10)
 	if r.chance(15) {
 		k.Burst, k.Pipeline = r.between(100, 500), 4000 // queues that never run empty
-		k.MaxEntryBytes = 0
+		k.MaxEntryBytes, k.ThinkUs = 0, r.between(2, 10)*second
 	}
 	for _, w := range []*int64{&k.WeightRegister, &k.WeightTree, &k.WeightSequence,
 		&k.WeightEphemeral, &k.WeightMulti, &k.WeightWatch, &k.WeightPersistent, &k.WeightACL,

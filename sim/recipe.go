@@ -96,8 +96,8 @@ func (h *recipe) pause(us int64) {
 	h.until(func() bool { return over })
 }
 
-// think waits as long as the world's clients do between two steps.
-func (h *recipe) think() { h.pause(h.c.r.spread(h.c.w.k.ThinkUs)) }
+// think waits between two steps, which are smaller than those of other clients.
+func (h *recipe) think() { h.pause(h.c.r.spread(min(h.c.w.k.ThinkUs/4, second))) }
 
 // answer is what became of a request.
 type answer struct {
