@@ -114,8 +114,8 @@ func lostTouches(w *world) {
 	w.must(60, "a silent session expires", func() bool { return w.judge.ended[sessionOf(c)] })
 }
 
-// writeIsLife: the tick behind a client's write is lost with the connection. The write is committed:
-// its session has not been silent.
+// writeIsLife: the tick behind a client's write is lost with the connection. The write is
+// committed: its session has not been silent.
 func writeIsLife(w *world) {
 	lead := w.settle()
 	f := w.followers()[0]
