@@ -82,6 +82,32 @@ const (
 	faultPeerStall
 	faultPeerSlow
 	faultPeerLate
+	faultKill
+	faultPower
+	faultKillMajority
+	faultPowerMajority
+	faultPowerAll
+	faultRolling
+	faultPauseMajority
+	faultSlowDisk
+	faultSlowHost
+	faultDiskFull
+	faultDiskFullMajority
+	faultDiskFullLeader
+	faultNoRoom
+	faultKillLeader
+	faultPauseLeader
+	faultStopLeader
+	faultCutLeader
+	faultCutHost
+	faultCutHalves
+	faultCutBridge
+	faultCutRing
+	faultCutOneWay
+	faultDeaf
+	faultDumb
+	faultSwizzle
+	faultCutClients
 	faultRefused
 	faultDisconnect
 	faultMoved
@@ -173,6 +199,69 @@ var counterNames = [counterCount]string{
 	faultSilence:       "fault: client says nothing",
 	faultSlowRead:      "fault: client does not read",
 	faultWrongPassword: "fault: wrong password", faultFutureZxid: "fault: zxid from the future",
+	faultCrashSend:        "fault: crash around a reply",
+	faultCrashFeed:        "fault: crash around a feed",
+	faultCrashLoop:        "fault: crash around a turn of the loop",
+	faultCrashOpen:        "fault: crash while starting",
+	faultCrashInDisk:      "fault: crash within a disk's operation",
+	faultCrashPeerSend:    "fault: crash around a message to a peer",
+	faultCrashReceive:     "fault: crash before a peer's message is taken in",
+	faultPeerReset:        "fault: peer link reset",
+	faultPeerHalfOpen:     "fault: peer link half-open",
+	faultPeerStall:        "fault: peer link stalled",
+	faultPeerSlow:         "fault: slow peer message",
+	faultPeerLate:         "fault: peer message of an old connection",
+	faultKill:             "fault: process killed",
+	faultPower:            "fault: power of one host lost",
+	faultKillMajority:     "fault: majority killed",
+	faultPowerMajority:    "fault: power of a majority lost",
+	faultPowerAll:         "fault: power of all hosts lost",
+	faultRolling:          "fault: rolling restart",
+	faultPauseMajority:    "fault: one of a majority paused",
+	faultSlowDisk:         "fault: slow disk",
+	faultSlowHost:         "fault: slow host",
+	faultDiskFull:         "fault: disk filled",
+	faultDiskFullMajority: "fault: disk of one of a majority filled",
+	faultDiskFullLeader:   "fault: disk of the leader filled",
+	faultNoRoom:           "fault: no room on the disk",
+	faultKillLeader:       "fault: leader killed",
+	faultPauseLeader:      "fault: leader paused",
+	faultStopLeader:       "fault: leader restarted in good order",
+	faultCutLeader:        "fault: leader cut off",
+	faultCutHost:          "fault: host cut off",
+	faultCutHalves:        "fault: hosts cut in two",
+	faultCutBridge:        "fault: all but a bridge cut",
+	faultCutRing:          "fault: hosts cut to a ring",
+	faultCutOneWay:        "fault: path cut one way",
+	faultDeaf:             "fault: host hears nobody",
+	faultDumb:             "fault: host is heard by nobody",
+	faultSwizzle:          "fault: paths clogged and opened in any order",
+	faultCutClients:       "fault: host cut off from its clients",
+	faultPowerLost:        "fault: power lost",
+	faultDisk:             "fault: error of the disk",
+	faultRot:              "fault: durable data damaged",
+	faultForeign:          "fault: foreign entries in the log",
+	faultTruncated:        "fault: suffix of the log replaced",
+	faultTornTail:         "fault: unsynced writes partly kept",
+	faultStop:             "fault: orderly restart",
+	faultPause:            "fault: process paused",
+	faultSlowSync:         "fault: slow sync",
+	faultClockBack:        "fault: clock set back",
+	faultClockForward:     "fault: clock set forward",
+	faultClockYear:        "fault: clock set by a year",
+	faultReset:            "fault: link reset",
+	faultHalfOpen:         "fault: link half-open",
+	faultStall:            "fault: link stalled",
+	faultSlowSegment:      "fault: slow segment",
+	faultSmallWindow:      "fault: small receive window",
+	faultRefused:          "fault: connection refused",
+	faultDisconnect:       "fault: client disconnects",
+	faultMoved:            "fault: client moved with its crowd",
+	faultDoubleConnect:    "fault: client connects twice",
+	faultAbandon:          "fault: client forgets its session",
+	faultSilence:          "fault: client says nothing",
+	faultSlowRead:         "fault: client does not read",
+	faultWrongPassword:    "fault: wrong password", faultFutureZxid: "fault: zxid from the future",
 	faultBadRequest: "fault: damaged request", faultUnknownOp: "fault: unknown opcode",
 	faultShortFrame: "fault: frame without a header", faultBigData: "fault: big data",
 	faultRandomWatches: "fault: arbitrary setWatches", faultGarbageBytes: "fault: random bytes",

@@ -18,6 +18,7 @@ func (w *World) quiesce() {
 	}
 	for _, h := range w.hosts {
 		h.crashAt = 0
+		h.empty()
 		if h.paused {
 			h.resume()
 		}

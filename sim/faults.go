@@ -1,18 +1,70 @@
 package sim
 
-import "github.com/vivariumdb/vivarium/linearizability"
+import (
+	"slices"
 
-// planFaults plans what befalls processes and their clocks, and the paths between hosts.
+	"github.com/vivariumdb/vivarium/linearizability"
+)
+
+// planFaults plans what befalls processes, their clocks and disks. Each fault has a mean time of
+// its own, which the seed draws or leaves out.
 func (w *World) planFaults() {
-	w.repeat(w.k.PauseMs, func() { w.pause(pick(w.faults, w.hosts), faultPause) })
-	w.repeat(w.k.ClockJumpMs, func() { w.jumpClock(pick(w.faults, w.hosts)) })
-	w.repeat(w.k.StopMs, func() {
-		h := pick(w.faults, w.hosts)
-		if h.up && !h.paused && !h.stopping {
-			w.count.add(faultStop)
-			h.stopOrderly()
+	k := &w.k
+	w.repeat(k.PauseMs, func() { w.pause(pick(w.faults, w.hosts), faultPause) })
+	w.repeat(k.ClockJumpMs, func() { w.jumpClock(pick(w.faults, w.hosts)) })
+	w.repeat(k.StopMs, func() { w.stopOrderly(pick(w.faults, w.hosts), faultStop) })
+	if w.alone() {
+		return
+	}
+	w.repeat(k.KillMs, func() { w.kill(false, faultKill, pick(w.faults, w.hosts)) })
+	w.repeat(k.PowerMs, func() { w.kill(true, faultPower, pick(w.faults, w.hosts)) })
+	w.repeat(k.KillManyMs, func() { w.kill(false, faultKillMajority, w.majority()...) })
+	w.repeat(k.PowerManyMs, func() { w.kill(true, faultPowerMajority, w.majority()...) })
+	w.repeat(k.PowerAllMs, func() { w.kill(true, faultPowerAll, w.hosts...) })
+	w.repeat(k.RollingMs, w.roll)
+	w.repeat(k.PauseManyMs, func() {
+		for _, h := range w.majority() {
+			w.pause(h, faultPauseMajority)
 		}
 	})
+	w.repeat(k.SlowDiskMs, func() {
+		w.count.add(faultSlowDisk)
+		w.slow(&pick(w.faults, w.hosts).slowDisk)
+	})
+	w.repeat(k.SlowHostMs, func() {
+		w.count.add(faultSlowHost)
+		w.slow(&pick(w.faults, w.hosts).slowPace)
+	})
+	w.repeat(k.FullDiskMs, func() { w.fill(pick(w.faults, w.hosts), faultDiskFull) })
+	w.repeat(k.FullManyMs, func() {
+		for _, h := range w.majority() {
+			w.fill(h, faultDiskFullMajority)
+		}
+	})
+	w.planLeaderFaults()
+	w.planPartitions()
+}
+
+// planLeaderFaults plans what befalls whoever leads at the moment.
+func (w *World) planLeaderFaults() {
+	k := &w.k
+	led := func(do func(h *host)) func() {
+		return func() {
+			if h := w.leader(); h != nil {
+				do(h)
+			}
+		}
+	}
+	w.repeat(k.KillLeaderMs, led(func(h *host) {
+		w.kill(w.faults.chance(k.LosePower), faultKillLeader, h)
+	}))
+	w.repeat(k.PauseLeaderMs, led(func(h *host) { w.pause(h, faultPauseLeader) }))
+	w.repeat(k.StopLeaderMs, led(func(h *host) { w.stopOrderly(h, faultStopLeader) }))
+	w.repeat(k.CutLeaderMs, led(func(h *host) {
+		w.count.add(faultCutLeader)
+		w.cut(w.around(h))
+	}))
+	w.repeat(k.FullLeaderMs, led(func(h *host) { w.fill(h, faultDiskFullLeader) }))
 }
 
 // repeat lets something happen again and again until the faults stop; meanMs 0 is never.
@@ -29,22 +81,38 @@ func (w *World) repeat(meanMs int64, do func()) {
 	})
 }
 
+// shuffled returns all hosts in any order.
+func (w *World) shuffled() []*host {
+	all := slices.Clone(w.hosts)
+	w.faults.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all
+}
+
+// majority returns a majority of the hosts: one more than half of them.
+func (w *World) majority() []*host { return w.shuffled()[:len(w.hosts)/2+1] }
+
 // pause lets a process hang for a while.
 func (w *World) pause(h *host, kind counter) {
 	if !h.up || h.paused {
 		return
 	}
 	w.count.add(kind)
-	w.trace.add(w.clock.now, traceHost, h.id, []byte("pause"))
-	h.paused = true
-	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindPause,
-		Server: h.id})
+	h.pause()
 	epoch := h.epoch
 	w.clock.after(w.faults.spread(w.k.PauseLengthMs*millisecond), func() {
 		if h.epoch == epoch && h.paused {
 			h.resume()
 		}
 	})
+}
+
+// pause lets the process hang.
+func (h *host) pause() {
+	w := h.w
+	w.trace.add(w.clock.now, traceHost, h.id, []byte("pause"))
+	h.paused = true
+	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindPause,
+		Server: h.id})
 }
 
 func (w *World) jumpClock(h *host) {
@@ -60,4 +128,60 @@ func (w *World) jumpClock(h *host) {
 		w.count.add(faultClockYear)
 		h.wall += pick(w.faults, []int64{-year, year})
 	}
+}
+
+func (w *World) stopOrderly(h *host, kind counter) {
+	if h.up && !h.paused && !h.stopping {
+		w.count.add(kind)
+		h.stopOrderly()
+	}
+}
+
+// kill ends processes at once, all in the same moment.
+func (w *World) kill(power bool, kind counter, hosts ...*host) {
+	fell := false
+	for _, h := range hosts {
+		if h.up {
+			fell = true
+			h.crash(power)
+		}
+	}
+	if fell {
+		w.count.add(kind)
+	}
+}
+
+// roll restarts all hosts in good order, one after the other.
+func (w *World) roll() {
+	w.count.add(faultRolling)
+	at := int64(0)
+	for _, h := range w.shuffled() {
+		w.clock.after(at, func() {
+			if !w.calm && h.up && !h.paused && !h.stopping {
+				h.stopOrderly()
+			}
+		})
+		at += w.faults.spread(500 * millisecond)
+	}
+}
+
+// slow makes something slow until some time.
+func (w *World) slow(until *int64) {
+	*until = w.clock.now + w.faults.spread(2*second)
+}
+
+// fill leaves little room on the disk of a host for a while.
+func (w *World) fill(h *host, kind counter) {
+	if h.full || !h.disk.room(uint64(w.faults.spread(w.k.FullDiskBytes))) {
+		return
+	}
+	w.count.add(kind)
+	h.full = true
+	w.clock.after(w.faults.spread(3*second), h.empty)
+}
+
+// empty makes room on the disk.
+func (h *host) empty() {
+	h.full = false
+	h.disk.room(0)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/linearizability"
@@ -26,6 +27,10 @@ type host struct {
 
 	up       bool
 	dark     bool   // without power: nobody answers there
+	shut     bool   // no client reaches it
+	full     bool   // there is little room on its disk
+	slowDisk int64  // until then its disk is slow,
+	slowPace int64  // and until then all that it does
 	crossed  int64  // boundaries passed
 	crashAt  int64  // the one of them at which it crashes; 0: none
 	crashOn  string // for scenarios: the kind of boundary at which it crashes,
@@ -118,7 +123,12 @@ func (h *host) after(delay int64, do func()) {
 }
 
 // soon lets the process do something after a short time that the seed chooses.
-func (h *host) soon(meanUs int64, do func()) { h.after(h.pace.spread(meanUs), do) }
+func (h *host) soon(meanUs int64, do func()) {
+	if h.slowPace > h.w.clock.now && !h.w.calm {
+		meanUs = max(20*meanUs, 2000)
+	}
+	h.after(h.pace.spread(meanUs), do)
+}
 
 // run lets the process do something now. It may crash at any boundary.
 func (h *host) run(do func()) {
@@ -126,10 +136,10 @@ func (h *host) run(do func()) {
 		switch r := recover(); r.(type) {
 		case nil:
 		case crashed:
-			h.crash()
+			h.crash(h.life.chance(h.w.k.LosePower))
 		default:
 			h.w.violate("panic", fmt.Sprintf("%v\n%s", r, debug.Stack()))
-			h.crash()
+			h.crash(false)
 		}
 	}()
 	do()
@@ -154,21 +164,16 @@ func (h *host) boundary(kind counter) {
 	panic(crashed{})
 }
 
-// crash ends the process at once.
-func (h *host) crash() {
+// crash ends the process at once, and with power the whole host.
+func (h *host) crash(power bool) {
 	w := h.w
 	w.count.add(countCrashedBefore)
 	w.trace.add(w.clock.now, traceHost, h.id, []byte("crash"))
 	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindCrash,
 		Server: h.id})
-	h.fall(h.life.chance(w.k.LosePower))
-	w.clock.after(h.life.spread(w.k.DownMs*millisecond), h.start)
-}
-
-// fall ends the process without warning, and with power the host.
-func (h *host) fall(power bool) {
-	h.disk.crash(h.life, power, &h.w.count)
+	h.disk.crash(h.life, power, &w.count)
 	h.end(power)
+	w.clock.after(h.life.spread(w.k.DownMs*millisecond), h.start)
 }
 
 // end forgets the process.
@@ -245,7 +250,10 @@ func (h *host) open() {
 		h.member, err = replication.New(h.config(h.life.id()), loaded)
 	}
 	if err != nil {
-		w.violate("recovery", err.Error())
+		if errors.Is(err, syscall.ENOSPC) && h.full {
+			h.failed(err)
+		}
+		w.violate("recovery", fmt.Sprintf("host %d: %v", h.id, err))
 	}
 	if w.over {
 		return
@@ -390,6 +398,9 @@ func (h *host) write() {
 
 // syncUs is how long the next effect of the log takes.
 func (h *host) syncUs() int64 {
+	if h.slowDisk > h.w.clock.now && !h.w.calm {
+		return h.pace.between(10*millisecond, 100*millisecond)
+	}
 	if h.w.calm || !h.pace.chance(h.w.k.SlowSync) {
 		return h.pace.spread(h.w.k.SyncUs / 2)
 	}
@@ -421,9 +432,12 @@ func (h *host) operate(op operation, kind counter, delay func() int64, done func
 
 // failed stops the process after an error of the disk, which is final.
 func (h *host) failed(err error) {
-	if errors.Is(err, errInjected) {
+	switch {
+	case errors.Is(err, errInjected):
 		h.w.count.add(faultDisk)
-	} else {
+	case errors.Is(err, syscall.ENOSPC) && h.full:
+		h.w.count.add(faultNoRoom)
+	default:
 		h.w.violate("disk", err.Error())
 	}
 	panic(crashed{})

@@ -95,6 +95,35 @@ type Knobs struct {
 	PeerBlackMs      int64
 	PeerStallMs      int64
 
+	// Faults of an ensemble; mean times between them, 0: none.
+	KillMs        int64
+	KillLeaderMs  int64
+	KillManyMs    int64 // a majority at once
+	PowerMs       int64
+	PowerManyMs   int64
+	PowerAllMs    int64
+	StopLeaderMs  int64
+	RollingMs     int64
+	PauseLeaderMs int64
+	PauseManyMs   int64
+	SlowDiskMs    int64
+	SlowHostMs    int64
+	FullDiskMs    int64
+	FullLeaderMs  int64
+	FullManyMs    int64
+	FullDiskBytes int64 // that fit on it yet
+	CutHostMs     int64
+	CutLeaderMs   int64
+	CutHalvesMs   int64
+	CutBridgeMs   int64
+	CutRingMs     int64
+	CutOneWayMs   int64
+	DeafMs        int64
+	DumbMs        int64
+	SwizzleMs     int64
+	CutClientsMs  int64
+	CutLengthMs   int64
+
 	// The clients, per mille of their steps unless said otherwise.
 	ThinkUs         int64 // mean time between two steps
 	Burst           int64 // most requests per step
@@ -268,6 +297,18 @@ func (k *Knobs) drawEnsemble(seed uint64) {
 	k.PeerResetMs = some(400, 500, 20000)
 	k.PeerBlackMs = some(300, 1000, 30000)
 	k.PeerStallMs = some(300, 200, 5000)
+	k.FullDiskBytes, k.CutLengthMs = log(100, 1<<16), log(20, 8000)
+	k.KillManyMs = some(700, k.DurationMs/4, k.DurationMs)
+	k.KillLeaderMs = some(500, k.DurationMs/6, k.DurationMs)
+	for _, f := range []*int64{&k.KillMs, &k.PowerMs, &k.PauseLeaderMs, &k.SlowDiskMs,
+		&k.SlowHostMs, &k.FullDiskMs, &k.CutHostMs, &k.CutLeaderMs, &k.CutHalvesMs, &k.CutBridgeMs,
+		&k.CutRingMs, &k.CutOneWayMs, &k.DeafMs, &k.DumbMs, &k.SwizzleMs, &k.CutClientsMs} {
+		*f = some(200, k.DurationMs/8, k.DurationMs)
+	}
+	for _, f := range []*int64{&k.PowerManyMs, &k.PowerAllMs, &k.StopLeaderMs, &k.RollingMs,
+		&k.PauseManyMs, &k.FullLeaderMs, &k.FullManyMs} {
+		*f = some(120, k.DurationMs/4, k.DurationMs)
+	}
 }
 
 func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {

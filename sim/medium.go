@@ -34,6 +34,8 @@ type medium interface {
 	crash(r rng, power bool, count *counters)
 	// rot damages what is durable, and says how; "" if it cannot.
 	rot(r rng) string
+	// room bounds what more can be written, 0 is without a bound. It says whether it can.
+	room(bytes uint64) bool
 	// keep says how many of a thousand writes that were not synced survive when power is lost.
 	keep(perMille int64)
 }
@@ -72,6 +74,21 @@ func (s *strict) rot(r rng) string {
 		return ""
 	}
 	return damage.what
+}
+
+func (s *strict) room(bytes uint64) bool {
+	const endless = 1 << 60
+	if bytes == 0 {
+		s.mem.SetCapacity(0)
+		return true
+	}
+	s.mem.SetCapacity(endless)
+	u, err := s.mem.Usage()
+	if err != nil {
+		return false // nobody has opened it
+	}
+	s.mem.SetCapacity(endless - u.AvailBytes + bytes)
+	return true
 }
 
 func (s *strict) inject(f store.Fault) { s.mem.Inject(f) }
@@ -120,6 +137,9 @@ func (s *real) open(o store.Options) (*store.Recovered, error) {
 }
 
 func (s *real) disk() store.Disk { return s.store }
+
+// room does nothing: what a full disk does to the real store is the matter of its own tests.
+func (s *real) room(uint64) bool { return false }
 
 // inject does nothing: what an error does to the real store is the matter of its own tests.
 func (s *real) inject(store.Fault) {}

@@ -284,6 +284,10 @@ func (w *World) dialTo(id int64, ip netip.Addr, opened func(*end), failed func()
 	l := w.net.link(w.nextConn)
 	l.host = id
 	w.clock.after(l.server.in.delay, func() {
+		if h.shut && !w.calm {
+			w.clock.after(second, failed) // in vain
+			return
+		}
 		if !h.up || h.stopping {
 			w.count.add(faultRefused)
 			w.clock.after(l.client.in.delay, failed)
