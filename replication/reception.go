@@ -166,6 +166,7 @@ func (r *replica) installed(a *Append, work *Work, monoMs int64) {
 	}
 	r.takeApplied(&in.applied, monoMs)
 	r.checkpointed, r.logBytes, r.frozenBytes = at.index, 0, 0
+	r.settled = max(r.settled, at.index)
 	work.Cut, r.cutAt = at.index, at.index
 	if c.from != 0 {
 		r.answerPiece(work, c.from, staged{transfer: c.transfer, seq: c.seq})

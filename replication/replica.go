@@ -132,6 +132,9 @@ type replica struct {
 	leading  bool
 	lead     core.RaftID // 0: not known
 	applied  uint64
+	// settled is as much of that as raft knows. What is behind it raft may yet read, to look for
+	// changes of members when it campaigns.
+	settled uint64
 	// appliedTerm is the term of the entry at applied. When it is the leader's own, the State
 	// holds everything that any leader before it has committed.
 	appliedTerm uint64
@@ -218,7 +221,7 @@ func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
 	*r = replica{cfg: cfg, log: log, node: node, clock: newSessionClock(cfg.TickMs),
 		alone: log.alone(uint64(cfg.RaftID)), outbox: outbox{next: 1, end: 1},
 		term: log.hard.GetTerm(), commit: log.hard.GetCommit(), last: log.last(),
-		applied: state.Index(), stateBytes: state.DataSize(), checkpointed: state.Index(),
+		applied: state.Index(), settled: state.Index(), stateBytes: state.DataSize(), checkpointed: state.Index(),
 		cutAt: log.start.index, level: state.FeatureLevel()}
 	r.lastTerm, _ = log.Term(r.last) // the last one's is always there
 	stream := state.Stream(cfg.RaftID)
@@ -341,6 +344,9 @@ func (r *replica) takeApplied(a *Applied, monoMs int64) {
 
 func (r *replica) deliverDone(done []*raftpb.Message) {
 	for _, m := range done {
+		if entries := m.GetEntries(); len(entries) > 0 {
+			r.settled = max(r.settled, entries[len(entries)-1].GetIndex())
+		}
 		r.deliver(m.GetResponses())
 	}
 }

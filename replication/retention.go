@@ -79,7 +79,7 @@ func (r *replica) cut(turn *Turn, work *Work) {
 		to = r.needless()
 	}
 	if r.alone || to > r.cutAt {
-		r.log.cut(to)
+		r.log.cut(min(to, r.settled))
 		work.Cut, r.cutAt = to, to
 	}
 }
@@ -109,8 +109,8 @@ func (r *replica) needless() uint64 {
 func (r *replica) trimLog() {
 	switch kept := r.cfg.KeptLogBytes; {
 	case r.alone && r.log.bytes > 2*kept:
-		r.log.trim(r.applied, kept)
+		r.log.trim(r.settled, kept)
 	case !r.alone && r.log.bytes > 3*r.cfg.MaxLogBytes:
-		r.log.trim(r.applied, 2*r.cfg.MaxLogBytes)
+		r.log.trim(r.settled, 2*r.cfg.MaxLogBytes)
 	}
 }

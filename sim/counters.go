@@ -41,6 +41,10 @@ const (
 	countMostInFlight
 	countUnanswered
 	countLeaders
+	countCheckpointsSent
+	countPieces
+	countInstalled
+	countNotices
 	countPeerMessages
 	countPeerLost
 	countPeerConnectionsLost
@@ -60,6 +64,9 @@ const (
 	faultCrashInDisk
 	faultCrashPeerSend
 	faultCrashReceive
+	faultCrashStage
+	faultCrashSendCheckpoint
+	faultCrashInstall
 	faultPowerLost
 	faultDisk
 	faultRot
@@ -145,8 +152,10 @@ var counterNames = [counterCount]string{
 	countEntries: "entries", countAppends: "appends", countMerged: "appends merged",
 	countCheckpoints: "checkpoints", countCuts: "cuts", countRestarts: "restarts",
 	countReaped: "znodes reaped", countBackPressure: "back-pressure",
-	countLeaders: "changes of leader", countPeerMessages: "peer messages",
-	countPeerLost: "peer messages lost", countPeerConnectionsLost: "peer connections lost",
+	countLeaders: "changes of leader", countCheckpointsSent: "checkpoints sent",
+	countPieces: "pieces staged", countInstalled: "installed", countNotices: "notices",
+	countPeerMessages: "peer messages",
+	countPeerLost:     "peer messages lost", countPeerConnectionsLost: "peer connections lost",
 	countWords: "four-letter words", countCrashedBefore: "crashes",
 	countCrowds: "crowds", countSticky: "clients of one server",
 	countReadOnly: "sessions read-only",

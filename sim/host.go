@@ -2,10 +2,12 @@ package sim
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/vivariumdb/vivarium/core"
@@ -58,6 +60,8 @@ type host struct {
 	keeping   []func(done func()) // what the checkpoints' goroutine has to do
 	busy      bool                // it does something
 	marking   bool
+	transfers *store.Transfers
+	readAt    int64 // when the last piece asked for of a checkpoint is read
 	swept     int64
 	conns     map[core.ConnID]*serverConn
 	nextConn  core.ConnID
@@ -171,6 +175,7 @@ func (h *host) crash(power bool) {
 	w.trace.add(w.clock.now, traceHost, h.id, []byte("crash"))
 	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindCrash,
 		Server: h.id})
+	h.shelve()
 	h.disk.crash(h.life, power, &w.count)
 	h.end(power)
 	w.clock.after(h.life.spread(w.k.DownMs*millisecond), h.start)
@@ -226,7 +231,7 @@ func (h *host) planCrash() {
 func (h *host) options() store.Options {
 	o := store.Options{DataDir: "/data", LogDir: "/log", DiskID: h.life.id()}
 	if !h.w.alone() {
-		o.RetainBytes = 1 << 30
+		o.RetainBytes = cmp.Or(h.w.k.MaxLogBytes, 1<<30)
 	}
 	return o
 }
@@ -262,6 +267,7 @@ func (h *host) open() {
 		h.disk.inject(store.Fault{Effect: pick(h.life, failing), After: h.life.IntN(30),
 			Err: errInjected})
 	}
+	h.transfers = store.NewTransfers(h.disk.disk())
 	h.ticked, h.swept = h.mono(), h.mono()
 	h.tick()
 	h.wake()
@@ -335,9 +341,7 @@ func (h *host) loop() {
 	m.Local.Inbox.Take(&h.turn.Mail)
 	h.turn.NowMs, h.turn.MonoMs = h.wallMs(), h.mono()
 	m.Step(&h.turn, &h.work)
-	if len(h.work.Errs) > 0 {
-		h.w.violate("peers", h.work.Errs[0].Error())
-	}
+	h.heed()
 	h.w.shadow.given(h, h.work.Appends)
 	h.turn = replication.Turn{Mail: h.turn.Mail}
 	h.w.leads(h)
@@ -353,6 +357,7 @@ func (h *host) loop() {
 	if index := h.work.Cut; index > 0 {
 		h.keep(func(done func()) { h.cut(index, done) })
 	}
+	h.exchange()
 	h.speak(h.work.Send)
 	if ms := h.work.WakeMs; ms > 0 && (h.waking <= h.w.clock.now ||
 		h.waking > h.w.clock.now+ms*millisecond) {
@@ -367,8 +372,16 @@ func (h *host) write() {
 		return
 	}
 	h.appending = true
+	if a := h.appends[0]; a.Install != nil {
+		h.appends = h.appends[1:]
+		h.keep(func(done func()) { h.install(a, done) })
+		return
+	}
 	h.soon(h.w.k.AppendUs, func() {
 		n := len(h.appends)
+		if i := slices.IndexFunc(h.appends, installs); i > 0 {
+			n = i
+		}
 		if n > 1 && h.pace.chance(300) {
 			n = int(h.pace.between(1, int64(n)))
 		}
@@ -617,6 +630,7 @@ func (h *host) rot() {
 	if h.appending || h.busy || h.marking || len(h.appends) > 0 {
 		return // what is under way may lawfully be lost
 	}
+	h.shelve()
 	h.must(h.disk.disk().Close())
 	h.disk.crash(h.life, false, &h.w.count)
 	what := h.disk.rot(h.life)
@@ -647,6 +661,7 @@ func (h *host) leave(patience int) {
 			return
 		}
 		h.member.Local.CloseAll(core.CauseServerStopping)
+		h.shelve()
 		h.boundary(faultCrashOpen)
 		if err := h.disk.disk().Close(); err != nil {
 			h.failed(err)

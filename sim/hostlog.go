@@ -65,6 +65,9 @@ func (l *hostLog) acknowledge(group []*replication.Append) {
 		if n := len(a.Entries); n > 0 {
 			l.acked = a.Entries[n-1].GetIndex()
 		}
+		if c := a.Install; c != nil && l.acked <= c.Index {
+			l.acked = c.Index
+		}
 		if hs := a.HardState; hs != nil {
 			l.vote = [2]uint64{hs.GetTerm(), hs.GetVote()}
 		}
@@ -76,8 +79,11 @@ func (l *hostLog) acknowledge(group []*replication.Append) {
 func (s *shadow) given(h *host, appends []*replication.Append) {
 	for _, a := range appends {
 		first := uint64(0)
+		if c := a.Install; c != nil {
+			h.log.base, h.log.terms, first = c.Index, nil, 1
+		}
 		for i, e := range a.Entries {
-			if i == 0 {
+			if i == 0 && first == 0 {
 				first = e.GetIndex()
 			}
 			s.note(h, e.GetIndex(), &seen{term: e.GetTerm(), data: e.GetData(),
@@ -144,6 +150,14 @@ func (s *shadow) choose(index, term uint64) *seen {
 	e := at.entries[i]
 	*at = slot{committed: true, term: e.term, sum: e.sum}
 	return e
+}
+
+// installed judges the State that a member has taken from a peer.
+func (s *shadow) installed(h *host) {
+	state := h.member.Local.State
+	h.seen = followed{index: state.Index()}
+	s.compare(h, "installed", state)
+	s.digestLine(h, state.Index(), state.Digest(), sourceLoaded)
 }
 
 // elected judges a new leader: all that was ever applied anywhere is in its log.

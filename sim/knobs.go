@@ -86,6 +86,15 @@ type Knobs struct {
 	BlackMs             int64
 	StallMs             int64
 
+	// The configuration of a member with peers.
+	MaxLogBytes    int64
+	MaxIntakeBytes int64
+	PieceBytes     int64
+	StaggerMs      int64
+	ResendTicks    int64
+	SyncLimitMs    int64
+	DigestEntries  int64
+
 	// Between the hosts; mean times between faults of one link, 0: none.
 	PeerDelayUs      int64
 	PeerOneInFlight  int64 // 1: a message leaves when the one before has arrived
@@ -288,6 +297,10 @@ func (k *Knobs) drawEnsemble(seed uint64) {
 		return
 	}
 	k.CrashBoundaries *= 20
+	k.MaxLogBytes, k.MaxIntakeBytes = some(500, 500, 20000), some(300, 1, 5000)
+	k.PieceBytes, k.StaggerMs = some(700, 1, 2000), log(2, 60)
+	k.ResendTicks, k.SyncLimitMs = some(500, 2, 40), log(300, 10000)
+	k.DigestEntries = log(1, 64)
 	k.PeerDelayUs = log(50, 30000)
 	if k.PeerOneInFlight = some(100, 1, 1); k.PeerOneInFlight != 0 {
 		k.PeerDelayUs = log(50, 2000) // or there is never time enough for all that is said

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/vivariumdb/vivarium/replication"
 	"github.com/vivariumdb/vivarium/replication/store"
 )
 
@@ -26,6 +27,7 @@ type medium interface {
 	append(b store.Batch) operation
 	mark(nowMs int64) operation
 	checkpoint(c store.Checkpoint) operation
+	stage(s *replication.Stage) operation
 	cut(index uint64) operation
 	// inject lets an effect fail that is yet to come.
 	inject(f store.Fault)
@@ -57,6 +59,10 @@ func (s *strict) disk() store.Disk                               { return s.mem 
 func (s *strict) append(b store.Batch) operation                 { return s.mem.PlanAppend(b) }
 func (s *strict) mark(nowMs int64) operation                     { return s.mem.PlanMark(nowMs) }
 func (s *strict) cut(index uint64) operation                     { return s.mem.PlanCut(index) }
+
+func (s *strict) stage(p *replication.Stage) operation {
+	return s.mem.PlanStage(p.Records, p.Restart)
+}
 
 func (s *strict) checkpoint(c store.Checkpoint) operation { return s.mem.PlanCheckpoint(c) }
 
@@ -154,6 +160,10 @@ func (s *real) mark(nowMs int64) operation {
 
 func (s *real) checkpoint(c store.Checkpoint) operation {
 	return &whole{f: func() error { return s.store.WriteCheckpoint(c) }}
+}
+
+func (s *real) stage(p *replication.Stage) operation {
+	return &whole{f: func() error { return s.store.Stage(p.Records, p.Restart) }}
 }
 
 func (s *real) cut(index uint64) operation {

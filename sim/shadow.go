@@ -97,7 +97,8 @@ func (s *shadow) follow(h *host, r *replication.Report) {
 	}
 	for ; h.seen.index < r.Applied.Index; h.seen.index++ {
 		index := h.seen.index + 1
-		if have, want := h.log.term(index), s.slots[index].term; have != want {
+		have, want := h.log.term(index), s.slots[index].term
+		if have != want && index > h.log.base {
 			s.w.violate("shadow", fmt.Sprintf("host %d applies index %d of term %d, "+
 				"others that of term %d", h.id, index, have, want))
 			return

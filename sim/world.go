@@ -211,6 +211,9 @@ func (h *host) config(nonce [16]byte) replication.Config {
 		ElectionTicks: int(k.ElectionTicks), MaxEntryBytes: int(k.MaxEntryBytes),
 		CheckpointBytes: k.CheckpointBytes, IdleTicks: k.IdleTicks,
 		CheckpointItems: int(k.CheckpointItems), KeptLogBytes: k.KeptLogBytes,
+		MaxLogBytes: k.MaxLogBytes, MaxIntakeBytes: int(k.MaxIntakeBytes),
+		PieceBytes: int(k.PieceBytes), StaggerMs: k.StaggerMs, ResendTicks: k.ResendTicks,
+		SyncLimitMs: k.SyncLimitMs, DigestEntries: uint64(k.DigestEntries),
 		ContainerCheckMs: k.ContainerCheckMs, ContainerNeverUsedMs: k.ContainerNeverUsedMs,
 		Settings: core.Settings{
 			MinSessionTimeoutMs: int32(k.MinTimeoutMs), MaxSessionTimeoutMs: int32(k.MaxTimeoutMs),

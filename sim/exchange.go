@@ -1,0 +1,107 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/vivariumdb/vivarium/replication"
+	"github.com/vivariumdb/vivarium/replication/store"
+)
+
+// heed takes in what a turn of the loop has to tell.
+func (h *host) heed() {
+	w := h.w
+	if len(h.work.Errs) > 0 {
+		w.violate("peers", fmt.Sprintf("host %d: %v", h.id, h.work.Errs[0]))
+	}
+	if d := h.work.Diverged; d != nil {
+		w.violate("digest", fmt.Sprintf("host %d says that its State differs: %+v", h.id, *d))
+	}
+	for _, n := range h.work.Notices {
+		w.count.add(countNotices)
+		w.trace.add(w.clock.now, traceHost, h.id, []byte(n.String()))
+	}
+}
+
+// exchange does what a turn of the loop asks for with checkpoints of peers.
+func (h *host) exchange() {
+	w := h.w
+	for _, q := range h.work.Read {
+		if q.From == nil && !q.Close {
+			w.count.add(countCheckpointsSent)
+		}
+		h.readAt = max(h.readAt, w.clock.now+h.checkpointUs())
+		h.after(h.readAt-w.clock.now, func() { h.readPiece(q) })
+	}
+	for _, s := range h.work.Stage {
+		h.keep(func(done func()) {
+			w.count.add(countPieces)
+			h.operate(h.disk.stage(s), faultCrashStage, h.checkpointUs, func() {
+				h.turn.Staged = append(h.turn.Staged, s)
+				h.wake()
+				done()
+			})
+		})
+	}
+}
+
+func (h *host) readPiece(q replication.CheckpointRead) {
+	h.boundary(faultCrashSendCheckpoint)
+	p, err := h.transfers.Read(q)
+	if err != nil {
+		h.failed(err)
+	}
+	if p != nil {
+		h.turn.Read = append(h.turn.Read, *p)
+		h.wake()
+	}
+}
+
+// shelve ends the transfers of a process that ends.
+func (h *host) shelve() {
+	if h.transfers != nil {
+		if err := h.transfers.Close(); err != nil {
+			h.w.violate("disk", err.Error())
+		}
+		h.transfers = nil
+	}
+}
+
+func installs(a *replication.Append) bool { return a.Install != nil }
+
+// install puts the checkpoint of a peer in the place of the State: on the disk, then in the
+// member, with a boundary between any two steps.
+func (h *host) install(a *replication.Append, done func()) {
+	w := h.w
+	c, b := store.InstallCheckpoint(a), store.InstallBatch(a)
+	w.trace.add(w.clock.now, traceCheckpoint, h.id<<48|int64(c.Index), encodeCheckpoint(&c))
+	h.operate(h.disk.checkpoint(c), faultCrashInstall, h.checkpointUs, func() {
+		h.boundary(faultCrashInstall)
+		h.operate(h.disk.append(b), faultCrashInstall, h.syncUs, func() {
+			h.boundary(faultCrashInstall)
+			state, err := store.LoadState(h.disk.disk())
+			if err != nil {
+				h.failed(err)
+			}
+			h.after(h.checkpointUs(), func() {
+				h.boundary(faultCrashInstall)
+				w.count.add(countInstalled)
+				h.member.Install(a, state, &h.report)
+				if h.report.Err != nil {
+					w.violate("install", h.report.Err.Error())
+					return
+				}
+				w.shadow.installed(h)
+				if !h.report.Applied.Empty() {
+					h.turn.Applied = append(h.turn.Applied, h.report.Applied)
+				}
+				h.turn.Stored = append(h.turn.Stored, a)
+				h.log.acknowledge([]*replication.Append{a})
+				h.appending = false
+				h.tend(h.report.Touched)
+				h.wake()
+				done()
+				h.write()
+			})
+		})
+	})
+}
