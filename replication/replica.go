@@ -221,7 +221,8 @@ func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
 	*r = replica{cfg: cfg, log: log, node: node, clock: newSessionClock(cfg.TickMs),
 		alone: log.alone(uint64(cfg.RaftID)), outbox: outbox{next: 1, end: 1},
 		term: log.hard.GetTerm(), commit: log.hard.GetCommit(), last: log.last(),
-		applied: state.Index(), settled: state.Index(), stateBytes: state.DataSize(), checkpointed: state.Index(),
+		applied: state.Index(), settled: state.Index(),
+		stateBytes: state.DataSize(), checkpointed: state.Index(),
 		cutAt: log.start.index, level: state.FeatureLevel()}
 	r.lastTerm, _ = log.Term(r.last) // the last one's is always there
 	stream := state.Stream(cfg.RaftID)

@@ -19,7 +19,7 @@ func TestCutLeavesWhatRaftMayRead(t *testing.T) {
 	var work Work
 	r.cut(&Turn{Checkpointed: 8}, &work)
 	if log.start.index != 4 || work.Cut != 8 {
-		t.Errorf("with a checkpoint at 8 and raft at 4 the log in memory is cut at %d, that on the "+
-			"disk at %d; want 4 and 8", log.start.index, work.Cut)
+		t.Errorf("with a checkpoint at 8 and raft at 4 the log in memory is cut at %d, that on "+
+			"the disk at %d; want 4 and 8", log.start.index, work.Cut)
 	}
 }
