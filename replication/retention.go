@@ -40,7 +40,9 @@ func (r *replica) checkpoint(work *Work) {
 	}
 	grown := r.logBytes >= r.checkpointBytes() || r.changed >= r.cfg.CheckpointItems
 	idle := r.logBytes > 0 && r.ticks-r.lastEntry >= r.cfg.IdleTicks
-	if !grown && !idle && !r.wantCapture {
+	// Log was forgotten that the last one does not cover: there is none to send.
+	short := !r.alone && r.log.start.index > r.log.checkpoint.index
+	if !grown && !idle && !short && !r.wantCapture {
 		return
 	}
 	r.capturing, r.wantCapture = true, false

@@ -23,3 +23,22 @@ func TestCutLeavesWhatRaftMayRead(t *testing.T) {
 			"the disk at %d; want 4 and 8", log.start.index, work.Cut)
 	}
 }
+
+// A member with peers that forgets log in memory which its last checkpoint does not cover has
+// nothing to send to who needs that: it makes a new one, however little has happened.
+func TestCheckpointWhenNoneCanBeSent(t *testing.T) {
+	for _, test := range []struct {
+		start uint64
+		want  int
+	}{{10, 0}, {11, 1}} {
+		cfg := Config{}.withDefaults()
+		log := &memlog{start: position{1, test.start}, checkpoint: position{1, 10}}
+		r := replica{cfg: &cfg, log: log, logBytes: 1}
+		var work Work
+		r.checkpoint(&work)
+		if len(work.Apply) != test.want {
+			t.Errorf("with a checkpoint at 10 and log behind %d, %d checkpoints begin, want %d",
+				test.start, len(work.Apply), test.want)
+		}
+	}
+}
