@@ -176,9 +176,14 @@ func (x *index) judgeFence(c *connection) {
 	}
 }
 
+// partOfEnd says whether an item tells of the end itself. A sync that was sent before a close may
+// be confirmed only when that is applied, and is answered with it.
 func (x *index) partOfEnd(it item, ended *commit) bool {
 	if it.line.Zxid != ended.line.Zxid {
 		return false
+	}
+	if it.call != nil && it.call.line.Request.Op == OpSync && ended.call != nil {
+		return it.call.conn == ended.call.conn && it.call.at < ended.call.at
 	}
 	return it.line.Kind == KindEvent || it.call != nil && it.call.commit == ended
 }

@@ -36,6 +36,9 @@ func (g *group) windows(logged bool) []window {
 				later = append(later, second)
 			}
 		}
+		if len(later) == len(rest) {
+			break // more than a window holds are under way since the last cut
+		}
 		w := window{ops: now, cut: cut}
 		if !logged {
 			w.cut = math.MaxInt // no state is known there
