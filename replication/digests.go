@@ -139,6 +139,9 @@ func (r *replica) dispute(now bool) {
 	g := &r.digests
 	switch {
 	case !now:
+		if g.disputed {
+			r.clock.restart() // nobody could give a sign of life
+		}
 		g.since, g.disputed = 0, false
 	case g.since == 0:
 		g.since = r.ticks

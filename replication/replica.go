@@ -383,11 +383,15 @@ func (r *replica) tick(turn *Turn, work *Work) {
 	if r.alone && r.leading && turn.Ticks > 0 {
 		r.judgeRoom(work)
 	}
-	if turn.Ticks == 0 || !r.leading || r.transferring() || r.appliedTerm != r.term ||
+	kept := mutant.On("replication-decision-kept")
+	if turn.Ticks == 0 || !r.leading || r.transferring() && !kept || r.appliedTerm != r.term ||
 		!r.clocks.fresh(r.ticks) || !r.clocks.known() {
 		return
 	}
-	r.expired = r.clock.tick(r.expired[:0])
+	r.expired = r.expired[:0]
+	if !r.digests.disputed || mutant.On("replication-dispute-expires") {
+		r.expired = r.clock.tick(r.expired)
+	}
 	for _, e := range r.expired {
 		r.house = core.AppendExpire(r.house, e.session, e.generation)
 		r.houseCount++

@@ -321,6 +321,7 @@ func dispute(w *world) {
 	if bad.diverged != nil {
 		w.violate("one of two was taken for the bad one")
 	}
+	w.run(8_000_000) // longer than the sessions live
 	f[0].start()
 	w.must(60, "the third tells who is bad", func() bool { return bad.diverged != nil })
 	w.must(100, "the others go on", func() bool { return w.leader() != nil && w.served() })
