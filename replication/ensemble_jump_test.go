@@ -13,6 +13,7 @@ type jumps struct {
 	transfers, pieces, again int // begun by a leader; asked for; asked for once more
 	installs, refused        int // of a checkpoint received whole
 	closed                   int // connections that a jump ended
+	dropped                  int // items that were still to be applied when one came
 	crashes                  map[string]int
 	// crash, if not nil, says whether the process dies at a boundary.
 	crash func(h *host, boundary string) bool
@@ -25,6 +26,8 @@ type jumping struct {
 	staged map[string][]byte
 	stages []*Stage
 	stuck  bool // no checkpoint counts
+	// applyUs is how much longer each call of Apply takes than usual.
+	applyUs int64
 }
 
 // frozen is a view of a checkpoint.
@@ -197,6 +200,7 @@ func (h *host) jump(a *Append) {
 		h.w.violate("member %d jumps from %d back to %d", h.id, was, rec.State.Index())
 	}
 	conns := m.Local.Conns()
+	h.w.jumps.dropped += len(m.applier.queue) + len(h.items)
 	m.Install(a, rec.State, &h.report)
 	if h.report.Err != nil {
 		h.w.violate("member %d: %v", h.id, h.report.Err)

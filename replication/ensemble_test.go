@@ -548,7 +548,7 @@ func (h *host) apply() {
 		return
 	}
 	h.applying = true
-	h.after(h.w.spread(20), func() {
+	h.after(h.w.spread(20)+h.jumping.applyUs, func() {
 		for _, item := range h.items {
 			if item.committed != nil {
 				h.w.judge.committed(h.w, item.committed.GetEntries())

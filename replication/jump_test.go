@@ -76,6 +76,7 @@ func TestJumps(t *testing.T) {
 
 var jumpScenarios = []scenario{
 	{name: "checkpoint installed under a serving member", cfg: lagging(), do: jumpServing},
+	{name: "checkpoint installed over a backlog", cfg: lagging(), do: backlog},
 	{name: "transfer interrupted at each boundary", cfg: lagging(), do: interrupted},
 	{name: "checkpoint that comes too late", cfg: lagging(), do: lateCheckpoint},
 	{name: "pieces out of order", cfg: lagging(), do: disorder},
@@ -149,6 +150,34 @@ func jumpServing(w *world) {
 		o := &f.member.replica.outbox
 		return o.acked+1 == o.end
 	})
+	w.run(300_000)
+	w.converged()
+}
+
+// backlog: a follower that is slow to apply gets a checkpoint of what it has not applied yet, and
+// is not led astray by what it still had to apply.
+func backlog(w *world) {
+	lead := w.settle()
+	f := w.followers()[0]
+	busy, c := w.session(lead), w.session(f)
+	w.run(300_000)
+	if r := &f.member.replica; r.capturing || r.logBytes > 1000 {
+		w.violate("the follower makes a checkpoint of its own: the scenario shows nothing")
+	}
+	f.jumping.applyUs = 3_000_000
+	for range 10 {
+		busy.write()
+		w.run(2_000)
+	}
+	w.lag(f, busy)
+	w.must(100, "a checkpoint is there", func() bool { return w.jumps.installs > 0 })
+	if w.jumps.dropped == 0 {
+		w.violate("nothing was left to be applied: the scenario shows nothing")
+	}
+	f.jumping.applyUs = 0
+	w.caughtUp(f, 1)
+	c.write()
+	w.must(40, "all is answered", w.served)
 	w.run(300_000)
 	w.converged()
 }
