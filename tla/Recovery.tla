@@ -12,8 +12,9 @@
 (* Abstracted away, and why that is sound:                                 *)
 (*  - The other members are one leader at a time with the log of module    *)
 (*    Log.  It commits when it likes and changes when it likes: more       *)
-(*    behaviours than raft's.  Suffixes that come back (see Log) are left  *)
-(*    out: to this disk such an entry is like a new one.                   *)
+(*    behaviours than raft's.  Suffixes that come back (see Log) do so     *)
+(*    only with the feature "return": they make the entries' terms at the  *)
+(*    end of this log fall.                                                *)
 (*  - An entry is its term: index and term name an entry (Log proves it).  *)
 (*    The State is the number of entries in it: entries apply in order, so *)
 (*    it is right exactly if it is as many as its index says.              *)
@@ -31,7 +32,7 @@ CONSTANTS
     MaxFaults,   \* damages to the disk
     Candidates,  \* those who ask for votes
     Features,    \* parts of the model that are on: "vote", "checkpoint" (with it
-                 \* entries are applied), "receive", "rejoin"
+                 \* entries are applied), "receive", "rejoin", "return"
     Broken       \* names of the guards that are switched off
 
 \* What refutes the model without each of its guards (README.md):
@@ -41,6 +42,8 @@ CONSTANTS
 \* guard mark-after-log: MarkedIsPresent
 \* guard mark-two-slots: NoFalseAlarm
 \* guard mark-by-term-first: NoFalseAlarm
+\* guard mark-by-ack-term: MarkedIsPresent [Recovery-return]
+\* guard mark-of-one-term: MarkedIsPresent [Recovery-return]
 \* guard mark-compared: OneVotePerTerm
 \* guard acked-compared: MarkedIsPresent
 \* guard handshake: LeaderNotFooled
@@ -68,6 +71,7 @@ CONSTANTS
 \* reaches CommitBehindCheckpoint [Recovery-checkpoint]
 \* reaches ReceivedAheadOfLog [Recovery-checkpoint]
 \* reaches LogShortened
+\* reaches LastTermFell [Recovery-return]
 \* reaches DamageFound
 \* reaches VotedAgainAfterCrash
 \* reaches SwappedIn [Recovery-rejoin]
@@ -76,6 +80,7 @@ VARIABLES
     \* The others.
     eterm,       \* term of the current leader
     elog,        \* its log: a sequence of terms
+    eleft,       \* the log of the leader before, if a later one may bring it back
     ecommit,     \* what is committed
     match,       \* up to where the current leader believes this member holds its log
     \* The process.
@@ -103,7 +108,7 @@ VARIABLES
     crashes, faults,
     damaged      \* something the crash of a process cannot do was done to this disk
 
-others == <<eterm, elog, ecommit>>
+others == <<eterm, elog, eleft, ecommit>>
 process == <<mode, vol, applied, state, capture, staged>>
 files == <<disk, pending, cut, ckpt, mark, marking, gap>>
 identity == <<id, role>>
@@ -122,8 +127,11 @@ Max(a, b) == IF a > b THEN a ELSE b
 Prefix(s, n) == SubSeq(s, 1, Min(n, Len(s)))
 IsPrefix(s, t) == Len(s) <= Len(t) /\ s = Prefix(t, Len(s))
 
-\* The position of the last entry, as marks and handshakes name it: term first.
+\* How far the log on a disk was acknowledged: the end of the last record that wrote entries, and
+\* the term in which it was written.  That of the last entry may fall: a leader may replace entries
+\* by older ones that a leader before it had dropped.
 Position(log) == <<IF log = << >> THEN 0 ELSE log[Len(log)], Len(log)>>
+Shown(record) == IF Guard("mark-by-ack-term") THEN record.acked ELSE Position(record.log)
 Less(p, q) ==
     IF Guard("mark-by-term-first")
     THEN p[1] < q[1] \/ (p[1] = q[1] /\ p[2] < q[2])
@@ -134,13 +142,20 @@ Behind(p, q) == p[1] < q[1] \/ (p[1] = q[1] /\ p[2] < q[2])
 NoMark == [term |-> 0, vote |-> 0, acked |-> <<0, 0>>]
 Torn == [term |-> Garbage, vote |-> 0, acked |-> <<0, 0>>]
 NoCheckpoint == [index |-> 0, state |-> 0, received |-> FALSE]
-NoLog == [term |-> 1, vote |-> 0, commit |-> 0, start |-> 0, log |-> << >>]
+NoLog == [term |-> 1, vote |-> 0, commit |-> 0, start |-> 0, log |-> << >>, acked |-> <<0, 0>>]
 Fresh == [term |-> 1, vote |-> 0, commit |-> 0, start |-> 0, log |-> << >>, matched |-> 0]
-Record == [term |-> vol.term, vote |-> vol.vote, commit |-> vol.commit, start |-> vol.start,
-           log |-> vol.log]
+\* Whether it is the leader of this term that sent the log's end.  A record may hold what came from
+\* the one before as well, with the new term: that may still be replaced in this term.
+OfOneTerm(last) == last.term = vol.term \/ (vol.log # << >> /\ vol.log[Len(vol.log)] = vol.term)
+\* What is written behind the record last.
+Record(last) ==
+    [term |-> vol.term, vote |-> vol.vote, commit |-> vol.commit, start |-> vol.start,
+     log |-> vol.log,
+     acked |-> IF vol.log # last.log /\ (OfOneTerm(last) \/ ~Guard("mark-of-one-term"))
+               THEN <<vol.term, Len(vol.log)>> ELSE last.acked]
 
 Init ==
-    /\ eterm = 1 /\ elog = << >> /\ ecommit = 0 /\ match = 0
+    /\ eterm = 1 /\ elog = << >> /\ eleft = << >> /\ ecommit = 0 /\ match = 0
     /\ mode = "up" /\ vol = Fresh
     /\ applied = 0 /\ state = 0 /\ capture = 0 /\ staged = 0
     /\ disk = NoLog /\ pending = << >> /\ cut = 0
@@ -155,17 +170,21 @@ Init ==
 Propose ==
     /\ Len(elog) < MaxLength
     /\ elog' = Append(elog, eterm)
-    /\ UNCHANGED <<eterm, ecommit, match, process, files, identity, history>>
+    /\ UNCHANGED <<eterm, eleft, ecommit, match, process, files, identity, history>>
 
 \* By whatever quorum, with this member or without.
 Commit ==
     /\ \E n \in ecommit + 1..Len(elog) : elog[n] = eterm /\ ecommit' = n
+    /\ eleft' = IF IsPrefix(Prefix(elog, ecommit'), eleft) THEN eleft ELSE << >>
     /\ UNCHANGED <<eterm, elog, match, process, files, identity, history>>
 
 ChangeLeader ==
     /\ eterm < MaxTerm
     /\ eterm' = eterm + 1
-    /\ \E n \in ecommit..Len(elog) : elog' = Prefix(elog, n)
+    /\ \E whole \in {elog, eleft} :
+        /\ IsPrefix(Prefix(elog, ecommit), whole)
+        /\ \E n \in ecommit..Len(whole) : elog' = Prefix(whole, n)
+    /\ eleft' = IF Has("return") /\ ~IsPrefix(elog, elog') THEN elog ELSE eleft
     /\ match' = 0
     /\ UNCHANGED <<ecommit, process, files, identity, history>>
 
@@ -220,8 +239,8 @@ WriteLog ==
     /\ staged # 0 => ~Guard("checkpoint-before-log")
     /\ pending = << >> \/ (~Guard("one-record-unsynced") /\ Len(pending) < 2)
     /\ LET last == IF pending = << >> THEN disk ELSE pending[Len(pending)] IN
-        Record # [last EXCEPT !.commit = vol.commit]
-    /\ pending' = Append(pending, Record)
+        /\ Record(last) # [last EXCEPT !.commit = vol.commit]
+        /\ pending' = Append(pending, Record(last))
     /\ UNCHANGED <<others, match, process, disk, cut, ckpt, mark, marking, gap, identity, history>>
 
 SyncLog ==
@@ -233,8 +252,8 @@ SyncLog ==
 \* The mark says what is synced, never more.  It is written into the slot that is not the newest.
 WriteMark ==
     /\ mode = "up" /\ marking = {}
-    /\ LET from == IF Guard("mark-after-log") THEN disk ELSE Record
-           new == [term |-> from.term, vote |-> from.vote, acked |-> Position(from.log)]
+    /\ LET from == IF Guard("mark-after-log") THEN disk ELSE Record(disk)
+           new == [term |-> from.term, vote |-> from.vote, acked |-> Shown(from)]
        IN  new # mark /\ marking' = {new}
     /\ UNCHANGED <<others, match, process, disk, pending, cut, ckpt, mark, gap, identity, history>>
 
@@ -357,7 +376,9 @@ Damage ==
         /\ \A i \in 1..n : disk.log[i] <= t
         /\ disk' = [term |-> t, vote |-> IF t = disk.term /\ n = Len(disk.log) THEN disk.vote ELSE 0,
                     commit |-> Min(disk.commit, n), start |-> disk.start,
-                    log |-> Prefix(disk.log, n)]
+                    log |-> Prefix(disk.log, n),
+                    acked |-> IF n = Len(disk.log) /\ disk.acked[1] <= t THEN disk.acked
+                              ELSE <<IF n = 0 THEN 0 ELSE t, n>>]
         /\ disk' # disk
     /\ UNCHANGED <<others, match, process, pending, cut, ckpt, mark, marking, gap, identity, votes,
                    crashes>>
@@ -366,25 +387,30 @@ Damage ==
 Restarted ==
     /\ ckpt.received
     /\ ckpt.index > Len(disk.log) \/ disk.log[ckpt.index] # elog[ckpt.index]
-Settled == IF Restarted /\ Guard("received-restarts-log")
-           THEN Prefix(elog, ckpt.index) ELSE disk.log
+SettledLog == IF Restarted /\ Guard("received-restarts-log")
+              THEN Prefix(elog, ckpt.index) ELSE disk.log
+\* Where it ends: the term of a checkpoint is at least that of all it covers.
+SettledShown == IF SettledLog = disk.log THEN Shown(disk)
+                ELSE IF Guard("mark-by-ack-term")
+                THEN <<Max(disk.term, Position(SettledLog)[1]), ckpt.index>>
+                ELSE Position(SettledLog)
 
 \* The disk shows less than what was promised.
 Forgot ==
     \/ gap
     \/ mark.term = Garbage
-    \/ ckpt.index > Len(Settled)
+    \/ ckpt.index > Len(SettledLog)
     \/ Guard("mark-compared") /\
         \/ disk.term < mark.term
         \/ disk.term = mark.term /\ mark.vote # 0 /\ disk.vote # mark.vote
-    \/ Guard("acked-compared") /\ Less(Position(Settled), mark.acked)
+    \/ Guard("acked-compared") /\ Less(SettledShown, mark.acked)
 
 \* Replay of the log behind the checkpoint is Apply, step by step.
 Restart ==
     /\ mode = "down"
     /\ IF Forgot
        THEN mode' = "lost" /\ UNCHANGED <<vol, applied, state>>
-       ELSE LET top == Position(Settled)[1]
+       ELSE LET top == Position(SettledLog)[1]
                 term == IF Restarted /\ Guard("received-raises-term")
                         THEN Max(disk.term, top) ELSE disk.term
             IN  /\ mode' = "up"
@@ -393,16 +419,16 @@ Restart ==
                            commit |-> IF Guard("commit-at-least-applied")
                                       THEN Max(disk.commit, ckpt.index) ELSE disk.commit,
                            start |-> IF Restarted THEN ckpt.index ELSE disk.start,
-                           log |-> Settled, matched |-> 0]
+                           log |-> SettledLog, matched |-> 0]
                 /\ applied' = ckpt.index /\ state' = ckpt.state
     \* The leader names what this member acknowledged to it; less is a lost disk as well.
-    /\ (mode' = "up" /\ ~Guard("handshake")) \/ mode' = "lost" \/ match <= Len(Settled)
+    /\ (mode' = "up" /\ ~Guard("handshake")) \/ mode' = "lost" \/ match <= Len(SettledLog)
     /\ UNCHANGED <<others, match, capture, staged, files, identity, history>>
 
 \* The first word to the leader: it names what this member acknowledged to it.
 RefusedByLeader ==
     /\ Guard("handshake")
-    /\ mode = "down" /\ ~Forgot /\ match > Len(Settled)
+    /\ mode = "down" /\ ~Forgot /\ match > Len(SettledLog)
     /\ mode' = "lost"
     /\ UNCHANGED <<others, match, vol, applied, state, capture, staged, files, identity, history>>
 
@@ -484,7 +510,7 @@ LeaderNotFooled ==
 
 \* A member that is up holds what its mark says it acknowledged.
 MarkedIsPresent ==
-    mode = "up" => ~Behind(Position(DurableLog), mark.acked)
+    mode = "up" => ~Behind(SettledShown, mark.acked)
 
 \* Under one identity no two votes in one term: not after a crash, damage, or a new disk.
 OneVotePerTerm ==
@@ -526,11 +552,12 @@ CatchesUp == <>[](mode = "up" /\ role = "voter" /\ match = Len(elog))
 
 \* Reached:
 CrashBetweenLogAndMark ==
-    mode = "down" /\ ~damaged /\ Behind(mark.acked, Position(disk.log))
+    mode = "down" /\ ~damaged /\ Behind(mark.acked, Shown(disk))
 CrashAfterCheckpoint == mode = "up" /\ crashes > 0 /\ ckpt.index > 0 /\ cut > 0 /\ applied > cut
 CommitBehindCheckpoint == mode = "down" /\ ~damaged /\ ~ckpt.received /\ disk.commit < ckpt.index
 ReceivedAheadOfLog == mode = "down" /\ Restarted
 LogShortened == mode = "down" /\ ~damaged /\ Len(disk.log) < mark.acked[2]
+LastTermFell == mode = "down" /\ ~damaged /\ Behind(Position(disk.log), mark.acked)
 DamageFound == mode = "lost" /\ damaged
 VotedAgainAfterCrash == crashes > 0 /\ mode = "up" /\ Cardinality(votes) = 2
 SwappedIn == role = "voter" /\ id = 2 /\ votes # {}

@@ -60,6 +60,7 @@ func List() []Mutant {
 		{"store-torn-tail-as-data", "a torn record at the end of the log is taken as data"},
 		{"store-truncated-suffix-left", "a suffix cut off the log comes back after a restart"},
 		{"store-checkpoint-index-off", "a checkpoint names an index one too high"},
+		{"store-mark-of-merged-terms", "what came with a new term counts as acknowledged in it"},
 		{"store-term-vote-not-synced", "a change of term or vote is answered before it is durable"},
 
 		{"watches-deferred-read-after-batch",

@@ -307,6 +307,29 @@ var conformance = []struct {
 				t.Errorf("mark = %v, want 5/6", rec.Mark.Acked)
 			}
 		}},
+	{"a new leader may shorten what came in one batch with its term",
+		func(t *testing.T, r rig) {
+			d, _ := mustOpen(t, r)
+			mustAppend(t, d, Batch{HardState: hardState{1, 0, 0}.proto(),
+				Entries: newEntries(1, 1, 1, 5)})
+			// Entries of the leader of term 1, and a word of that of term 2.
+			batch := Batch{Entries: newEntries(1, 2, 4, 5)}
+			batch.Add(Batch{HardState: hardState{2, 0, 0}.proto()})
+			mustAppend(t, d, batch)
+			mustAppend(t, d, Batch{Entries: newEntries(2, 2, 1, 5)}) // the mark is not due
+			r.powerCut(t)
+			d, rec := mustOpen(t, r)
+			if len(rec.Entries) != 2 || rec.Mark.Acked.Compare(Position{2, 2}) > 0 {
+				t.Errorf("%d entries, mark = %v", len(rec.Entries), rec.Mark.Acked)
+			}
+			if err := d.Close(); err != nil {
+				t.Errorf("Close() = %v", err)
+			}
+			r.powerCut(t)
+			if _, rec = mustOpen(t, r); rec.Mark.Acked != (Position{2, 2}) {
+				t.Errorf("mark = %v, want 2/2", rec.Mark.Acked)
+			}
+		}},
 	{"Close is idempotent; nothing works after it", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
 		mustLog(t, d, hardState{1, 1, 0}, newEntries(1, 1, 1, 5))

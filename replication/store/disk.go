@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -150,10 +151,18 @@ type Mark struct {
 
 // take takes in a durable record: the hard state, and where the log ends if the record changed it.
 func (m *Mark) take(hs hardState, changed bool, last Position) {
-	m.Term, m.Vote = hs.term, hs.vote
-	if changed {
+	if changed && ofOneTerm(m.Term, hs.term, last) {
 		m.Acked = Position{Term: hs.term, Index: last.Index}
 	}
+	m.Term, m.Vote = hs.term, hs.vote
+}
+
+// ofOneTerm says whether the log, which ends at last since a record with the term now, cannot be
+// shortened any more by the leader of that term. A record that brings the term may hold what the
+// leader of the one before has sent, for one batch is made of all that waits; only an entry of the
+// term itself shows whose the log's end is (tla/Recovery, guard mark-of-one-term).
+func ofOneTerm(before, now uint64, last Position) bool {
+	return before == now || last.Term == now || mutant.On("store-mark-of-merged-terms")
 }
 
 // Recovered is what Open found.

@@ -37,3 +37,22 @@ func TestMutants(t *testing.T) {
 		}
 	}
 }
+
+// TestMutantOfMergedTerms shows why the mark must not take what came with a new term for
+// acknowledged in it: a log that was lawfully shortened is then taken for a lost disk.
+func TestMutantOfMergedTerms(t *testing.T) {
+	if err := mutant.Select("store-mark-of-merged-terms"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = mutant.Select("") }()
+	for name, r := range rigs(t) {
+		d, _ := mustOpen(t, r)
+		mustAppend(t, d, Batch{HardState: hardState{2, 0, 0}.proto(),
+			Entries: newEntries(1, 1, 5, 5)})
+		mustAppend(t, d, Batch{Entries: newEntries(2, 2, 1, 5)})
+		r.powerCut(t)
+		if _, _, err := r.open(testOptions()); err == nil {
+			t.Errorf("%s: not caught", name)
+		}
+	}
+}

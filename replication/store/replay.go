@@ -15,8 +15,9 @@ type replay struct {
 	hs hardState
 	// last is the position of the last entry, or of what stands for it: the start of the log.
 	last Position
-	// acked is the index of last with the term in which the log was made to end there; zero if
-	// that was in a segment that has been cut, or before a checkpoint came.
+	// acked is the index of last with the term in which the log was made to end there, as far as
+	// the records show it for certain (ofOneTerm); zero if that was in a segment that has been
+	// cut, or before a checkpoint came.
 	acked Position
 	// entries are those at keep and behind, and of those before it the last that fit into retain
 	// bytes, without a gap. before is the position in front of the first (its term is 0 if it is
@@ -40,10 +41,13 @@ func (r *replay) apply(hs hardState, start Position, entries []*raftpb.Entry) er
 	if err != nil {
 		return err
 	}
+	before := r.hs.term
 	r.hs, r.last = hs, last
 	if start.Index != 0 {
 		r.drop(start)
-		r.acked = Position{Term: hs.term, Index: start.Index}
+	}
+	if (start.Index != 0 || len(entries) > 0) && ofOneTerm(before, hs.term, last) {
+		r.acked = Position{Term: hs.term, Index: last.Index}
 	}
 	if len(entries) == 0 {
 		return nil
@@ -56,7 +60,6 @@ func (r *replay) apply(hs hardState, start Position, entries []*raftpb.Entry) er
 	r.truncate(first)
 	r.entries = append(r.entries, entries...)
 	r.old += r.bytesBefore(entries, r.keep)
-	r.acked = Position{Term: hs.term, Index: r.last.Index}
 	r.trim()
 	return nil
 }
