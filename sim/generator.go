@@ -20,15 +20,16 @@ func ask(op wire.OpCode, body record) asked { return asked{op, body.AppendTo(nil
 
 // generator makes up the requests of one client. Paths are few, so that clients meet.
 type generator struct {
-	w       *World
-	r       rng
-	ip      netip.Addr
-	paths   []string // those of ordinary znodes, parents first
-	version map[string]int32
-	counter int
-	raw     bool // the client makes its frames itself
-	kinds   []func(*session) []asked
-	weights []int64
+	w        *World
+	r        rng
+	ip       netip.Addr
+	paths    []string // those of ordinary znodes, parents first
+	version  map[string]int32
+	counter  int
+	operator operator
+	raw      bool // the client makes its frames itself
+	kinds    []func(*session) []asked
+	weights  []int64
 }
 
 func newGenerator(w *World, r rng, ip netip.Addr) *generator {
@@ -47,11 +48,11 @@ func newGenerator(w *World, r rng, ip netip.Addr) *generator {
 	k := &w.k
 	g.kinds = []func(*session) []asked{g.register, g.tree, g.sequence, g.ephemeral, g.multi,
 		g.watch, g.persistent, g.acl, g.quota, g.ttl, g.read, g.odd, g.writeReadWrite,
-		g.deep, g.wide, g.syncRead, g.flood, g.config}
+		g.deep, g.wide, g.syncRead, g.flood, g.config, g.operate}
 	g.weights = []int64{k.WeightRegister, k.WeightTree, k.WeightSequence, k.WeightEphemeral,
 		k.WeightMulti, k.WeightWatch, k.WeightPersistent, k.WeightACL, k.WeightQuota, k.WeightTTL,
 		k.WeightRead, k.WeightOdd, k.WeightWRW, k.WeightDeep, k.WeightWide, k.WeightSyncRead,
-		k.WeightFlood, k.WeightConfig}
+		k.WeightFlood, k.WeightConfig, k.WeightOperator}
 	return g
 }
 
@@ -82,6 +83,9 @@ func (g *generator) learn(a *arrival) {
 		path = a.result.Path
 	}
 	g.version[path] = a.result.Stat.Version
+	if path == "/zookeeper/config" && a.result.Data != nil {
+		g.operator.learn(a.result.Data)
+	}
 	if len(g.version) > 1000 {
 		clear(g.version)
 	}

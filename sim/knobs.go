@@ -179,6 +179,8 @@ type Knobs struct {
 	WeightSyncRead   int64 // pipelined pairs of sync and read
 	WeightFlood      int64 // hundreds of watches at once
 	WeightConfig     int64 // the configuration, read and watched
+	WeightOperator   int64 // and changed, if that is not refused
+	RoleChanges      int64 // 1: voters become observers, and the other way round
 
 	// What recipes are followed, as weights.
 	WeightCounter  int64
@@ -361,6 +363,7 @@ func (k *Knobs) drawRecipes(some drawSome) {
 	k.Move, k.HasteMs = some(600, 1, 60), some(300, 50, 2000)
 	k.Sticky, k.ReadOnlyClients = some(500, 100, 400), some(700, 50, 500)
 	k.WeightSyncRead, k.WeightConfig = some(500, 1, 60), some(500, 1, 20)
+	k.WeightOperator = some(300, 1, 20)
 	for _, w := range []*int64{&k.WeightCounter, &k.WeightBank, &k.WeightQueue, &k.WeightLock,
 		&k.WeightElection, &k.WeightBarrier, &k.WeightGroup} {
 		*w = some(250, 1, 100)

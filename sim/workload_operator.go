@@ -1,0 +1,117 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vivariumdb/vivarium/wire"
+)
+
+// operator is what a client knows who changes the membership, or tries to.
+type operator struct {
+	config  []string // lines server.N=...
+	version int64
+}
+
+// learn takes in what /zookeeper/config holds.
+func (o *operator) learn(text []byte) {
+	o.config = o.config[:0]
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if version, ok := strings.CutPrefix(line, "version="); ok {
+			_, _ = fmt.Sscanf(version, "%x", &o.version) // else it stays as it was
+		} else if line != "" {
+			o.config = append(o.config, line)
+		}
+	}
+}
+
+// operate looks at the configuration, shows who may change it, and asks for changes: most must be
+// refused.
+func (g *generator) operate(s *session) []asked {
+	const path = "/zookeeper/config"
+	switch g.r.IntN(8) {
+	case 0, 1:
+		return []asked{g.sync(path), g.readOf(wire.OpGetData, path, g.r.chance(500))}
+	case 2:
+		if len(s.auths) < 3 {
+			s.auths = append(s.auths, []byte(superCredentials))
+		}
+		return []asked{ask(wire.OpAuth, &wire.AuthRequest{Scheme: "digest",
+			Auth: []byte(superCredentials)})}
+	case 3:
+		if q, ok := g.roles(); ok {
+			return []asked{q, g.readOf(wire.OpGetData, path, true)}
+		}
+	}
+	return []asked{g.badReconfig()}
+}
+
+// badReconfig asks for a change that cannot be.
+func (g *generator) badReconfig() asked {
+	q := wire.ReconfigRequest{CurrentConfigID: -1}
+	switch g.r.IntN(5) {
+	case 0: // of a version that is not, or no more
+		q.CurrentConfigID = g.operator.version + g.r.between(1, 3) - 5*g.r.Int64N(2)
+		q.Leaving, q.HasLeaving = "1", true
+	case 1: // by a syntax that nobody knows
+		q.Joining, q.HasJoining = pick(g.r, oddServers), true
+	case 2:
+		q.Leaving, q.HasLeaving = pick(g.r, []string{"x", "1;2", "server.1"}), true
+	case 3: // to an ensemble that can be none
+		q.NewMembers, q.HasNewMembers = pick(g.r, append(oddServers,
+			"server.1=h1:1:2:observer;3", "server.1=h:1:2;3\nserver.2=h:1:4;5",
+			"server.1=h1:1:2:participant;3", "# nobody", "version=5")), true
+	case 4: // everybody leaves
+		var all []string
+		for i := range 70 {
+			all = append(all, fmt.Sprint(i))
+		}
+		q.Leaving, q.HasLeaving = strings.Join(all, ","), true
+	}
+	return ask(wire.OpReconfig, &q)
+}
+
+// oddServers are lines of servers that are not quite what they should be.
+var oddServers = []string{"server.1", "server.x=a:1:2;3", "server.-1=a:1:2;3", "1=a:1:2;3",
+	"server.1=a:1", "server.1=a:1:2:3:4;5", "server.1=a:1:2:king;3", "server.1=a:x:2;3",
+	"server.1=a:1:x;3", "server.1=:1:2;3", "server.1=a:1:2;b:c:d", "server.1=a:1:2;x",
+	"server.1=a:1:2", "server.1=a:1:2;3;4", "server.1=[::1:1:2;3", "server.1=[::1]:70000:2;3",
+	"server.1=a b:1:2;3", "server.1=a:1:2;[::1]x:3"}
+
+// roles asks for another role of one server: a voter becomes an observer, or the other way round.
+// Whoever leads can follow that without anybody's coming or going.
+func (g *generator) roles() (asked, bool) {
+	o := &g.operator
+	if g.w.k.RoleChanges == 0 || len(o.config) < 3 {
+		return asked{}, false
+	}
+	const voter, observer = ":participant", ":observer"
+	voters := 0
+	for _, line := range o.config {
+		if strings.Contains(line, voter) {
+			voters++
+		}
+	}
+	at := g.r.IntN(len(o.config))
+	line := o.config[at]
+	switch {
+	case strings.Contains(line, observer):
+		line = strings.Replace(line, observer, voter, 1)
+	case voters > 3 || voters > len(o.config)/2+1:
+		line = strings.Replace(line, voter, observer, 1)
+	}
+	q := wire.ReconfigRequest{CurrentConfigID: -1}
+	if g.r.chance(500) {
+		q.CurrentConfigID = o.version
+	}
+	if g.r.chance(700) {
+		q.Joining, q.HasJoining = line, true
+	} else {
+		all := slices.Clone(o.config)
+		all[at] = line
+		q.NewMembers, q.HasNewMembers = strings.Join(all, "\n"), true
+	}
+	return ask(wire.OpReconfig, &q), true
+}
