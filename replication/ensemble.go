@@ -63,6 +63,7 @@ func (r *replica) takeReceived(in *Received, turn *Turn, work *Work) {
 			// raft would take it for an acknowledgement and begin at the first entry there was.
 			return
 		}
+		r.acknowledged(m.raft)
 		r.overtake(m.raft, turn.MonoMs)
 		_ = r.node.Step(m.raft) // raft refuses what comes too late
 	case peerHello:

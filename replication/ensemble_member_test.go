@@ -1,12 +1,14 @@
 package replication
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/wire"
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 func diskOf(n int) core.DiskID { return core.DiskID{byte(n), byte(n >> 8), 1} }
@@ -45,19 +47,71 @@ func (w *world) add(h *host) {
 	}
 }
 
-// refused says whether one end does not take the other, because it was removed. Who is told so
-// ends. Whom one has not heard of is taken: who lags behind cannot know all.
+// refused lets both ends of a new connection say who they are, and says whether they accept each
+// other. Who is told that it was removed ends; whose disk is lost comes back with another.
 func (l *link) refused() bool {
-	for _, id := range l.ends {
-		other := l.w.host(l.other(id))
-		e := l.w.host(id).member.Local.State.Membership().Member(core.RaftID(other.id))
-		if e != nil && e.Role == core.RoleRemoved {
-			l.w.done["told"]++
-			other.retire()
-			return true
+	a, b := l.w.host(l.ends[0]), l.w.host(l.ends[1])
+	left := NewHandshake(a.member.Who(a.identity()), b.server)
+	right := NewHandshake(b.member.Who(b.identity()), AnyServer)
+	errA, errB := l.w.shake(left, right)
+	if errA == nil && errB == nil {
+		a.greet(right.Peer(), left.Peer())
+		b.greet(left.Peer(), right.Peer())
+		return false
+	}
+	a.refusal(errA)
+	b.refusal(errB)
+	return true
+}
+
+func (h *host) identity() Identity {
+	level := h.follows
+	if level == 0 {
+		level = core.MaxFeatureLevel
+	}
+	return Identity{Cluster: h.w.word.Cluster, Server: h.server, Disk: h.disks,
+		RaftID: core.RaftID(h.id), Level: level}
+}
+
+// shake carries what two machines say from one to the other, in pieces.
+func (w *world) shake(a, b *Handshake) (errA, errB error) {
+	for errA == nil || errB == nil {
+		toB, toA := a.Take(), b.Take()
+		if len(toA)+len(toB) == 0 {
+			break
+		}
+		for ; len(toB) > 0 && errB == nil; toB = toB[min(len(toB), 7):] {
+			errB = b.Feed(toB[:min(len(toB), 7)])
+		}
+		for ; len(toA) > 0 && errA == nil; toA = toA[min(len(toA), 11):] {
+			errA = a.Feed(toA[:min(len(toA), 11)])
 		}
 	}
-	return false
+	return errA, errB
+}
+
+// greet hands whom a handshake was with to the member.
+func (h *host) greet(self, p Peer) {
+	if self.Server != h.server || p.Empty() && p.RaftID != 0 {
+		h.w.violate("a handshake took member %d for %v", h.id, self)
+	}
+	h.turn.Applicants = append(h.turn.Applicants, Applicant{p.Server, p.Disk, p.Level,
+		p.Acknowledged})
+}
+
+// refusal does what a driver does whose member is refused.
+func (h *host) refusal(err error) {
+	var r *Refusal
+	if !errors.As(err, &r) || !r.Self {
+		return
+	}
+	switch r.Reason {
+	case ReasonRemoved:
+		h.w.done["told"]++
+		h.retire()
+	default:
+		h.w.violate("member %d: %v", h.id, err)
+	}
 }
 
 // retire ends a member for ever.
@@ -90,34 +144,52 @@ func (h *host) membership() {
 
 // stranger is an empty disk of a server: it asks everybody until it is a member.
 func (w *world) stranger(server int, disk core.DiskID) {
-	done := func() bool {
-		for _, h := range w.hosts {
-			if !h.up || h.paused {
-				continue
-			}
-			if e := h.member.Local.State.Membership().Disk(core.ServerID(server), disk); e != nil {
-				w.enter(w.host(int(e.RaftID)))
-				return true
-			}
-			h.turn.Applicants = append(h.turn.Applicants,
-				Applicant{core.ServerID(server), disk, core.MaxFeatureLevel})
-			h.wake()
-		}
-		return false
-	}
-	if !done() {
+	f := NewFounder(Identity{Server: core.ServerID(server), Disk: disk,
+		Level: core.MaxFeatureLevel}, w.word.Servers, false, core.ClusterID{9})
+	if !w.ask(f) {
 		w.after(w.spread(30_000), func() { w.stranger(server, disk) })
 	}
 }
 
+// ask lets an empty disk ask everybody, and says whether it has become a member.
+func (w *world) ask(f *Founder) bool {
+	for _, h := range w.hosts {
+		if !h.up || h.paused {
+			continue
+		}
+		left, right := NewHandshake(f.Who(), h.server), NewHandshake(h.member.Who(h.identity()),
+			AnyServer)
+		if errA, errB := w.shake(left, right); errA != nil || errB != nil {
+			if r := new(Refusal); errors.As(errA, &r) && r.Reason == ReasonLevel {
+				continue
+			}
+			w.violate("an empty disk: %v, %v", errA, errB)
+		}
+		f.Heard(left.Peer())
+		h.greet(left.Peer(), right.Peer())
+		h.wake()
+	}
+	d, err := f.Decide()
+	switch {
+	case err != nil || d.Found:
+		w.violate("an empty disk founds, or %v", err)
+	case d.Joins:
+		w.enter(w.host(int(d.Identity.RaftID)), d.Word)
+	}
+	return d.Joins
+}
+
 // enter starts a new member with the founding State.
-func (w *world) enter(h *host) {
+func (w *world) enter(h *host, word *core.Word) {
 	if !h.gone {
 		return
 	}
 	h.gone = false
-	first := w.founding(len(w.word.Members))
-	h.disk = foundingDisk(first, FoundingConf(raftIDsOf(w.word)...))
+	first, conf, err := NewFounded(word)
+	if err != nil {
+		w.violate("%v", err)
+	}
+	h.disk = foundingDisk(first, conf)
 	h.start()
 }
 
@@ -251,6 +323,7 @@ var memberScenarios = []scenario{
 	{name: "all leave but the new ones", cfg: reconfigurable(), do: allReplaced},
 	{name: "the leader hands over", cfg: reconfigurable(), do: handsOver},
 	{name: "releases are upgraded one by one", cfg: reconfigurable(), do: upgraded},
+	{name: "a disk forgets what it acknowledged", cfg: reconfigurable(), do: diskForgets},
 	{name: "a learner's clock", cfg: reconfigurable(), do: learnersClock},
 }
 
@@ -525,11 +598,6 @@ func upgraded(w *world) {
 		h.follows = 2
 		h.start()
 		w.settle()
-		for _, o := range w.hosts {
-			// The handshake tells everybody whom it is with and what level that follows.
-			o.turn.Applicants = append(o.turn.Applicants, Applicant{h.server, h.disks, h.follows})
-			o.wake()
-		}
 		w.must(60, "it serves", func() bool { return c.conn != nil && c.ready })
 	}
 	w.must(40, "the level is raised", func() bool {
@@ -540,6 +608,27 @@ func upgraded(w *world) {
 		}
 		return true
 	})
+}
+
+// diskForgets: a follower's disk comes back without the last entries that it had acknowledged.
+func diskForgets(w *world) {
+	w.settle()
+	c := w.session(w.leader())
+	for range 5 {
+		c.write()
+		w.run(20_000)
+	}
+	w.must(10, "all is answered", w.served)
+	f := w.followers()[0]
+	f.crash()
+	n := len(f.disk.entries)
+	f.disk.entries = f.disk.entries[:n-3]
+	commit := f.disk.entries[n-4].GetIndex()
+	f.disk.hs = &raftpb.HardState{Term: f.disk.hs.Term, Vote: f.disk.hs.Vote, Commit: &commit}
+	f.start()
+	w.must(20, "it is noticed", func() bool { return w.done["lost"] == 1 && f.gone })
+	w.configured(fmt.Sprint(without([]int{1, 2, 3, 4}, f.id)))
+	w.together()
 }
 
 // learnersClock: a leader that hears only learners is in contact with nobody.

@@ -33,6 +33,9 @@ func TestMutants(t *testing.T) {
 
 func catch() string {
 	const seeds = 8
+	if text := foundingMutant(); text != "" {
+		return "founding: " + text
+	}
 	for seed := range uint64(seeds) {
 		for _, s := range scenarios { // most are caught by one of them with any seed
 			if err := inWorld(seed, cmp.Or(s.n, 3), s.cfg, s.do); err != nil {

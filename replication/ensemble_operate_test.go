@@ -93,6 +93,9 @@ func changing(seconds int64) func(*world) {
 			return true
 		})
 		w.together()
+		if w.done["lost"] > 0 {
+			w.violate("a disk that has everything is taken for lost")
+		}
 		for _, f := range w.answers {
 			f()
 		}

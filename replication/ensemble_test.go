@@ -485,6 +485,11 @@ func (h *host) loop() {
 		h.diverged = work.Diverged
 		h.after(0, h.crash) // its last words go out
 	}
+	if work.Lost != nil {
+		w.done["lost"]++
+		w.wipe(h)
+		return
+	}
 	for _, out := range work.Send {
 		w.link(h.id, int(out.To)).send(int(out.To), out.Data)
 	}

@@ -21,6 +21,8 @@ type Applicant struct {
 	Server core.ServerID
 	Disk   core.DiskID
 	Level  uint32
+	// Acknowledged is Peer.Acknowledged: a member whose disk has less has lost it (Work.Lost).
+	Acknowledged Mark
 }
 
 // members is a leader's way from what the log says of the membership to what raft's configuration
@@ -43,7 +45,7 @@ type members struct {
 const maxApplicants = 64
 
 func (m *members) newTerm(tick int64) {
-	*m = members{now: m.now, since: tick, aimAt: m.aimAt, handOver: m.handOver,
+	*m = members{now: m.now, asked: m.asked, since: tick, aimAt: m.aimAt, handOver: m.handOver,
 		restored: m.restored}
 	if mutant.On("replication-target-forgotten") && m.now != nil {
 		now := *m.now
@@ -131,11 +133,12 @@ func (in *intake) follow(peers []core.RaftID) {
 func (r *replica) govern(turn *Turn) {
 	m := &r.members
 	m.handOver = m.handOver || turn.HandOver
+	m.apply(turn.Applicants)
 	if !r.leading {
-		m.asked, m.handOver = nil, false
+		m.keep()
+		m.handOver = false
 		return
 	}
-	m.apply(turn.Applicants)
 	if r.transferring() || r.appliedTerm != r.term || !r.clocks.known() && !r.alone {
 		return
 	}
@@ -163,6 +166,18 @@ func (m *members) apply(list []Applicant) {
 			m.asked = append(m.asked, a)
 		}
 	}
+}
+
+// keep forgets those that are no members: who asks asks again. What is known of members is kept
+// until the State says so, for a leader that dies may not have told it.
+func (m *members) keep() {
+	m.asked = slices.DeleteFunc(m.asked, func(a Applicant) bool {
+		if m.now == nil {
+			return true
+		}
+		e := m.now.Disk(a.Server, a.Disk)
+		return e == nil || e.Role == core.RoleRemoved || e.Level == a.Level
+	})
 }
 
 // decide puts a command about members among the leader's housekeeping.
@@ -215,7 +230,7 @@ func (r *replica) leave(turn *Turn) bool {
 func (r *replica) admit() bool {
 	m := &r.members
 	if self := m.now.Member(r.cfg.RaftID); self != nil && self.Level != r.cfg.FeatureLevel {
-		m.apply([]Applicant{{self.Server, self.Disk, r.cfg.FeatureLevel}})
+		m.apply([]Applicant{{Server: self.Server, Disk: self.Disk, Level: r.cfg.FeatureLevel}})
 	}
 	count := uint64(0)
 	for _, a := range m.asked {
@@ -228,7 +243,7 @@ func (r *replica) admit() bool {
 			count++
 		}
 	}
-	m.asked = m.asked[:0]
+	m.keep()
 	return count > 0
 }
 

@@ -60,8 +60,9 @@ type Work struct {
 	Errs []*PeerError
 	// Notices are for the operator's log and counters.
 	Notices []Notice
-	// Diverged, if not nil, ends the process: see Divergence.
+	// Diverged and Lost, if not nil, end the process: see Divergence and LostDisk.
 	Diverged *Divergence
+	Lost     *LostDisk
 	// WakeMs, if not 0, asks for a turn after so many milliseconds at the latest.
 	WakeMs int64
 	// Read asks for pieces of checkpoints that are sent to peers.
@@ -155,6 +156,8 @@ type replica struct {
 	house      []byte // housekeeping commands of this turn, and how many
 	houseCount uint64
 	members    members
+	known      []KnownMark // what peers have acknowledged
+	stable     uint64      // the term that is durable
 	reads      reads
 	failover   failover
 	out        []*raftpb.Message // for peers; encoded at the end of the turn
@@ -257,6 +260,7 @@ func (r *replica) step(turn *Turn, work *Work) {
 	r.takeMail(&turn.Mail)
 	r.takeRoom(turn, work)
 	r.tick(turn, work)
+	r.judgeDisk(turn, work)
 	r.govern(turn)
 	r.propose(turn)
 	r.ready(work)
@@ -285,6 +289,7 @@ func (r *replica) takeStored(turn *Turn, work *Work) {
 			r.installed(a, work, turn.MonoMs)
 		}
 		r.log.append(a.Entries)
+		r.stable = max(r.stable, a.HardState.GetTerm())
 		r.deliver(a.responses)
 	}
 }

@@ -1,0 +1,352 @@
+package replication
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/mutant"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// Identity is who a member is (DESIGN section 5).
+type Identity struct {
+	Cluster core.ClusterID // zero: this disk belongs to no ensemble yet
+	Server  core.ServerID
+	Disk    core.DiskID
+	RaftID  core.RaftID // 0: it has not been given one
+	Level   uint32      // the highest feature level that its release follows
+}
+
+// Empty says whether the disk belongs to no ensemble yet.
+func (id *Identity) Empty() bool { return id.Cluster == core.ClusterID{} }
+
+// Mark is how much of a log a disk has for certain: the term that it has promised to serve, and
+// its last entry. They are compared in that order, for a new leader may lawfully shorten a log.
+type Mark struct {
+	Term, Index uint64
+}
+
+// Less says whether a disk with m lacks something that one with o has.
+func (m Mark) Less(o Mark) bool {
+	return m.Term < o.Term || m.Term == o.Term && m.Index < o.Index
+}
+
+func (m Mark) String() string { return fmt.Sprintf("%d/%d", m.Term, m.Index) }
+
+// Who is what one end of a handshake knows of itself and of others. Of an empty disk only
+// Identity is set.
+type Who struct {
+	Identity
+	// StateLevel is the State's feature level.
+	StateLevel uint32
+	Membership *core.Membership
+	// Known says what others have acknowledged, as far as this process has heard.
+	Known []KnownMark
+}
+
+// KnownMark is what a member has acknowledged.
+type KnownMark struct {
+	ID   core.RaftID
+	Mark Mark
+}
+
+// Who is what this member says of itself in a handshake. Only the loop may ask.
+func (m *Member) Who(self Identity) Who {
+	r := &m.replica
+	w := Who{Identity: self, StateLevel: r.level, Membership: r.members.now}
+	w.RaftID = m.cfg.RaftID
+	w.Known = slices.Clone(r.known)
+	return w
+}
+
+// LostDisk is a disk that has less than this member has acknowledged, as a peer knows. Its data
+// may not be trusted: the driver stops the process, keeps the data aside, and lets the server come
+// back with a new disk id.
+type LostDisk struct {
+	Has, Acknowledged Mark
+}
+
+// judgeDisk compares what peers say that this member has acknowledged with what it has. It is done
+// here, and not where the handshake was, for acknowledgements may have gone out since that began.
+func (r *replica) judgeDisk(turn *Turn, work *Work) {
+	has := Mark{max(r.log.hard.GetTerm(), r.stable), r.log.last()}
+	for _, a := range turn.Applicants {
+		if has.Less(a.Acknowledged) && !mutant.On("replication-lost-disk-unnoticed") {
+			work.Lost = &LostDisk{has, a.Acknowledged}
+		}
+	}
+}
+
+// acknowledged notes what a message shows to be on its sender's disk: the term of one who leads
+// or answers, and what he says to have stored.
+func (r *replica) acknowledged(m *raftpb.Message) {
+	mark := Mark{Term: m.GetTerm()}
+	switch m.GetType() {
+	case raftpb.MsgApp, raftpb.MsgHeartbeat, raftpb.MsgVoteResp:
+	case raftpb.MsgAppResp:
+		if !m.GetReject() {
+			mark.Index = m.GetIndex()
+		}
+	default:
+		return // it may leave before the disk has the term
+	}
+	for i := range r.known {
+		if k := &r.known[i]; k.ID == core.RaftID(m.GetFrom()) {
+			if k.Mark.Less(mark) {
+				k.Mark = mark
+			}
+			return
+		}
+	}
+	if len(r.known) < maxKnown {
+		r.known = append(r.known, KnownMark{core.RaftID(m.GetFrom()), mark})
+	}
+}
+
+// maxKnown bounds the members, removed ones too, of whom a process keeps what they acknowledged.
+const maxKnown = 1024
+
+// Reason says why a handshake ended in vain.
+type Reason uint8
+
+// The reasons. The numbers are part of the format.
+const (
+	ReasonNone     Reason = iota
+	ReasonVersion         // the other end speaks another version
+	ReasonServer          // it is another server than the one that was called
+	ReasonTwin            // it claims the server id of this member
+	ReasonCluster         // it belongs to another ensemble
+	ReasonIdentity        // the log gave its disk another raft id
+	ReasonRemoved         // it was removed from the ensemble
+	ReasonLevel           // its release cannot follow the State
+	ReasonLost            // its disk has lost what it acknowledged
+)
+
+var reasonTexts = [...]string{"none", "it speaks another version", "it is another server",
+	"it has the same server id", "it belongs to another ensemble",
+	"the log gave its disk another identity", "it was removed from the ensemble",
+	"its release cannot follow the State's feature level",
+	"its disk has lost what it had acknowledged"}
+
+func (r Reason) String() string {
+	if int(r) < len(reasonTexts) {
+		return reasonTexts[r]
+	}
+	return fmt.Sprintf("Reason(%d)", uint8(r))
+}
+
+// Refusal is the end of a handshake in vain. Self says that it is this member that was refused:
+// one that was removed ends for good, an emptied one whose disk id was in use before takes a new
+// one, and with anything else an operator has to help.
+type Refusal struct {
+	Reason Reason
+	Self   bool
+	Other  Identity
+}
+
+func (e *Refusal) Error() string {
+	if e.Self {
+		return fmt.Sprintf("handshake: %v refuses this member: %v", e.Other.Server, e.Reason)
+	}
+	return fmt.Sprintf("handshake: %v is refused: %v", e.Other.Server, e.Reason)
+}
+
+// errHandshake is what is no handshake at all.
+var errHandshake = errors.New("handshake: malformed")
+
+// Handshake is the first thing that is said on a connection between members, as a machine without
+// the connection: both ends say who they are, and then what they think of the other. The driver
+// sends what Take gives, feeds what comes, and closes the connection when Feed returns an error,
+// after sending what there is. Once Done, the rest belongs to the members' messages, and the
+// driver hands the peer to its member as an Applicant, in any case. Handshakes that were begun as
+// an empty disk end when it is one no more: nothing that is said to them counts then.
+type Handshake struct {
+	who    Who
+	called core.ServerID // whom this end has called; -1 if it was called
+	out    []byte
+	in     []byte
+	heard  bool
+	done   bool
+	peer   Peer
+}
+
+// Peer is who is at the other end.
+type Peer struct {
+	Identity
+	// Word is the founder's, if the peer knows it: from it a new member makes its first State.
+	Word []byte
+	// Self is the raft id that this end has, as far as the peer knows, 0 if it knows of none, and
+	// Acknowledged what this end has acknowledged: see Applicant.
+	Self         core.RaftID
+	Acknowledged Mark
+}
+
+const (
+	handshakeVersion = 1
+	maxHandshake     = 64 << 10
+)
+
+// AnyServer is for the end of a connection that was called.
+const AnyServer core.ServerID = -1
+
+// NewHandshake begins a handshake. called is the server that this end wants to reach.
+func NewHandshake(who Who, called core.ServerID) *Handshake {
+	h := &Handshake{who: who, called: called}
+	b := append([]byte{handshakeVersion}, who.Cluster[:]...)
+	b = binary.AppendVarint(b, int64(who.Server))
+	b = append(b, who.Disk[:]...)
+	b = binary.AppendUvarint(b, uint64(who.RaftID))
+	b = binary.AppendUvarint(b, uint64(who.Level))
+	if who.Membership != nil {
+		b = append(b, who.Membership.Founded...)
+	}
+	h.say(b)
+	return h
+}
+
+func (h *Handshake) say(b []byte) {
+	h.out = append(binary.BigEndian.AppendUint32(h.out, uint32(len(b))), b...)
+}
+
+// Take returns what is to be sent.
+func (h *Handshake) Take() []byte {
+	b := h.out
+	h.out = nil
+	return b
+}
+
+// Done says whether both ends have accepted each other. Peer and Rest may be asked then.
+func (h *Handshake) Done() bool { return h.done }
+
+// Peer is who the other end is.
+func (h *Handshake) Peer() Peer { return h.peer }
+
+// Rest is what came behind the handshake.
+func (h *Handshake) Rest() []byte { return h.in }
+
+// Feed takes in what has come. An error ends the connection: a *Refusal says who is refused.
+func (h *Handshake) Feed(b []byte) error {
+	h.in = append(h.in, b...)
+	for !h.done && len(h.in) >= 4 {
+		n := int(binary.BigEndian.Uint32(h.in))
+		if n > maxHandshake {
+			return errHandshake
+		}
+		if len(h.in) < 4+n {
+			return nil
+		}
+		body := h.in[4 : 4+n]
+		h.in = h.in[4+n:]
+		var err error
+		if !h.heard {
+			err = h.takeGreeting(body)
+		} else {
+			err = h.takeVerdict(body)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeGreeting hears who the other end is, and says what this end thinks of it.
+func (h *Handshake) takeGreeting(b []byte) error {
+	h.heard = true
+	p := &h.peer
+	if len(b) == 0 || b[0] != handshakeVersion {
+		return h.refuse(ReasonVersion)
+	}
+	r := peerReader{b: b[1:]}
+	copy(p.Cluster[:], r.bytes(len(p.Cluster)))
+	p.Server = core.ServerID(r.varint())
+	copy(p.Disk[:], r.bytes(len(p.Disk)))
+	p.RaftID = core.RaftID(r.uvarint())
+	p.Level = uint32(r.uvarint())
+	if r.bad || p.Empty() != (p.RaftID == 0) {
+		return errHandshake
+	}
+	p.Word = append([]byte(nil), r.b...)
+	reason, id := h.who.judge(&p.Identity, h.called)
+	if reason != ReasonNone {
+		return h.refuse(reason)
+	}
+	mark := h.who.known(p.RaftID)
+	v := binary.AppendUvarint([]byte{byte(ReasonNone)}, uint64(id))
+	v = binary.AppendUvarint(v, mark.Term)
+	h.say(binary.AppendUvarint(v, mark.Index))
+	return nil
+}
+
+func (h *Handshake) refuse(reason Reason) error {
+	h.say([]byte{byte(reason), 0, 0, 0})
+	return &Refusal{Reason: reason, Other: h.peer.Identity}
+}
+
+// takeVerdict hears what the other end thinks of this one.
+func (h *Handshake) takeVerdict(b []byte) error {
+	r := peerReader{b: b}
+	reason := Reason(r.uvarint())
+	h.peer.Self = core.RaftID(r.uvarint())
+	h.peer.Acknowledged = Mark{r.uvarint(), r.uvarint()}
+	if r.bad || len(r.b) > 0 {
+		return errHandshake
+	}
+	if reason != ReasonNone {
+		return &Refusal{Reason: reason, Self: true, Other: h.peer.Identity}
+	}
+	h.done = true
+	return nil
+}
+
+// judge says what this end thinks of the other, and which raft id that one has.
+func (w *Who) judge(p *Identity, called core.ServerID) (Reason, core.RaftID) {
+	switch {
+	case called != AnyServer && p.Server != called:
+		return ReasonServer, 0
+	case p.Server == w.Server:
+		return ReasonTwin, 0
+	case w.Empty():
+		return ReasonNone, 0
+	case !p.Empty() && p.Cluster != w.Cluster:
+		return ReasonCluster, 0
+	case p.Level < w.StateLevel:
+		return ReasonLevel, 0
+	case w.Membership == nil:
+		return ReasonNone, p.RaftID
+	}
+	e := w.Membership.Disk(p.Server, p.Disk)
+	switch {
+	case e == nil && p.RaftID != 0:
+		// Of one that it has not heard of: this end lags behind. But who was removed, or is
+		// another disk, is known by its raft id.
+		if o := w.Membership.Member(p.RaftID); o != nil {
+			return ReasonIdentity, 0
+		}
+		return ReasonNone, p.RaftID
+	case e == nil:
+		return ReasonNone, 0 // it asks to be admitted
+	case e.Role == core.RoleRemoved:
+		return ReasonRemoved, 0
+	case p.RaftID != 0 && p.RaftID != e.RaftID:
+		return ReasonIdentity, 0
+	case p.RaftID == 0 && w.known(e.RaftID) != Mark{} &&
+		!mutant.On("replication-empty-disk-old-id"):
+		// It has no data, and has said something about data before.
+		return ReasonLost, 0
+	}
+	return ReasonNone, e.RaftID
+}
+
+// known is what a member has acknowledged as far as this end knows.
+func (w *Who) known(id core.RaftID) Mark {
+	for _, k := range w.Known {
+		if k.ID == id && id != 0 {
+			return k.Mark
+		}
+	}
+	return Mark{}
+}
