@@ -29,7 +29,16 @@
 // feature level of their release: the leader admits them as learners, and takes raft to
 // where the target of a client's reconfig, or its own file (Config.Servers), wants it. A checkpoint
 // is stored with its own ConfState. Config.RaftID and the disk belong together for ever: a lost
-// disk is another member.
+// disk is another member. Work.Lost and Work.Diverged say that this one's is: the driver stops the
+// process, keeps the data aside, and starts the server again with a new disk id.
+//
+// A connection begins with a Handshake, both ends with what Member.Who says, or Founder.Who of an
+// empty disk. Whom it was with, and what that one says that this member has acknowledged, goes to
+// the member as an Applicant each time, and to the Founder as what it has Heard. An empty disk has
+// a disk id, durable before its first word, and a Founder that decides: it founds, joins, or waits
+// and says for whom. Before it starts as what was decided it makes the first State with NewFounded
+// and stores it with its cluster's id and its raft id. As long as it has not, it connects to all
+// servers of its file again and again, for its leader learns of it by nothing else.
 //
 // # What a turn of the loop owes
 //
