@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 )
@@ -17,6 +18,7 @@ type failover struct {
 	lost  core.RaftID // 0: none
 	atMs  int64       // the next campaign, on the monotonic clock
 	since int64       // the tick at which it was lost
+	turn  int64       // when a term began meanwhile, on the monotonic clock
 }
 
 // takeConnections takes in which peers' connections broke, and which came up.
@@ -83,7 +85,7 @@ func (r *replica) campaign(turn *Turn, work *Work) {
 		return
 	}
 	if turn.MonoMs >= f.atMs {
-		if status.RaftState != raft.StateCandidate {
+		if status.RaftState != raft.StateCandidate || r.split(turn.MonoMs) {
 			_ = r.node.Campaign() // refused only while a change of members is not applied
 			r.ready(work)
 		}
@@ -92,9 +94,17 @@ func (r *replica) campaign(turn *Turn, work *Work) {
 	work.WakeMs = max(1, f.atMs-turn.MonoMs)
 }
 
+// split says whether a candidate has waited for so long that no votes can be under way any more:
+// two have split them. Raft itself would wait for a whole election time-out.
+func (r *replica) split(nowMs int64) bool {
+	return nowMs-r.failover.turn >= 3*(r.rank()+1)*r.cfg.StaggerMs &&
+		!mutant.On("replication-split-vote-waits")
+}
+
 // newTerm holds back the next campaign when somebody else's has got somewhere: a vote is under
 // way.
 func (f *failover) newTerm(nowMs, rank, staggerMs int64) {
+	f.turn = nowMs
 	if f.lost != 0 {
 		f.atMs = max(f.atMs, nowMs+(rank+1)*staggerMs)
 	}

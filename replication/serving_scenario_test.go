@@ -36,6 +36,7 @@ var servingScenarios = []scenario{
 	{name: "clients want much of a member without a leader", cfg: bounded(), do: boundedAlone},
 	{name: "clients want much and disks are slow", cfg: bounded(), do: boundedSlow},
 	{name: "an attach races its session's expiry", cfg: brief(), do: attachRaces},
+	{name: "the vote is split", do: splitVote, n: 5},
 	{name: "nobody is served", cfg: Config{SyncLimitMs: 1000}, do: nobodyServed},
 }
 
@@ -449,4 +450,27 @@ func noRoom(w *world) {
 	f[0].start()
 	w.run(500_000)
 	do(wire.OpCreate, create("/d"), 0)
+}
+
+// splitVote: two of four have a longer log when the leader's process is lost. Both overtake the
+// first in line at once and split the vote.
+func splitVote(w *world) {
+	w.rttUs = 2000
+	lead := w.settle()
+	f := w.followers()
+	c := w.session(f[0])
+	w.run(50_000 + w.spread(50_000))
+	for i := range f {
+		if i%2 == int(w.seed%2) {
+			w.link(lead.id, f[i].id).sever(f[i].id, true)
+		}
+	}
+	w.session(lead).silent = true
+	w.run(500)
+	lead.crash()
+	for _, h := range f {
+		w.link(lead.id, h.id).split(false)
+	}
+	c.write()
+	w.must(5, "service after the leader's end", c.idle)
 }

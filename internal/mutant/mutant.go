@@ -110,6 +110,8 @@ func List() []Mutant {
 		{"replication-expiry-of-any-generation",
 			"a session expires although its client has come back meanwhile"},
 		{"replication-dispute-expires", "sessions expire while nobody is served"},
+		{"replication-split-vote-waits",
+			"two candidates who split the vote wait for an election time-out"},
 		{"replication-read-only-writes", "a write of a read-only session is answered with ok"},
 		{"replication-read-only-stays", "read-only sessions stay when there is a leader again"},
 		{"replication-stamp-own-clock", "a leader stamps entries with its own clock"},
