@@ -27,7 +27,7 @@ func differ(op Op, want, got *Result) string {
 		return differStat(want.Stat, got.Stat)
 	case OpSetData, OpSetACL, OpExists:
 		return differStat(want.Stat, got.Stat)
-	case OpGetData:
+	case OpGetData, OpReconfig:
 		if d := differData(want.Data, got.Data); d != "" {
 			return d
 		}

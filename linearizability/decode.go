@@ -120,8 +120,12 @@ func (l *Line) checkCommit(lacks func(string) error) error {
 	switch l.Commit.Kind {
 	case 0:
 		return lacks("commit.kind")
-	case CommitRequest, CommitConfig:
+	case CommitRequest:
 		if l.Request == nil {
+			return lacks("request")
+		}
+	case CommitConfig:
+		if l.Request == nil && (l.Result == nil || l.Result.Err == CodeOk) {
 			return lacks("request")
 		}
 	}

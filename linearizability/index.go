@@ -240,7 +240,7 @@ func (x *index) orderCalls() {
 // collectAcked: what an answer to a write has shown is committed, whatever the log may say.
 func (x *index) collectAcked() {
 	for _, k := range x.calls {
-		if z, ok := k.wrote(); ok && k.ret.line != nil {
+		if z, ok := x.wrote(k); ok && k.ret.line != nil {
 			x.acked = append(x.acked, acked{k.ret.at, z})
 		}
 	}
@@ -252,14 +252,15 @@ func (x *index) collectAcked() {
 	}
 }
 
-// wrote is the zxid that a write took: the log's, or what its answer says.
-func (k *call) wrote() (int64, bool) {
+// wrote is the zxid that a write took: the log's, or where there is none what its answer says.
+func (x *index) wrote(k *call) (int64, bool) {
 	switch {
 	case !k.line.Request.Op.Write():
 		return 0, false
 	case k.commit != nil:
 		return k.commit.line.Zxid, k.commit.line.Zxid > 0
-	case k.ret.line != nil && !k.conn.readOnly() && !notExecuted(k.ret.line.Result.Err):
+	case k.ret.line != nil && !x.logged && !k.conn.readOnly() &&
+		!notExecuted(k.ret.line.Result.Err):
 		return k.ret.line.Zxid, k.ret.line.Zxid > 0
 	}
 	return 0, false
@@ -500,7 +501,7 @@ func (x *index) tieCommits() {
 	for _, c := range x.commits {
 		l := c.line
 		switch l.Commit.Kind {
-		case CommitRequest, CommitClose:
+		case CommitRequest, CommitClose, CommitConfig:
 			c.call = x.byXid[sessionXid{l.Session, l.Xid}]
 		case CommitAuth:
 			c.call = x.callOfAuth(c, seen)
@@ -511,6 +512,7 @@ func (x *index) tieCommits() {
 		switch {
 		case l.Commit.Skipped:
 			c.call.skipped = c
+		case l.Commit.Pending: // what it comes to is the commit that counts
 		case c.call.commit != nil:
 			x.bad(JudgeExactlyOnce, lines(l, c.call.commit.line),
 				"%v with xid %d of session %#x takes effect twice", c.call.line.Request.Op, l.Xid,

@@ -1,6 +1,9 @@
 package linearizability
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // refused writes a commit line of a command that did not have its turn, at any place in a stream.
 func (s *server) refused(c *testConn, origin, stream, seq uint64) {
@@ -313,4 +316,118 @@ func TestJudges(t *testing.T) {
 	if c := find(Judge(h), JudgePorcupine); c.Why == "" {
 		t.Errorf("porcupine does not say that it was not asked: %+v", c)
 	}
+}
+
+const testConfig = "server.1=a:1:2:participant;0.0.0.0:5\nserver.2=b:1:2:participant;0.0.0.0:5\n" +
+	"version=100000000"
+
+// playReconfig: one reconfig that is refused, one that adds an observer, one that is given up.
+func playReconfig(s *server) {
+	s.h.Header.Config = []byte(testConfig)
+	*s.m = *newModel(&s.h.Header)
+	a := s.connect(1, 0)
+	call := func(r Reconfig) Request { return Request{Op: OpReconfig, Reconfig: &r} }
+	request := func(r Request, pending bool, res Result) int32 {
+		s.send(a, r)
+		xid := s.xids[a.session]
+		a.in = nil
+		var z int64
+		if !pending {
+			s.m.zxid++
+			z = s.m.zxid
+		}
+		s.commit(Line{Session: a.session, Xid: xid, Zxid: z, Request: &r, Result: &res},
+			Commit{Kind: CommitRequest, Generation: a.gen, Pending: pending})
+		return xid
+	}
+	answer := func(xid int32, res Result) {
+		s.add(Line{Kind: KindReturn, Client: 1, Conn: a.id, Session: a.session, Xid: xid,
+			Zxid: s.m.zxid, Result: &res})
+	}
+	xid := request(call(Reconfig{Leaving: "1", Version: 7}), false, Result{Err: CodeBadVersion})
+	answer(xid, Result{Err: CodeBadVersion})
+
+	add := Reconfig{Joining: "server.3=c:1:2:observer;5", Version: 1 << 32}
+	xid = request(call(add), true, Result{})
+	s.stamp()
+	s.m.zxid++
+	text := []byte("server.1=a:1:2:participant;0.0.0.0:5\nserver.2=b:1:2:participant;0.0.0.0:5\n" +
+		"server.3=c:1:2:observer;0.0.0.0:5\nversion=" + "100000003")
+	s.m.configure(text, &origin{zxid: s.m.zxid})
+	done := Result{Data: text, Stat: s.m.nodes[configPath].describe()}
+	s.commit(Line{Session: a.session, Xid: xid, Zxid: s.m.zxid,
+		Request: &Request{Op: OpReconfig, Data: text}}, Commit{Kind: CommitConfig})
+	answer(xid, done)
+	s.do(a, getReq(configPath))
+
+	xid = request(call(Reconfig{Leaving: "1,2", Version: -1}), true, Result{})
+	s.m.zxid++
+	s.commit(Line{Session: a.session, Xid: xid, Zxid: s.m.zxid, Result: &Result{Err: -13}},
+		Commit{Kind: CommitConfig})
+	answer(xid, Result{Err: -13})
+}
+
+func TestReconfigJudge(t *testing.T) {
+	config := func(s *spoiler) *Line { return s.line(1, commitKind(CommitConfig)) }
+	edit := func(f func(text string) string) func(*spoiler) {
+		return func(s *spoiler) {
+			l := config(s)
+			l.Request = &Request{Op: OpReconfig, Data: []byte(f(string(l.Request.Data)))}
+		}
+	}
+	runBadCases(t, []badCase{
+		{"a server too few", JudgeReplay, playReconfig, edit(func(text string) string {
+			_, rest, _ := strings.Cut(text, "\n")
+			return rest
+		})},
+		{"another role", JudgeReplay, playReconfig, edit(func(text string) string {
+			return strings.Replace(text, "observer", "participant", 1)
+		})},
+		{"an old version", JudgeReplay, playReconfig, edit(func(text string) string {
+			return strings.Replace(text, "version=100000003", "version=100000000", 1)
+		})},
+		{"no configuration", JudgeReplay, playReconfig, edit(func(string) string { return "x=y" })},
+		{"refused for a version that fits", JudgeReplay, playReconfig, func(s *spoiler) {
+			for _, l := range []*Line{s.line(1, commitOf(OpReconfig)),
+				s.line(1, callOf(OpReconfig))} {
+				r := *l.Request.Reconfig
+				r.Version = 1 << 32
+				l.Request = &Request{Op: OpReconfig, Reconfig: &r}
+			}
+		}},
+		{"refused while nothing goes on", JudgeReplay, playReconfig, func(s *spoiler) {
+			s.result(1, commitOf(OpReconfig)).Err = CodeReconfigInProgress
+			s.result(1, s.returnOf(OpReconfig)).Err = CodeReconfigInProgress
+		}},
+		{"two at a time", JudgeReplay, playReconfig, func(s *spoiler) {
+			at := s.at(2, commitOf(OpReconfig))
+			for i := range s.h.Lines {
+				if c := s.h.Lines[i].Commit; c != nil && i > at {
+					k := *c
+					k.Index, k.Seq = k.Index+1, k.Seq+1
+					s.h.Lines[i].Commit = &k
+				}
+			}
+			l := s.h.Lines[at]
+			k := *l.Commit
+			k.Index, k.Seq = k.Index+1, k.Seq+1
+			l.Commit = &k
+			s.insert(at+1, l)
+		}},
+		{"an outcome of nothing", JudgeReplay, playReconfig, func(s *spoiler) {
+			s.h.Header.AnswerWithin = 0
+			s.line(2, commitKind(CommitConfig)).Xid = 99
+			s.remove(s.at(-1, s.returnOf(OpReconfig)))
+		}},
+		{"answered with another text", JudgeReplay, playReconfig, func(s *spoiler) {
+			s.result(2, s.returnOf(OpReconfig)).Data = []byte(testConfig)
+		}},
+		{"answered without its outcome", JudgeDurability, playReconfig, func(s *spoiler) {
+			i := s.at(-1, commitKind(CommitConfig))
+			l := s.h.Lines[i].Commit
+			s.h.Lines[i] = Line{At: s.h.Lines[i].At, Kind: KindCommit, Result: &Result{},
+				Commit: &Commit{Kind: CommitOther, Index: l.Index, Term: l.Term}}
+			s.line(-1, s.returnOf(OpReconfig)).Zxid--
+		}},
+	})
 }

@@ -26,6 +26,8 @@ type model struct {
 	// ghosts remembers the owner of each ephemeral that went with its session, until the path is
 	// used again: to say what is wrong when one is seen later.
 	ghosts map[string]int64
+
+	ensemble ensemble
 }
 
 type node struct {
@@ -92,6 +94,13 @@ func newModel(h *Header) *model {
 	if h.Config != nil {
 		config.data = h.Config
 	}
+	servers, version, ok := parseConfig(string(h.Config))
+	if ok && version > 0 {
+		// An ensemble has written its first configuration when it was founded.
+		m.ensemble = ensemble{servers: servers, version: version}
+		m.zxid = version
+		config.stat.Mzxid, config.stat.Version = version, -1
+	}
 	return m
 }
 
@@ -135,9 +144,6 @@ func (m *model) write(r *Request, o *origin) Result {
 	switch r.Op {
 	case OpMulti:
 		return m.multi(r, o)
-	case OpReconfig:
-		// Reconfigurations are not modelled; replay does not compare their results.
-		return Result{}
 	}
 	return m.single(r, o)
 }
@@ -521,6 +527,7 @@ func (m *model) tell(c change, o *origin) {
 // configure writes the text of a new configuration; its version never moves.
 func (m *model) configure(data []byte, o *origin) {
 	n := m.nodes[configPath]
+	m.quotaCount(configPath, int64(len(data)-len(n.data)), 0)
 	n.data = data
 	n.stat.Mzxid, n.stat.Mtime, n.stat.Version = o.zxid, m.clockMs, -1
 	m.tell(change{typ: EventNodeDataChanged, path: configPath, acl: n.acl}, o)

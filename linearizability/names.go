@@ -120,6 +120,7 @@ const (
 	CodeSessionMoved            Code = -118
 	CodeNotReadOnly             Code = -119
 	CodeNoWatcher               Code = -121
+	CodeReconfigInProgress      Code = -14
 	CodeReconfigDisabled        Code = -123
 	CodeQuotaExceeded           Code = -125
 	CodeThrottledOp             Code = -127

@@ -293,3 +293,35 @@ func BenchmarkPorcupine(b *testing.B) {
 		}
 	}
 }
+
+// TestWindowsOfOutage: after a time without service thousands of calls are under way at once, and
+// there is no place between them for a cut but between commits.
+func TestWindowsOfOutage(t *testing.T) {
+	s := newServer(Header{AnswerWithin: 1_000_000})
+	var cs []*testConn
+	for i := range 10 {
+		cs = append(cs, s.connect(int64(i+1), 0))
+	}
+	s.do(cs[0], createReq("/r", 0))
+	const each = 3 * windowOps / 10
+	for range each {
+		for _, c := range cs {
+			s.send(c, setReq("/r", "x"))
+		}
+	}
+	for range each {
+		for _, c := range cs {
+			s.step(c)
+		}
+	}
+	h := s.settle()
+	if r := Judge(h); !r.OK() || r.Porcupine.Windows < 5 || r.Porcupine.Inconclusive > 0 {
+		t.Errorf("want a clean history in windows, got %v %+v", r, r.Porcupine)
+	}
+	at := &spoiler{t, h}
+	at.result(-1, at.returnOf(OpSetData)).Stat.Version--
+	x := buildIndex(h, &Report{})
+	if judgePorcupine(x); x.r.OK() {
+		t.Errorf("an old version is not found: %+v", x.r.Porcupine)
+	}
+}

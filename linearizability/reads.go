@@ -144,7 +144,7 @@ func (x *index) judgeSyncs(c *connection) {
 func judgeOwnWrites(x *index, calls []*call) {
 	earlier := int64(0)
 	for _, k := range calls {
-		if z, ok := k.wrote(); ok {
+		if z, ok := x.wrote(k); ok {
 			earlier = max(earlier, z)
 		}
 		z, ok := x.readZxid(k)
@@ -166,7 +166,7 @@ func judgeOwnWrites(x *index, calls []*call) {
 				"%v at zxid %#x sees a write %#x that its session sent later",
 				k.line.Request.Op, z, later)
 		}
-		if z, ok := k.wrote(); ok {
+		if z, ok := x.wrote(k); ok {
 			later = min(later, z)
 		}
 	}

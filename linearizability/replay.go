@@ -96,11 +96,7 @@ func (y *replay) apply(c *commit) bool {
 	case CommitReap:
 		return y.applyReap(c)
 	case CommitConfig:
-		if l.Zxid != 0 && !y.takeZxid(c) {
-			return false
-		}
-		y.m.configure(l.Request.Data, y.origin(c, nil))
-		return true
+		return y.applyConfig(c)
 	}
 	return y.noZxid(c)
 }
@@ -171,14 +167,14 @@ func (y *replay) acting(c *commit) *session {
 func (y *replay) applyRequest(c *commit) bool {
 	l := c.line
 	s := y.acting(c)
+	if s != nil && l.Request.Op == OpReconfig {
+		return y.applyReconfig(c)
+	}
 	if s == nil || !y.takeZxid(c) {
 		return false
 	}
 	ghost := y.m.ghosts[l.Request.Path] != 0
 	want := y.m.write(l.Request, y.origin(c, s))
-	if l.Request.Op == OpReconfig {
-		return true
-	}
 	var d string
 	if !l.Commit.Bare {
 		d = differ(l.Request.Op, &want, l.Result)

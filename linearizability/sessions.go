@@ -75,7 +75,7 @@ func (x *index) judgeMoved(c *connection) {
 		return
 	}
 	for _, k := range c.calls {
-		if z, ok := k.wrote(); ok && k.at > next.connected.at {
+		if z, ok := x.wrote(k); ok && k.at > next.connected.at {
 			x.bad(JudgeSessions, lines(k.ret.line, next.connected.line),
 				"session %#x is served at %#x on a connection that it had left", c.session, z)
 		}

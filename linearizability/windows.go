@@ -23,18 +23,14 @@ func (g *group) windows(logged bool) []window {
 	rest := g.ops
 	for len(rest) > most {
 		cut := quietest(rest, most, logged)
-		if cut < 0 {
-			break
+		now, later := divide(rest, cut)
+		if len(now) == 0 && logged {
+			// So many are under way that nothing is over before the next ones begin.
+			cut = commitAmong(rest, most/2)
+			now, later = divide(rest, cut)
 		}
-		var now, later []*operation
-		for _, o := range rest {
-			first, second := o.clip(cut)
-			if first != nil {
-				now = append(now, first)
-			}
-			if second != nil {
-				later = append(later, second)
-			}
+		if len(now) == 0 {
+			break
 		}
 		if len(later) == len(rest) {
 			break // more than a window holds are under way since the last cut
@@ -48,6 +44,35 @@ func (g *group) windows(logged bool) []window {
 		slices.SortStableFunc(rest, func(a, b *operation) int { return a.call - b.call })
 	}
 	return append(out, window{ops: rest, cut: math.MaxInt})
+}
+
+// divide gives operations to both sides of a cut; -1 is none.
+func divide(ops []*operation, cut int) (now, later []*operation) {
+	for _, o := range ops {
+		first, second := o.clip(cut)
+		if first != nil {
+			now = append(now, first)
+		}
+		if second != nil {
+			later = append(later, second)
+		}
+	}
+	return now, later
+}
+
+// commitAmong is the place of the n-th commit of operations, or of the last, -1 without any.
+func commitAmong(ops []*operation, n int) int {
+	var at []int
+	for _, o := range ops {
+		if o.at >= 0 {
+			at = append(at, o.at)
+		}
+	}
+	if len(at) == 0 {
+		return -1
+	}
+	slices.Sort(at)
+	return at[min(n, len(at)-1)]
 }
 
 // clip gives an operation to one side of a cut, behind the line at that place, or to none.

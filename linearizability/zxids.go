@@ -83,7 +83,7 @@ func (x *index) judgeZxid(c *connection, it item, high point, least int64) {
 func judgeWriteOrder(x *index) {
 	taken := map[int64]*call{}
 	for _, k := range x.calls {
-		z, ok := k.wrote()
+		z, ok := x.wrote(k)
 		if !ok {
 			continue
 		}

@@ -239,6 +239,10 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 			s.judgeExpiry(c)
 			l.Result = s.ended()
 		}
+	case core.KindConfigure, core.KindGiveUp:
+		if out.Zxid != 0 {
+			s.configLine(&l)
+		}
 	case core.KindReap:
 		k.Kind = linearizability.CommitReap
 		l.Path = string([]byte(c.Path))
@@ -252,6 +256,22 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 	w.history.Add(l)
 	w.lineBuf = w.history.Lines[len(w.history.Lines)-1].AppendTo(w.lineBuf[:0])
 	w.trace.add(w.clock.now, traceCommit, int64(s.index), w.lineBuf)
+}
+
+// configLine fills in the line of the end of a change of the configuration.
+func (s *shadow) configLine(l *linearizability.Line) {
+	l.Commit.Kind = linearizability.CommitConfig
+	l.Session, l.Xid = int64(s.out.Late.Session), s.out.Late.Xid
+	if s.out.Err != wire.CodeOk {
+		return
+	}
+	m := s.state.Membership()
+	var text []byte
+	for i := range m.Servers {
+		text = fmt.Appendf(text, "%v=%s\n", m.Servers[i].ID, m.Servers[i].Text())
+	}
+	l.Request = &linearizability.Request{Op: linearizability.OpReconfig,
+		Data: fmt.Appendf(text, "version=%x", uint64(m.Version))}
 }
 
 // turnOf says whether a command's place in its stream was the next one.
@@ -310,6 +330,7 @@ func (s *shadow) requestLine(l *linearizability.Line, c *core.Command) {
 	k.ExtendedTypes = c.Flags.ExtendedTypes
 	l.Xid = c.Xid
 	l.Request = requestOf(c.Op, c.Body)
+	k.Pending = out.Pending
 	if out.Skipped {
 		return
 	}

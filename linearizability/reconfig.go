@@ -1,0 +1,169 @@
+package linearizability
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+)
+
+// ensemble is what the model knows of the members: the lines of /zookeeper/config, and what a
+// reconfig that was accepted is to make of them.
+type ensemble struct {
+	servers map[string]string // by key (server.1), in one form; nil: unknown
+	version int64
+	target  *target
+}
+
+type target struct {
+	accepted *commit
+	servers  map[string]string // nil: of a form that only the service can read
+}
+
+// parseConfig reads the text of a configuration, whose lines newlines or commas divide.
+func parseConfig(text string) (servers map[string]string, version int64, ok bool) {
+	servers = map[string]string{}
+	for _, line := range strings.FieldsFunc(text, func(r rune) bool {
+		return r == '\n' || r == ','
+	}) {
+		key, value, found := strings.Cut(strings.TrimSpace(line), "=")
+		switch key, value = strings.TrimSpace(key), strings.TrimSpace(value); {
+		case found && key == "version":
+			v, err := strconv.ParseInt(value, 16, 64)
+			if err != nil {
+				return nil, 0, false
+			}
+			version = v
+		case found && strings.HasPrefix(key, "server."):
+			servers[key] = plainServer(value)
+		case key != "":
+			return nil, 0, false
+		}
+	}
+	return servers, version, true
+}
+
+// plainServer gives what means the same one form: the role is there, and the client's address.
+func plainServer(value string) string {
+	peers, client, _ := strings.Cut(value, ";")
+	role := "participant"
+	if at := strings.LastIndexByte(peers, ':'); at >= 0 {
+		switch last := peers[at+1:]; last {
+		case "observer", "participant":
+			role, peers = last, peers[:at]
+		}
+	}
+	if client != "" && !strings.Contains(client, ":") {
+		client = "0.0.0.0:" + client
+	}
+	return peers + ":" + role + ";" + client
+}
+
+// aimed is what a reconfig makes of the servers.
+func (e *ensemble) aimed(r *Reconfig) (map[string]string, bool) {
+	if r.Members != "" {
+		servers, _, ok := parseConfig(r.Members)
+		return servers, ok
+	}
+	if e.servers == nil {
+		return nil, false
+	}
+	servers := maps.Clone(e.servers)
+	for _, id := range strings.Split(r.Leaving, ",") {
+		delete(servers, "server."+strings.TrimSpace(id))
+	}
+	joining, _, ok := parseConfig(r.Joining)
+	maps.Copy(servers, joining)
+	return servers, ok
+}
+
+// applyReconfig: a reconfig is accepted, and its outcome is another commit's; or it is refused for
+// a reason that must be true.
+func (y *replay) applyReconfig(c *commit) bool {
+	l, e := c.line, &y.m.ensemble
+	r := l.Request.Reconfig
+	if l.Commit.Pending {
+		switch {
+		case e.target != nil:
+			y.bad(JudgeReplay, lines(l, e.target.accepted.line),
+				"a reconfig is accepted while another one goes on")
+			return false
+		case r != nil && r.Version != -1 && r.Version != e.version:
+			y.bad(JudgeReplay, lines(l), "a reconfig of version %#x is accepted, it is %#x",
+				r.Version, e.version)
+			return false
+		}
+		e.target = &target{accepted: c}
+		if r != nil {
+			if servers, ok := e.aimed(r); ok {
+				e.target.servers = servers
+			}
+		}
+		return y.noZxid(c)
+	}
+	if !y.takeZxid(c) {
+		return false
+	}
+	why := ""
+	switch code := l.Result.Err; {
+	case code == CodeOk:
+		return true // a service that has no pending ones: its config line follows
+	case code == CodeReconfigInProgress && e.target == nil:
+		why = "no other one goes on"
+	case code == CodeBadVersion && r != nil && (r.Version == -1 || r.Version == e.version):
+		why = fmt.Sprintf("the version is %#x", e.version)
+	default:
+		return true
+	}
+	y.bad(JudgeReplay, lines(l), "a reconfig is refused with %d, but %s", l.Result.Err, why)
+	return false
+}
+
+// applyConfig ends what goes on, if it is whose outcome this is, and writes the new configuration:
+// the servers that were asked for, with the zxid as version.
+func (y *replay) applyConfig(c *commit) bool {
+	l, e := c.line, &y.m.ensemble
+	if l.Zxid != 0 && !y.takeZxid(c) {
+		return false
+	}
+	t := e.target
+	if l.Xid != 0 {
+		if t == nil || t.accepted.line.Session != l.Session || t.accepted.line.Xid != l.Xid {
+			y.bad(JudgeReplay, lines(l), "the outcome of a reconfig of session %#x with xid %d, "+
+				"which does not go on", l.Session, l.Xid)
+			return false
+		}
+		e.target = nil
+	}
+	want := Result{Err: l.Result.Err}
+	if l.Result.Err == CodeOk {
+		if !y.checkConfig(c, t) {
+			return false
+		}
+		y.m.configure(l.Request.Data, y.origin(c, nil))
+		n := y.m.nodes[configPath]
+		want = Result{Data: n.data, Stat: n.describe()}
+	}
+	c.want = &want
+	return true
+}
+
+func (y *replay) checkConfig(c *commit, t *target) bool {
+	l, e := c.line, &y.m.ensemble
+	servers, version, ok := parseConfig(string(l.Request.Data))
+	switch {
+	case !ok:
+		y.bad(JudgeReplay, lines(l), "the configuration cannot be read: %q", l.Request.Data)
+		return false
+	case l.Zxid != 0 && version != l.Zxid:
+		y.bad(JudgeReplay, lines(l), "the configuration of zxid %#x has version %#x", l.Zxid,
+			version)
+		return false
+	case l.Xid != 0 && t.servers != nil && !maps.Equal(t.servers, servers):
+		y.bad(JudgeReplay, lines(l, t.accepted.line), "the servers are %v, %v were asked for",
+			servers, t.servers)
+		return false
+	}
+	e.servers, e.version = servers, version
+	return true
+}
