@@ -53,7 +53,7 @@ ASSUME Servers \subseteq Nat \ {0}
 \* guard asks-twice: FoundedFromNothing
 \* guard initialize-removed: FoundedFromNothing
 \* guard founds-with-all: AcknowledgedIsHeld
-\* guard asks-again: Settles [MembershipFounding-liveness]
+\* guard new-disk-is-admitted: Settles [MembershipFounding-liveness]
 \*
 \* reaches TwoEmptyThirdDown
 \* reaches FoundedByMajority
@@ -140,7 +140,6 @@ MayFound(s) ==
 Ask(s, t) ==
     /\ s \in up /\ t \in up /\ s # t
     /\ holds[s] = 0
-    /\ Guard("asks-again") \/ heard[s][t] = Nothing \/ MayFound(s)
     /\ LET answer == IF holds[t] # 0 THEN Data
                      ELSE IF MightFound(s) THEN disk[t] ELSE Nothing IN
         /\ heard' = [heard EXCEPT ![s][t] = answer]
@@ -175,7 +174,8 @@ Join(s) ==
                mine == <<s, disk[s]>>
                voters == ensembles[e].voters
            IN
-            /\ mine \in voters \/ Majority(Serving(e), voters)
+            /\ mine \in voters
+               \/ (Guard("new-disk-is-admitted") /\ Majority(Serving(e), voters))
             /\ holds' = [holds EXCEPT ![s] = e]
             /\ ensembles' = [ensembles EXCEPT ![e].voters =
                     {v \in voters : v[1] # s} \cup {mine}]

@@ -151,8 +151,11 @@ OfOneTerm(last) == last.term = vol.term \/ (vol.log # << >> /\ vol.log[Len(vol.l
 Record(last) ==
     [term |-> vol.term, vote |-> vol.vote, commit |-> vol.commit, start |-> vol.start,
      log |-> vol.log,
-     acked |-> IF vol.log # last.log /\ (OfOneTerm(last) \/ ~Guard("mark-of-one-term"))
-               THEN <<vol.term, Len(vol.log)>> ELSE last.acked]
+     acked |-> IF vol.log = last.log /\ vol.start = last.start THEN last.acked
+               ELSE IF OfOneTerm(last) \/ ~Guard("mark-of-one-term")
+               THEN <<vol.term, Len(vol.log)>>
+               \* What a checkpoint covers is committed: nobody replaces that.
+               ELSE IF vol.start # last.start THEN <<vol.term, vol.start>> ELSE last.acked]
 
 Init ==
     /\ eterm = 1 /\ elog = << >> /\ eleft = << >> /\ ecommit = 0 /\ match = 0

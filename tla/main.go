@@ -149,7 +149,7 @@ func run(ctx context.Context, opts Options, out, log io.Writer) error {
 		return err
 	}
 	if opts.Table {
-		printMarkdown(out, results, time.Since(start))
+		printMarkdown(out, results)
 	} else {
 		printTables(out, results, time.Since(start))
 	}

@@ -149,10 +149,14 @@ type Mark struct {
 	Acked Position
 }
 
-// take takes in a durable record: the hard state, and where the log ends if the record changed it.
-func (m *Mark) take(hs hardState, changed bool, last Position) {
-	if changed && ofOneTerm(m.Term, hs.term, last) {
+// take takes in a durable record: the hard state, the start it gives to the log (0: none), whether
+// it holds entries, and where the log ends.
+func (m *Mark) take(hs hardState, start uint64, entries bool, last Position) {
+	switch {
+	case (start != 0 || entries) && ofOneTerm(m.Term, hs.term, last):
 		m.Acked = Position{Term: hs.term, Index: last.Index}
+	case start != 0: // what a checkpoint covers is committed: nobody replaces that
+		m.Acked = Position{Term: hs.term, Index: start}
 	}
 	m.Term, m.Vote = hs.term, hs.vote
 }

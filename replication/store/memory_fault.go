@@ -96,7 +96,7 @@ func (p *Plan) Do() error {
 	}
 	if effect == EffectLogSync || effect == EffectLogWrite && p.Next() != EffectLogSync {
 		r := p.write.record
-		m.promise.take(r.hs, p.first != 0 || p.start.Index != 0, r.end)
+		m.promise.take(r.hs, p.start.Index, p.first != 0, r.end)
 		m.pace.bytes += recordSize(len(r.payload))
 	}
 	return nil

@@ -41,13 +41,12 @@ func (r *replay) apply(hs hardState, start Position, entries []*raftpb.Entry) er
 	if err != nil {
 		return err
 	}
-	before := r.hs.term
+	m := Mark{Term: r.hs.term, Acked: r.acked}
+	m.take(hs, start.Index, len(entries) > 0, last)
+	r.acked = m.Acked
 	r.hs, r.last = hs, last
 	if start.Index != 0 {
 		r.drop(start)
-	}
-	if (start.Index != 0 || len(entries) > 0) && ofOneTerm(before, hs.term, last) {
-		r.acked = Position{Term: hs.term, Index: last.Index}
 	}
 	if len(entries) == 0 {
 		return nil

@@ -231,7 +231,7 @@ func (s *Store) record(b Batch, last Position) error {
 	j.note(first, b.Start, last)
 	s.written, s.last = s.hs, last
 	s.mu.Lock()
-	s.promise.take(s.hs, first != 0 || b.Start.Index != 0, last)
+	s.promise.take(s.hs, b.Start.Index, first != 0, last)
 	s.pace.bytes += int64(len(buf))
 	s.mu.Unlock()
 	return nil
