@@ -10,11 +10,11 @@ import (
 
 // jumps counts what the checkpoints sent between members did in a world.
 type jumps struct {
-	transfers, pieces, again int // begun by a leader; asked for; asked for once more
-	installs, refused        int // of a checkpoint received whole
-	closed                   int // connections that a jump ended
-	dropped                  int // items that were still to be applied when one came
-	crashes                  map[string]int
+	transfers, pieces int // begun by a leader; asked for
+	installs          int // of a checkpoint received whole
+	closed            int // connections that a jump ended
+	dropped           int // items that were still to be applied when one came
+	crashes           map[string]int
 	// crash, if not nil, says whether the process dies at a boundary.
 	crash func(h *host, boundary string) bool
 }

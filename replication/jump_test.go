@@ -27,6 +27,7 @@ func (t *total) add(j *jumps) {
 	t.pieces += j.pieces
 	t.installs += j.installs
 	t.closed += j.closed
+	t.dropped += j.dropped
 	if t.crashes == nil {
 		t.crashes = map[string]int{}
 	}
