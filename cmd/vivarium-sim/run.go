@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/linearizability"
 	"github.com/vivariumdb/vivarium/sim"
 )
 
@@ -252,6 +253,7 @@ func (m *summary) report(w io.Writer, workers int) {
 	_, _ = fmt.Fprintf(w, "%d worlds in %v with %d processes: %.0f per CPU-hour, "+
 		"%.0f times as fast as real time\n", n, took.Round(time.Second), workers,
 		float64(n)/(float64(nanos)/1e9)*3600, float64(virtual)/1e6/(float64(nanos)/1e9))
+	m.porcupine(w)
 	if len(m.failed) == 0 {
 		_, _ = fmt.Fprintln(w, "no violation")
 		return
@@ -261,6 +263,20 @@ func (m *summary) report(w io.Writer, workers int) {
 	for _, j := range sortedKeys(m.judges) {
 		_, _ = fmt.Fprintf(w, "%9d  %s\n", m.judges[j], j)
 	}
+}
+
+// porcupine says how much porcupine was asked, and how often it had no answer.
+func (m *summary) porcupine(w io.Writer) {
+	var p linearizability.Porcupine
+	for _, v := range m.verdicts {
+		p.Components += v.Porcupine.Components
+		p.Windows += v.Porcupine.Windows
+		p.Operations += v.Porcupine.Operations
+		p.Weakened += v.Porcupine.Weakened
+		p.Inconclusive += v.Porcupine.Inconclusive
+	}
+	_, _ = fmt.Fprintf(w, "porcupine: %d operations in %d windows of %d components, %d weakened, "+
+		"%d inconclusive\n", p.Operations, p.Windows, p.Components, p.Weakened, p.Inconclusive)
 }
 
 // quantiles shows a sorted list of values.

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/linearizability"
 	"github.com/vivariumdb/vivarium/sim"
 )
 
@@ -34,7 +35,8 @@ type verdict struct {
 	Violations []finding
 	Counts     []int64 // in the order of sim.CounterNames
 	Judged     [6]int  // commits, writes, reads, events, sessions, unjudged
-	Nanos      int64   // of processor time
+	Porcupine  linearizability.Porcupine
+	Nanos      int64 // of processor time
 }
 
 type finding struct {
@@ -89,7 +91,7 @@ func (t *task) run() (*verdict, error) {
 	start := cpuTime()
 	r := sim.Run(sim.Options{Seed: t.Seed, Knobs: k})
 	v := &verdict{Seed: t.Seed, Trace: r.Trace, Virtual: r.Virtual,
-		Nanos: (cpuTime() - start).Nanoseconds(),
+		Nanos: (cpuTime() - start).Nanoseconds(), Porcupine: r.Judged.Porcupine,
 		Judged: [6]int{r.Judged.Commits, r.Judged.Writes, r.Judged.Reads, r.Judged.Events,
 			r.Judged.Sessions, r.Judged.Unjudged}}
 	for _, c := range r.Counts {
