@@ -71,13 +71,7 @@ func raftIDs(list ...[]uint64) []core.RaftID {
 	return slices.Compact(ids)
 }
 
-// finalRoles says what raft's configuration is once no change is under way.
-func finalRoles(c *raftpb.ConfState) core.MemberCommand {
-	return core.MemberCommand{Voters: raftIDs(c.GetVoters()),
-		Learners: raftIDs(c.GetLearners(), c.GetLearnersNext())}
-}
-
-// currentRoles says what it is now: who leaves is still a voter.
+// currentRoles says who votes and who learns in a configuration: who is about to leave still votes.
 func currentRoles(c *raftpb.ConfState) core.MemberCommand {
 	roles := core.MemberCommand{Voters: raftIDs(c.GetVoters(), c.GetVotersOutgoing())}
 	roles.Learners = slices.DeleteFunc(raftIDs(c.GetLearners(), c.GetLearnersNext()),

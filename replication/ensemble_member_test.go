@@ -633,7 +633,7 @@ func diskForgets(w *world) {
 
 // learnersClock: a leader that hears only learners is in contact with nobody.
 func learnersClock(w *world) {
-	lead := w.settle()
+	w.settle()
 	w.stranger(4, diskOf(4))
 	w.stranger(5, diskOf(5))
 	w.stranger(6, diskOf(6))
@@ -641,7 +641,7 @@ func learnersClock(w *world) {
 		return len(w.hosts) == 6 && w.hosts[3].up && w.hosts[4].up && w.hosts[5].up
 	})
 	w.run(500_000)
-	lead = w.leader()
+	lead := w.leader()
 	for _, h := range w.hosts[:3] {
 		if h != lead {
 			w.link(h.id, lead.id).split(true)

@@ -60,3 +60,10 @@ func firstLine(by string, err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return by + ": " + line
 }
+
+// foundingMutant finds the bugs that only the tests of founding can see.
+func foundingMutant() (text string) {
+	twoWiped(func(s string) { text = s })
+	emptied(func(s string) { text = s })
+	return text
+}

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/vivariumdb/vivarium/core"
-	"github.com/vivariumdb/vivarium/internal/mutant"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -331,16 +330,6 @@ func TestHandshakeMalformed(t *testing.T) {
 	}
 }
 
-// foundingMutant finds the bugs that only these tests can catch.
-func foundingMutant() (text string) {
-	if !mutant.Enabled {
-		return ""
-	}
-	twoWiped(func(s string) { text = s })
-	emptied(func(s string) { text = s })
-	return text
-}
-
 // emptied: a member that has spoken comes back without its data, under its old disk id.
 func emptied(fail func(string)) {
 	c := newCamp(3, fail)
@@ -357,6 +346,8 @@ func emptied(fail func(string)) {
 		fail("an emptied disk is taken for what it was")
 	}
 }
+
+func TestEmptiedDiskIsRefused(t *testing.T) { emptied(func(text string) { t.Error(text) }) }
 
 // Only what shows that the sender's disk has it is what the sender has acknowledged.
 func TestAcknowledged(t *testing.T) {
