@@ -236,6 +236,9 @@ func (l *peerLink) orphan(other *host, dark bool) {
 	if dark || l.silent || l.way[i].cuts > 0 {
 		told[i] = l.r.between(second, 10*second)
 	}
+	if l.w.toldUs != 0 {
+		told[i] = l.w.toldUs
+	}
 	told[1-i] = told[i]
 	l.end(told)
 }

@@ -64,6 +64,7 @@ type World struct {
 	shadow  *shadow
 	hosts   []*host // by raft id, from 1 on
 	peers   []*peerLink
+	toldUs  int64 // a scenario's: when peers learn of the end of a process
 	peerLag int64 // the longest that a message took, or a new connection
 	net     *network
 	faults  rng

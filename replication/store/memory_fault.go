@@ -66,8 +66,8 @@ func (p *Plan) Do() error {
 	effect := p.effects[p.at]
 	p.at++
 	err := m.fault(effect)
-	if err == nil {
-		err = m.room(p.write, effect)
+	if full := m.room(p.write, effect); err == nil && full != nil {
+		return m.fail(effect, full) // nothing of it is there
 	}
 	if err != nil && !effect.writes() {
 		return m.fail(effect, err)

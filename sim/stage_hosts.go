@@ -1,0 +1,102 @@
+package sim
+
+import "github.com/vivariumdb/vivarium/linearizability"
+
+// Ensemble is Quiet for several hosts, between which a message takes at most half a millisecond.
+func Ensemble(hosts, durationMs int64) Knobs {
+	k := Quiet(durationMs)
+	k.Hosts, k.PeerDelayUs = hosts, 500
+	return k
+}
+
+// Leader is the host that leads at the moment, 0 if none does.
+func (s *Stage) Leader() int64 {
+	if h := s.w.leader(); h != nil {
+		return h.id
+	}
+	return 0
+}
+
+// Others are all hosts but one.
+func (s *Stage) Others(host int64) []int64 {
+	var ids []int64
+	for _, h := range s.w.hosts {
+		if h.id != host {
+			ids = append(ids, h.id)
+		}
+	}
+	return ids
+}
+
+// NowUs is the time since the beginning in microseconds.
+func (s *Stage) NowUs() int64 { return s.w.clock.now }
+
+// Kill ends the process of a host at once. All its peers are told toldUs later, in one moment.
+func (s *Stage) Kill(host, toldUs int64) {
+	s.w.toldUs = toldUs
+	s.w.hosts[host-1].crash(false)
+	s.w.toldUs = 0
+}
+
+// Pause lets a process hang for so long.
+func (s *Stage) Pause(host, ms int64) {
+	h := s.w.hosts[host-1]
+	h.pause()
+	s.w.clock.after(ms*millisecond, func() {
+		if h.paused {
+			h.resume()
+		}
+	})
+}
+
+// Cut lets no message pass between a host and its peers for so long. What is said meanwhile is lost.
+func (s *Stage) Cut(host, ms int64) {
+	paths := s.w.around(s.w.hosts[host-1])
+	for _, p := range paths {
+		s.w.peerLink(p.from, p.to).cut(p.to, true)
+	}
+	s.w.clock.after(ms*millisecond, func() {
+		for _, p := range paths {
+			s.w.peerLink(p.from, p.to).reset()
+			s.w.mend(p)
+		}
+	})
+}
+
+// JumpClockOf sets the wall clock of a host on or back.
+func (s *Stage) JumpClockOf(host, ms int64) { s.w.hosts[host-1].wall += ms }
+
+// Fill leaves so many bytes of room on the disk of a host, for so long.
+func (s *Stage) Fill(host int64, bytes uint64, ms int64) {
+	h := s.w.hosts[host-1]
+	h.full = h.disk.room(bytes)
+	s.w.clock.after(ms*millisecond, h.empty)
+}
+
+// ActorAt lets in a client that knows no other host.
+func (s *Stage) ActorAt(host int64) Actor {
+	a := s.Actor()
+	a.c.servers = servers{order: []int64{host}}
+	return a
+}
+
+// Move lets a client go to another host, after about pauseMs.
+func (a Actor) Move(host, pauseMs int64) {
+	a.c.servers = servers{order: []int64{host}}
+	a.Disconnect(pauseMs)
+}
+
+// Connected says whether the client has a connection on which it is served.
+func (a Actor) Connected() bool { return a.c.conn != nil && a.c.conn.open }
+
+// Committed is when a write of the client was first known to be committed, 0 if it was not.
+func (a Actor) Committed(path string) int64 {
+	for i := range a.c.w.history.Lines {
+		l := &a.c.w.history.Lines[i]
+		if l.Kind == linearizability.KindReturn && l.Client == a.c.id && l.Result != nil &&
+			l.Result.Err == linearizability.CodeOk && l.Result.Path == path {
+			return l.At
+		}
+	}
+	return 0
+}
