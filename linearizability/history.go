@@ -29,6 +29,8 @@ type Header struct {
 	SkipACL bool `json:"skipACL,omitempty"`
 	// Config is the text of /zookeeper/config at the beginning.
 	Config []byte `json:"config,omitempty"`
+	// Zxid is the last one taken before the beginning.
+	Zxid int64 `json:"zxid,omitempty"`
 	// DriftPerMille bounds how much faster than virtual time any member's clock may run; a session
 	// may be found silent that much too early. Jumps of a wall clock must not matter.
 	DriftPerMille int64 `json:"driftPerMille,omitempty"`

@@ -178,7 +178,8 @@ func (x *index) bad(judge string, lines []*Line, format string, args ...any) {
 func buildIndex(h *History, r *Report) *index {
 	x := &index{
 		h: h, r: r, conns: map[int64]*connection{}, places: map[place]*commit{},
-		byXid: map[sessionXid]*call{}, life: map[int64]*lifetime{}, zxids: map[int64]bool{0: true},
+		byXid: map[sessionXid]*call{}, life: map[int64]*lifetime{},
+		zxids:  map[int64]bool{0: true, h.Header.Zxid: true},
 		blamed: map[int]bool{}, stop: math.MaxInt64, checked: map[string]int{},
 		ownCalls: map[int64][]*call{}, ordered: map[int64][]*call{},
 		bySession: map[int64][]*connection{},
@@ -557,7 +558,7 @@ func (x *index) committed(at int) int64 {
 	}
 	n := sort.Search(len(x.commits), func(i int) bool { return x.commits[i].at >= at })
 	if n == 0 {
-		return 0
+		return x.h.Header.Zxid
 	}
 	last := x.commits[n-1]
 	return max(last.before, last.line.Zxid)

@@ -78,7 +78,7 @@ const (
 func newModel(h *Header) *model {
 	m := &model{
 		super: h.Super, nodes: map[string]*node{}, sessions: map[int64]*session{},
-		quotas: map[string]bool{}, ghosts: map[string]int64{},
+		quotas: map[string]bool{}, ghosts: map[string]int64{}, zxid: h.Zxid,
 	}
 	for _, p := range []string{"/", "/zookeeper", quotaRoot, configPath} {
 		m.nodes[p] = &node{data: []byte{}, acl: openACL, children: map[string]bool{}}

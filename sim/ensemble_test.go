@@ -38,7 +38,8 @@ func TestCrashedLeader(t *testing.T) {
 		}
 		if at := a.Committed("/after"); at == 0 || at-told > 10*roundTripUs {
 			slow++
-			t.Logf("seed %d: a write is answered %d us after the followers were told", seed, at-told)
+			t.Logf("seed %d: a write is answered %d us after the followers were told", seed,
+				at-told)
 		}
 	}
 	if slow*20 > int(worlds) {

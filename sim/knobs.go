@@ -86,6 +86,11 @@ type Knobs struct {
 	BlackMs             int64
 	StallMs             int64
 
+	// The founding State, and what is not the same everywhere.
+	FoundingTerm int64 // 0: 1
+	ZxidLead     int64 // so many zxids before the low half overflows, in a far term; 0: new
+	Uneven       int64 // 1: each member has limits of its own
+
 	// The configuration of a member with peers.
 	MaxLogBytes    int64
 	MaxIntakeBytes int64
@@ -294,6 +299,8 @@ func (k *Knobs) drawNetwork(r rng, some drawSome, log drawLog) {
 func (k *Knobs) drawEnsemble(seed uint64) {
 	r := newRNG(seed, "ensemble")
 	some, log := r.some, r.log
+	k.FoundingTerm, k.ZxidLead = some(150, 2, 1<<30), some(150, 1, 500)
+	k.Uneven = some(300, 1, 1)
 	k.Hosts = []int64{1, 3, 5, 7}[r.weighted([]int64{15, 50, 25, 10})]
 	if k.Hosts == 1 {
 		return

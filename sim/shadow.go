@@ -65,7 +65,7 @@ func newShadow(w *World) *shadow {
 	s.digests = append(s.digests, [16]byte{}, s.state.Digest()) // the founding index is 1
 	s.first = append(s.first, 0, 0)
 	s.slots = append(s.slots, slot{}, slot{committed: true, term: s.state.Term()})
-	s.other(replication.FoundingIndex, replication.FoundingTerm)
+	s.other(replication.FoundingIndex, s.state.Term())
 	return s
 }
 

@@ -49,7 +49,8 @@ func (s *Stage) Pause(host, ms int64) {
 	})
 }
 
-// Cut lets no message pass between a host and its peers for so long. What is said meanwhile is lost.
+// Cut lets no message pass between a host and its peers for so long. What is said meanwhile is
+// lost.
 func (s *Stage) Cut(host, ms int64) {
 	paths := s.w.around(s.w.hosts[host-1])
 	for _, p := range paths {

@@ -140,6 +140,7 @@ func (w *World) header() linearizability.Header {
 	}
 	return linearizability.Header{
 		Name: "sim", Seed: w.seed, Config: []byte{}, Members: len(w.hosts),
+		Zxid:    int64(w.shadow.state.LastZxid()),
 		Super:   core.DigestID("", superCredentials),
 		SkipACL: w.k.SkipACL != 0,
 		// A host's clock drifts by so much, and a leader rounds to its ticks.
@@ -192,21 +193,48 @@ func (w *World) violate(judge, text string) {
 
 func (w *World) stop() { w.over = true }
 
-// founding returns the State that every disk begins with.
+// founding returns the State that every disk begins with: of an ensemble that is new, or of one
+// with many terms behind it, whose zxids are about to leave the low half.
 func (w *World) founding() *core.State {
-	state := core.NewState()
-	var out core.Outcome
-	if err := state.Begin(replication.FoundingIndex, replication.FoundingTerm, nil); err != nil {
-		invariant.Unreachable("founding: %v", err)
+	term := uint64(max(w.k.FoundingTerm, replication.FoundingTerm))
+	if w.k.ZxidLead == 0 {
+		state := core.NewState()
+		var out core.Outcome
+		if err := state.Begin(replication.FoundingIndex, term, nil); err != nil {
+			invariant.Unreachable("founding: %v", err)
+		}
+		for state.Next(core.Origin{}, &out) {
+			continue
+		}
+		return state
 	}
-	for state.Next(core.Origin{}, &out) {
-		continue
-	}
+	b := core.NewBuilder()
+	err := core.NewState().Walk(b.AddNode)
+	invariant.Check(err == nil, "the znodes of an empty state are refused")
+	state, err := b.Finish(core.Founding{Index: replication.FoundingIndex, Term: term,
+		LastZxid: core.Zxid(term+40)<<32 | core.Zxid(1<<32-w.k.ZxidLead)})
+	invariant.Check(err == nil, "a state cannot be founded")
 	return state
 }
 
+// own are the knobs of the host's member, which may have limits of its own.
+func (h *host) own() Knobs {
+	k := h.w.k
+	if k.Uneven == 0 || h.id == 1 {
+		return k
+	}
+	o, r := k, newRNG(h.w.seed, fmt.Sprintf("host %d/knobs", h.id))
+	o.drawMember(r, r.some, r.log)
+	o.ElectionTicks = r.between(8, 15)
+	o.CheckpointItems, o.KeptLogBytes = r.some(200, 1, 50), r.some(500, 1, 5000)
+	o.MaxBuffer, o.MaxConnections, o.SkipACL = k.MaxBuffer, k.MaxConnections, k.SkipACL
+	o.ReconfigEnabled, o.MinTimeoutMs, o.MaxTimeoutMs = k.ReconfigEnabled, k.MinTimeoutMs,
+		k.MaxTimeoutMs
+	return o
+}
+
 func (h *host) config(nonce [16]byte) replication.Config {
-	k := &h.w.k
+	k := h.own()
 	return replication.Config{
 		RaftID: h.raftID(), Nonce: nonce, Record: true,
 		ElectionTicks: int(k.ElectionTicks), MaxEntryBytes: int(k.MaxEntryBytes),
