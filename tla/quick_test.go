@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -71,5 +72,22 @@ FAILED: 1
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("tables (-want +got):\n%s", diff)
+	}
+}
+
+// README.md shows the results of every model and of every variant.
+func TestReadmeListsAll(t *testing.T) {
+	models, err := loadModels(".", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, job := range allJobs(models) {
+		if !strings.Contains(string(text), "\n| "+job.Name+" |") {
+			t.Errorf("tla/README.md has no row for %s: go run ./tla -table", job.Name)
+		}
 	}
 }
