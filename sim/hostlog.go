@@ -160,11 +160,15 @@ func (s *shadow) installed(h *host) {
 	s.digestLine(h, state.Index(), state.Digest(), sourceLoaded)
 }
 
-// elected judges a new leader: all that was ever applied anywhere is in its log.
+// elected judges a new leader: all that was ever applied anywhere is in its log. What a later term
+// has committed is not its matter: its votes may have reached it when that term had begun.
 func (s *shadow) elected(h *host) {
 	index := s.state.Index()
 	if s.begun {
 		index++
+	}
+	for index > h.log.base && s.slots[index].term > h.member.Term() {
+		index--
 	}
 	if index <= h.log.base {
 		return
