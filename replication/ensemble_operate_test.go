@@ -33,7 +33,7 @@ func (w *world) operation(c *client, lead *host) {
 			voters++
 		}
 	}
-	whole := voters == len(m.Servers) && !joint(lead.member.replica.log.conf)
+	whole := voters == len(m.Servers) && !joint(lead.member.replica.log.conf) && w.agreed()
 	pick := m.Servers[w.rng.IntN(len(m.Servers))].ID
 	var answer *wire.ErrorCode
 	what := ""
@@ -66,6 +66,26 @@ func (w *world) operation(c *client, lead *host) {
 	}
 }
 
+// agreed says whether all members know of the same configuration. Who leads may be the only one to
+// know that a change has ended: those who are left would need a majority of the old voters too.
+func (w *world) agreed() bool {
+	voting := ""
+	for _, h := range w.hosts {
+		switch {
+		case h.gone:
+			continue
+		case !h.up:
+			return false
+		case voting == "":
+			voting = h.voting()
+		}
+		if h.voting() != voting {
+			return false
+		}
+	}
+	return true
+}
+
 // changing is a world of random faults whose members change.
 func changing(seconds int64) func(*world) {
 	return func(w *world) {
@@ -75,6 +95,14 @@ func changing(seconds int64) func(*world) {
 			w.join(w.hosts[i%len(w.hosts)], 8000).work(30_000)
 		}
 		c := w.join(w.leader(), 8000)
+		w.must(40, "all clients have begun", func() bool {
+			for _, c := range w.clients {
+				if c.acked == 0 {
+					return false
+				}
+			}
+			return true
+		})
 		w.operate(c)
 		w.faults(seconds * 1_000_000)
 		w.heal()
