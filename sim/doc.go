@@ -1,18 +1,20 @@
 // Package sim is the simulated driver of a server: the same machine that package server puts
 // behind sockets, in a world of one goroutine.
 //
-// A world is an event heap on a virtual clock, a host (a disk, a clock that drifts and jumps, a
-// process that crashes, hangs and restarts), links that delay, stall and break, and clients that
-// speak the real protocol bytes. All choices come from one seed, through streams of random
-// numbers that each serve one purpose, so that a draw more in one shifts no other. The same seed
-// in the same binary gives the same trace, to the byte.
+// A world is an event heap on a virtual clock, one to seven hosts (each a disk, a clock that drifts
+// and jumps, a process that crashes, hangs and restarts), links between them and to clients that
+// delay, stall, break and are cut, and clients that speak the real protocol bytes. All choices come
+// from one seed, through streams of random numbers that each serve one purpose, so that a draw more
+// in one shifts no other. The same seed in the same binary gives the same trace, to the byte.
 //
 // # What is checked
 //
 // Each world writes a history of what clients saw and what was committed and gives it to the
 // judges of package linearizability. Besides, the world itself runs a shadow: a second State that
-// is given each committed entry once and never sees a disk. The commit lines of the history come
-// from it, and every digest of the member, running or loaded, is held against its own. A panic
+// is given each committed entry once and never sees a disk: the first member that reports an index
+// defines it. The commit lines of the history come from it, and every digest of every member,
+// running, loaded or received, is held against its own. It knows what each log was told to hold and
+// has acknowledged: a restart must find that, and a leader must have what was ever applied. A panic
 // anywhere in the machine is a violation like any other.
 //
 // # Driving the member

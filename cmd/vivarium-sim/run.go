@@ -22,7 +22,7 @@ type runFlags struct {
 	verbose, shrink bool
 	history, trace  string
 	set             []string
-	mutant          string
+	mutant, output  string
 	workers         int
 }
 
@@ -48,6 +48,7 @@ func newRun(s streams) *cobra.Command {
 	fs.StringVar(&f.trace, "trace", "", "write what is traced to this file")
 	fs.StringArrayVar(&f.set, "set", nil, "set a knob, Name=number")
 	fs.StringVar(&f.mutant, "mutant", "", "run with this known bug (build with -tags mutants)")
+	fs.StringVarP(&f.output, "output", "o", "text", "text, or json")
 	fs.IntVar(&f.workers, "workers", runtime.NumCPU(), "processes that run many worlds")
 	return c
 }
@@ -90,6 +91,19 @@ func runOne(s streams, f *runFlags) error {
 		if err := writeHistory(f.history, r); err != nil {
 			return err
 		}
+	}
+	if f.output == "json" {
+		v := verdictOf(r, took)
+		one := gather([]*verdict{v})
+		one.Seed, one.Knobs, one.Trace = r.Seed, r.Knobs.String(), r.Trace
+		one.Violations = v.Violations
+		if err := one.write(s.out); err != nil {
+			return err
+		}
+		if r.Failed() {
+			return errFound
+		}
+		return nil
 	}
 	_, _ = fmt.Fprintf(s.out, "seed %d\nknobs %v\n", r.Seed, r.Knobs)
 	for _, c := range r.Counts {
@@ -157,7 +171,11 @@ func sweep(s streams, f *runFlags) error {
 	if err != nil {
 		return fmt.Errorf("find own binary: %w", err)
 	}
-	_, _ = fmt.Fprintf(s.out, "seeds %d to %d in %d processes\n", f.seed, f.seed+f.seeds-1,
+	text := s.out
+	if f.output == "json" {
+		text = s.err
+	}
+	_, _ = fmt.Fprintf(text, "seeds %d to %d in %d processes\n", f.seed, f.seed+f.seeds-1,
 		f.workers)
 	sum := summary{start: time.Now(), want: f.seeds}
 	p := pool{binary: binary, env: []string{"GOMAXPROCS=1", "GOGC=400"}, size: f.workers,
@@ -170,14 +188,20 @@ func sweep(s streams, f *runFlags) error {
 		sum.add(v)
 		for i, found := range v.Violations {
 			if i == 0 || f.verbose {
-				_, _ = fmt.Fprintf(s.out, "seed %d: VIOLATION %s: %s\n  %s\n", v.Seed, found.Judge,
+				_, _ = fmt.Fprintf(text, "seed %d: VIOLATION %s: %s\n  %s\n", v.Seed, found.Judge,
 					found.Text, replay(t))
 			}
 		}
 		sum.progress(s.err)
 		return true
 	})
-	sum.report(s.out, f.workers)
+	if f.output == "json" {
+		if err := gather(sum.verdicts).write(s.out); err != nil {
+			return err
+		}
+	} else {
+		sum.report(s.out, f.workers)
+	}
 	if len(sum.failed) > 0 {
 		return errFound
 	}

@@ -90,8 +90,12 @@ func (t *task) run() (*verdict, error) {
 	}
 	start := cpuTime()
 	r := sim.Run(sim.Options{Seed: t.Seed, Knobs: k})
-	v := &verdict{Seed: t.Seed, Trace: r.Trace, Virtual: r.Virtual,
-		Nanos: (cpuTime() - start).Nanoseconds(), Porcupine: r.Judged.Porcupine,
+	return verdictOf(r, cpuTime()-start), nil
+}
+
+func verdictOf(r *sim.Result, took time.Duration) *verdict {
+	v := &verdict{Seed: r.Seed, Trace: r.Trace, Virtual: r.Virtual, Nanos: took.Nanoseconds(),
+		Porcupine: r.Judged.Porcupine,
 		Judged: [6]int{r.Judged.Commits, r.Judged.Writes, r.Judged.Reads, r.Judged.Events,
 			r.Judged.Sessions, r.Judged.Unjudged}}
 	for _, c := range r.Counts {
@@ -100,7 +104,7 @@ func (t *task) run() (*verdict, error) {
 	for _, f := range r.Violations {
 		v.Violations = append(v.Violations, finding{f.Judge, f.Text, f.Lines})
 	}
-	return v, nil
+	return v
 }
 
 // cpuTime is the processor time that this process has used.
