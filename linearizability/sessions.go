@@ -1,6 +1,9 @@
 package linearizability
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // roSessionBit marks the ids of sessions that live on one read-only server, outside the log.
 const roSessionBit = 1 << 62
@@ -307,6 +310,10 @@ func (e *expiry) known(k *call) bool {
 // silence is the longest time that may have passed without a sign of life, or if the end is
 // certain, that before it.
 func (e *expiry) silence(signs []sign, certain bool) int64 {
+	if certain {
+		// What may have been on its way still when the end was decided is no sign.
+		signs = slices.DeleteFunc(signs, func(s sign) bool { return s.before > e.end })
+	}
 	signs = append(signs, sign{e.end, e.end})
 	// A silence that ends with one sign must end before all later ones as well.
 	for i := len(signs) - 2; i >= 0; i-- {
