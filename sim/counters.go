@@ -117,6 +117,7 @@ const (
 	faultCutClients
 	faultRefused
 	faultDisconnect
+	faultSpoiled
 	faultMoved
 	faultCrowdMoved
 	faultHasty
@@ -254,6 +255,7 @@ var counterNames = [counterCount]string{
 	faultCutClients:          "fault: host cut off from its clients",
 	faultRefused:             "fault: connection refused",
 	faultDisconnect:          "fault: client disconnects",
+	faultSpoiled:             "fault: message of a peer spoiled",
 	faultMoved:               "fault: client moves on purpose",
 	faultCrowdMoved:          "fault: client moves with its crowd",
 	faultHasty:               "fault: client gives a request up",

@@ -10,9 +10,7 @@ import (
 // heed takes in what a turn of the loop has to tell.
 func (h *host) heed() {
 	w := h.w
-	if len(h.work.Errs) > 0 {
-		w.violate("peers", fmt.Sprintf("host %d: %v", h.id, h.work.Errs[0]))
-	}
+	h.refused(h.work.Errs)
 	if d := h.work.Diverged; d != nil {
 		w.violate("digest", fmt.Sprintf("host %d says that its State differs: %+v", h.id, *d))
 	}

@@ -42,15 +42,16 @@ type host struct {
 	held     []func() // what a paused process has to do
 	stopping bool
 
-	member *replication.Member
-	led    uint64 // the last term in which it has led
-	turn   replication.Turn
-	work   replication.Work
-	ticked int64 // monotonic milliseconds at the last tick that was counted
-	looped bool  // a turn is under way
-	waking int64 // when it is to turn at the latest, if that is yet to come
-	log    hostLog
-	seen   followed
+	member  *replication.Member
+	led     uint64 // the last term in which it has led
+	turn    replication.Turn
+	spoiled int // of the messages in it
+	work    replication.Work
+	ticked  int64 // monotonic milliseconds at the last tick that was counted
+	looped  bool  // a turn is under way
+	waking  int64 // when it is to turn at the latest, if that is yet to come
+	log     hostLog
+	seen    followed
 
 	appends   []*replication.Append
 	appending bool
@@ -206,7 +207,7 @@ func (h *host) start() {
 	}
 	h.epoch++
 	h.up, h.stopping, h.dark, h.waking = true, false, false, 0
-	h.turn, h.work = replication.Turn{}, replication.Work{}
+	h.turn, h.work, h.spoiled = replication.Turn{}, replication.Work{}, 0
 	h.looped, h.appending, h.applying, h.busy, h.marking = false, false, false, false, false
 	h.appends, h.items, h.keeping = nil, nil, nil
 	h.report = replication.Report{}

@@ -221,6 +221,9 @@ func (h *host) show() {
 			h.w.violate("words", fmt.Sprintf("connection %v was touched at %d with a time-out "+
 				"of %d ms", c.ID(), c.TouchedMs(), c.TimeoutMs()))
 		}
+		if c.Defers() && c.Queued() == 0 {
+			h.w.violate("words", fmt.Sprintf("connection %v defers nothing", c.ID()))
+		}
 		if n := c.TakeNotice(); n.Op != 0 {
 			all = fmt.Appendf(all, "%v %q %d\n", n.Op, n.Path, n.Bytes)
 		}

@@ -104,6 +104,7 @@ type Knobs struct {
 	PeerDelayUs      int64
 	PeerOneInFlight  int64 // 1: a message leaves when the one before has arrived
 	PeerSlowPerMille int64
+	PeerSpoiled      int64 // per mille of messages behind which comes one that is none
 	PeerLatePerMille int64 // of broken connections: what was on its way comes late
 	PeerResetMs      int64
 	PeerBlackMs      int64
@@ -370,7 +371,7 @@ func (k *Knobs) drawRecipes(some drawSome) {
 	k.Move, k.HasteMs = some(600, 1, 60), some(300, 50, 2000)
 	k.Sticky, k.ReadOnlyClients = some(500, 100, 400), some(700, 50, 500)
 	k.WeightSyncRead, k.WeightConfig = some(500, 1, 60), some(500, 1, 20)
-	k.WeightOperator = some(300, 1, 20)
+	k.WeightOperator, k.PeerSpoiled = some(300, 1, 20), some(300, 1, 20)
 	for _, w := range []*int64{&k.WeightCounter, &k.WeightBank, &k.WeightQueue, &k.WeightLock,
 		&k.WeightElection, &k.WeightBarrier, &k.WeightGroup} {
 		*w = some(250, 1, 100)

@@ -329,6 +329,7 @@ func (h *host) receive(from core.RaftID, data [][]byte) {
 	take := func() {
 		for _, b := range data {
 			h.turn.Received = append(h.turn.Received, replication.Received{From: from, Data: b})
+			h.spoil(from, b)
 		}
 	}
 	if h.paused {

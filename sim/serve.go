@@ -144,6 +144,13 @@ func (sc *serverConn) step(local *core.Local) (more bool) {
 		sc.scribble(n)
 		return true
 	case need == core.NeedBytes:
+		if want := c.Want(); want > 0 && want <= len(sc.in) {
+			h.w.violate("driver", fmt.Sprintf("%d bytes are wanted, %d are there", want,
+				len(sc.in)))
+		}
+		if h.pace.chance(100) {
+			h.spare = c.Lend(h.spare)
+		}
 		return sc.read()
 	case need == core.NeedWait:
 		if !sc.waiting {

@@ -218,6 +218,7 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 		Session: int64(c.Session), Zxid: int64(out.Zxid), Commit: k}
 	if out.Skipped {
 		w.count.add(countSkipped)
+		w.trace.add(w.clock.now, traceCommit, int64(s.index), []byte(out.Reason.String()))
 	}
 	if k.Stream != 0 && out.Seq != 0 {
 		k.Turn = turnOf(out)
@@ -315,6 +316,7 @@ func (s *shadow) handshakeLine(l *linearizability.Line, c *core.Command) {
 			s.w.count.add(countSessionsResumed)
 		} else {
 			s.w.count.add(countSessionsRefused)
+			s.w.trace.add(s.w.clock.now, traceCommit, int64(s.index), []byte(out.Attach.String()))
 		}
 		return
 	}
