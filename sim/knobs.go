@@ -215,6 +215,9 @@ func draw(seed uint64) Knobs {
 	k.drawEnsemble(seed)
 	k.CheckpointItems, k.KeptLogBytes = some(200, 1, 50), some(500, 1, 5000)
 	k.drawRecipes(some)
+	if k.PieceBytes > 0 { // a checkpoint that is sent has to come to an end
+		k.PieceBytes = max(k.PieceBytes, k.CheckpointUs/20)
+	}
 	if k.Hosts == 1 { // has less to do
 		k.DurationMs, k.ThinkUs = k.DurationMs/4, k.ThinkUs/4
 	}
