@@ -23,7 +23,7 @@ sim: # simulate: SEED=7 replays one world, SEEDS=200 sweeps; ARGS for more flags
 
 mutants: # run the simulator against each known bug; ARGS for more flags
 	$(GO) run -tags 'mutants checked' ./cmd/vivarium-sim mutants $(ARGS)
-	$(GO) test -count=1 -tags mutants -run TestMutants ./replication
+	$(GO) test -count=1 -tags mutants -run TestMutant ./replication ./replication/store
 
 .PHONY: sim-coverage
 sim-coverage: # measure which statements of core and replication SEEDS (400) worlds reach
