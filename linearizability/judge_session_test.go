@@ -53,6 +53,32 @@ func TestExpiryDecidedBefore(t *testing.T) {
 	}
 }
 
+// TestExpiryOfUnreadBytes: bytes that reached the host of a server of its own are a sign of life,
+// but not to an end decided before the process can have read them.
+func TestExpiryOfUnreadBytes(t *testing.T) {
+	for _, test := range []struct {
+		beforeMs int64 // the decision
+		ok       bool
+	}{{4, true}, {99, true}, {101, false}, {2000, false}} {
+		h := play(func(s *server) {
+			s.h.Header.ExpirySlackMs = 100
+			a := s.connect(1, 0)
+			s.do(a, Request{Op: OpPing})
+			s.at += testTimeoutMs*1000 - test.beforeMs*1000
+			s.add(Line{Kind: KindHeard, Conn: 1})
+			decided := s.h.Lines[len(s.h.Lines)-1].At + test.beforeMs*1000
+			s.at = decided
+			s.drop(a, CauseNetwork)
+			s.end(a.session, CommitExpire, 0)
+			s.h.Lines[len(s.h.Lines)-1].Commit.DecidedAt = decided
+		})
+		if r := Judge(h); r.OK() != test.ok {
+			t.Errorf("heard %d ms before the decision: %v, want %v\n%s", test.beforeMs, r.OK(),
+				test.ok, text(h))
+		}
+	}
+}
+
 func commitEdit(n int, k CommitKind, f func(*Line, *Commit)) func(*spoiler) {
 	return func(s *spoiler) {
 		l := s.line(n, commitKind(k))

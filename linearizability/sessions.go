@@ -242,7 +242,8 @@ func (x *index) judgeExpiry(life *lifetime) {
 	if decided != 0 {
 		e.end = min(e.end, decided)
 	}
-	longest := e.silence(e.signs(), decided != 0)
+	e.certain = decided != 0
+	longest := e.silence(e.signs())
 	need := int64(g.timeoutMs()) * 1000 * 1000 / (1000 + x.h.Header.DriftPerMille)
 	need -= x.h.Header.ExpirySlackMs * 1000
 	if longest < need {
@@ -258,7 +259,8 @@ type expiry struct {
 	life        *lifetime
 	decider     int64 // the server that decided it, 0 if that is not known
 	from, until point
-	end         int64 // when the silence ends, at the latest
+	end         int64 // when the silence ends, at the latest,
+	certain     bool  // and at the earliest
 }
 
 // sign is a sign of life: the service heard of the session at some time between two.
@@ -285,7 +287,11 @@ func (e *expiry) signs() []sign {
 		for _, c := range e.bySession[e.life.id] {
 			for _, at := range c.heard {
 				if at > e.from.line.At && at < e.end {
-					out = append(out, sign{at, at})
+					heard := sign{at, at}
+					if e.certain { // the process reads a little later what has reached its host
+						heard.before += e.h.Header.ExpirySlackMs * 1000
+					}
+					out = append(out, heard)
 				}
 			}
 		}
@@ -309,8 +315,8 @@ func (e *expiry) known(k *call) bool {
 
 // silence is the longest time that may have passed without a sign of life, or if the end is
 // certain, that before it.
-func (e *expiry) silence(signs []sign, certain bool) int64 {
-	if certain {
+func (e *expiry) silence(signs []sign) int64 {
+	if e.certain {
 		// What may have been on its way still when the end was decided is no sign.
 		signs = slices.DeleteFunc(signs, func(s sign) bool { return s.before > e.end })
 	}
@@ -321,7 +327,7 @@ func (e *expiry) silence(signs []sign, certain bool) int64 {
 	}
 	longest, since := int64(0), e.from.line.At
 	for i, s := range signs {
-		if last := i == len(signs)-1; last || !certain {
+		if last := i == len(signs)-1; last || !e.certain {
 			longest = max(longest, s.before-since-e.paused(since, s.before))
 		}
 		since = max(since, s.after)
