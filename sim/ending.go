@@ -17,7 +17,7 @@ func (w *World) quiesce() {
 		l.heal()
 	}
 	for _, h := range w.hosts {
-		h.crashAt = 0
+		h.crashAt, h.crashIn = 0, 0
 		h.empty()
 		if h.paused {
 			h.resume()

@@ -35,8 +35,8 @@ type host struct {
 	slowPace int64  // and until then all that it does
 	crossed  int64  // boundaries passed
 	crashAt  int64  // the one of them at which it crashes; 0: none
-	crashOn  string // for scenarios: the kind of boundary at which it crashes,
-	crashIn  int    // the how manieth of these from now on
+	crashOn  string // the kind of boundary at which it crashes,
+	crashIn  int    // the how manieth of these from now on; 0: none
 	paused   bool
 	pausedAt int64    // when the last pause ended
 	held     []func() // what a paused process has to do
@@ -226,7 +226,21 @@ func (h *host) planCrash() {
 	if n := h.w.k.CrashBoundaries; n > 0 && !h.w.calm {
 		h.crashAt = h.crossed + 1 + h.life.spread(n)
 	}
+	if aim := h.w.k.CrashAim; aim > 0 && !h.w.calm {
+		h.crashIn = 0
+		if h.life.chance(aim) {
+			h.crashOn = pick(h.life, rareBoundaries).String()
+			h.crashIn = int(1 + h.life.spread(5))
+		}
+	}
 }
+
+// rareBoundaries are those at which a crash at any boundary is hardly ever. Few members get a
+// checkpoint of a peer, so that those that do are named more often.
+var rareBoundaries = []counter{faultCrashSynced, faultCrashAck, faultCrashCheckpoint,
+	faultCrashCut, faultCrashMark, faultCrashOpen, faultCrashInDisk, faultCrashStage,
+	faultCrashSendCheckpoint, faultCrashInstall, faultCrashStage, faultCrashSendCheckpoint,
+	faultCrashInstall, faultCrashStage, faultCrashSendCheckpoint, faultCrashInstall}
 
 // options are those with which the disk is opened.
 func (h *host) options() store.Options {

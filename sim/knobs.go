@@ -64,6 +64,7 @@ type Knobs struct {
 
 	// Faults of the process and its clock; mean times between them, 0: none.
 	CrashBoundaries int64 // boundaries passed
+	CrashAim        int64 // per mille of starts that lead to a rare boundary
 	CrashAt         int64 // the one boundary of the world at which it crashes, 0: none
 	LosePower       int64 // per mille of crashes that take the whole host down
 	KeepUnsynced    int64 // per mille of unsynced writes that survive it, whole or torn
@@ -215,6 +216,7 @@ func draw(seed uint64) Knobs {
 	k.drawEnsemble(seed)
 	k.CheckpointItems, k.KeptLogBytes = some(200, 1, 50), some(500, 1, 5000)
 	k.drawRecipes(some)
+	k.CrashAim = some(500, 50, 600)
 	if k.PieceBytes > 0 { // a checkpoint that is sent has to come to an end
 		k.PieceBytes = max(k.PieceBytes, k.CheckpointUs/20)
 	}
