@@ -125,7 +125,8 @@ func (in *intake) take(h held, term uint64, most int) {
 	}
 }
 
-func (in *intake) share(most int) int { return most / (len(in.sources) + 1) }
+// share is what a stream may have of most bytes: one batch is always less than that.
+func (in *intake) share(most int) int { return max(1, most/(len(in.sources)+1)) }
 
 func (in *intake) accept(h held) {
 	s := &in.sources[h.source]

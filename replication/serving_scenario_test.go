@@ -35,6 +35,12 @@ var servingScenarios = []scenario{
 	{name: "no quorum has room", do: noRoom},
 	{name: "clients want much of a member without a leader", cfg: bounded(), do: boundedAlone},
 	{name: "clients want much and disks are slow", cfg: bounded(), do: boundedSlow},
+	{name: "a leader takes in next to nothing", cfg: Config{MaxIntakeBytes: 3}, n: 5,
+		do: func(w *world) {
+			for _, h := range w.hosts {
+				w.quiet(h, 20000)
+			}
+		}},
 	{name: "an attach races its session's expiry", cfg: brief(), do: attachRaces},
 	{name: "the vote is split", do: splitVote, n: 5},
 	{name: "nobody is served", cfg: Config{SyncLimitMs: 1000}, do: nobodyServed},
