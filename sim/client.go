@@ -389,35 +389,6 @@ func (conn *rawConn) connected(a *wire.ConnectResponse) {
 	}
 }
 
-// rearm sets the watches of the connection before, as clients do, or arbitrary ones.
-func (conn *rawConn) rearm() {
-	c, s := conn.c, conn.session
-	lists := s.watches
-	relative := s.lastZxid
-	if c.r.chance(c.w.k.RandomWatches) && !c.finishing {
-		c.w.count.add(faultRandomWatches)
-		lists = c.gen.anyWatches()
-		relative = c.r.between(0, s.lastZxid)
-	}
-	total := 0
-	for k := range watchKinds {
-		total += len(lists[k])
-	}
-	if total == 0 {
-		return
-	}
-	if len(lists[watchPersistent])+len(lists[watchRecursive]) == 0 && c.r.chance(500) {
-		q := wire.SetWatchesRequest{RelativeZxid: relative, Data: lists[watchData],
-			Exist: lists[watchExist], Child: lists[watchChild]}
-		conn.request(wire.OpSetWatches, q.AppendTo(nil))
-		return
-	}
-	q := wire.SetWatches2Request{RelativeZxid: relative, Data: lists[watchData],
-		Exist: lists[watchExist], Child: lists[watchChild], Persistent: lists[watchPersistent],
-		PersistentRecursive: lists[watchRecursive]}
-	conn.request(wire.OpSetWatches2, q.AppendTo(nil))
-}
-
 // ended: the session is over.
 func (c *rawClient) ended(conn *rawConn, how string) {
 	if conn.session != c.session {
