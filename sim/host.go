@@ -318,7 +318,12 @@ func (h *host) found() error {
 	for _, other := range h.w.hosts {
 		voters = append(voters, other.raftID())
 	}
-	return store.FoundWith(h.disk.disk(), store.Founding(h.w.founding(), voters...))
+	founding := h.w.founding()
+	err := store.FoundWith(h.disk.disk(), store.Founding(founding, voters...))
+	if err == nil {
+		h.log.founded(founding.Index())
+	}
+	return err
 }
 
 // tick counts the ticks that went by and does what is done at each.

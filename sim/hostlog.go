@@ -58,6 +58,14 @@ func (l *hostLog) put(index, term uint64) {
 	l.terms = append(l.terms[:index-l.base-1], term)
 }
 
+// founded notes where the log of an empty disk begins: the start that founded it may crash before
+// it is told. If it is known that the disk held something, that is what it has lost.
+func (l *hostLog) founded(index uint64) {
+	if l.last() == 0 {
+		l.base = index
+	}
+}
+
 // acknowledge notes that appends are durable, and that their member will learn of it.
 func (l *hostLog) acknowledge(group []*replication.Append) {
 	l.firsts = l.firsts[len(group):]
