@@ -25,6 +25,7 @@ func (s *Server) Run(ctx context.Context) error {
 	storage.Go(func() { s.runLog(stopStorage) })
 	storage.Go(func() { s.runMark(stopStorage) })
 	storage.Go(func() { s.runCheckpoints(stopStorage) })
+	control := s.startControl() // before apply can say that the server is serving
 	s.stages.Go(func() { s.runLoop(stop) })
 	s.wakeLoop() // to register need not wait for a tick
 	s.stages.Go(s.runApply)
@@ -37,7 +38,6 @@ func (s *Server) Run(ctx context.Context) error {
 		s.stages.Go(s.parking.run)
 	}
 	s.feeders.Go(func() { s.accept(stopAccept) })
-	control := s.startControl()
 
 	select {
 	case <-ctx.Done():

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,10 @@ func TestWords(t *testing.T) {
 	b.must(wire.OpGetData, &wire.PathWatchRequest{Path: "/a", Watch: true})
 	b.must(wire.OpGetChildren, &wire.PathWatchRequest{Path: "/a", Watch: true}) // not in wch*
 	sidA, sidB := fmt.Sprintf("0x%x", a.session), fmt.Sprintf("0x%x", b.session)
+	// A client may read its reply before who wrote it has said that it is written.
+	for strings.Contains(word(t, s.Addr(), "cons"), "[5]") {
+		runtime.Gosched()
+	}
 	// A connection counts until its client has noticed that it is closed.
 	for _, test := range []struct{ word, want string }{
 		{"ruok", `^imok$`},
