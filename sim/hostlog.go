@@ -14,6 +14,7 @@ import (
 type slot struct {
 	committed bool
 	term, sum uint64  // of the one that is
+	within    uint64  // it was committed in this term or before
 	entries   []*seen // of different terms
 }
 
@@ -145,8 +146,9 @@ func (s *shadow) differs(h *host, index, term uint64) {
 		index, term))
 }
 
-// choose says that the entry of a term is the committed one of an index, and returns it.
-func (s *shadow) choose(index, term uint64) *seen {
+// choose says that the entry of a term, which a host applies, is the committed one of an index, and
+// returns it.
+func (s *shadow) choose(h *host, index, term uint64) *seen {
 	if index >= uint64(len(s.slots)) {
 		return nil
 	}
@@ -156,7 +158,7 @@ func (s *shadow) choose(index, term uint64) *seen {
 		return nil
 	}
 	e := at.entries[i]
-	*at = slot{committed: true, term: e.term, sum: e.sum}
+	*at = slot{committed: true, term: e.term, sum: e.sum, within: h.member.Term()}
 	return e
 }
 
@@ -168,14 +170,15 @@ func (s *shadow) installed(h *host) {
 	s.digestLine(h, state.Index(), state.Digest(), sourceLoaded)
 }
 
-// elected judges a new leader: all that was ever applied anywhere is in its log. What a later term
-// has committed is not its matter: its votes may have reached it when that term had begun.
+// elected judges a new leader: all that was applied anywhere in its term or before is in its log.
+// What a later term has committed is not its matter, even if it is of an earlier one: its votes may
+// have reached it when that term had begun.
 func (s *shadow) elected(h *host) {
 	index := s.state.Index()
 	if s.begun {
 		index++
 	}
-	for index > h.log.base && s.slots[index].term > h.member.Term() {
+	for index > h.log.base && s.slots[index].within > h.member.Term() {
 		index--
 	}
 	if index <= h.log.base {

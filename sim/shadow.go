@@ -149,7 +149,7 @@ func (s *shadow) commit(h *host, c *replication.Commit) {
 func (s *shadow) begin(h *host) bool {
 	s.index = s.state.Index() + 1
 	term := h.log.term(s.index)
-	e := s.choose(s.index, term)
+	e := s.choose(h, s.index, term)
 	if e == nil {
 		s.w.violate("shadow", fmt.Sprintf("host %d has applied index %d of term %d, "+
 			"which was never given to a log", h.id, s.index, term))
