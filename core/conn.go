@@ -568,14 +568,21 @@ func (c *Conn) giveHeld(l *Local) {
 	}
 }
 
+// readAuth decodes credentials. Who sends others is not listened to any more.
+func (c *Conn) readAuth(body []byte) (auth wire.AuthRequest, ok bool) {
+	in := wire.NewReader(body)
+	if auth.Decode(&in); in.Err() != nil {
+		c.over(CauseBadFrame)
+		return auth, false
+	}
+	return auth, true
+}
+
 // takeAuth judges credentials at once and lets the identities go through the log, so that
 // they hold for exactly the requests behind them.
 func (c *Conn) takeAuth(l *Local, q wire.RequestHeader, body []byte, now int64) {
-	var auth wire.AuthRequest
-	in := wire.NewReader(body)
-	auth.Decode(&in)
-	if in.Err() != nil {
-		c.over(CauseBadFrame)
+	auth, ok := c.readAuth(body)
+	if !ok {
 		return
 	}
 	if _, ok := l.Settings.authenticate(c, &auth); !ok {

@@ -132,11 +132,8 @@ func (c *Conn) requestReadOnly(l *Local, q wire.RequestHeader, body []byte, now 
 
 // authReadOnly adds identities to a read-only session, for its reads.
 func (c *Conn) authReadOnly(l *Local, q wire.RequestHeader, body []byte, now int64) {
-	var auth wire.AuthRequest
-	in := wire.NewReader(body)
-	auth.Decode(&in)
-	if in.Err() != nil {
-		c.over(CauseBadFrame)
+	auth, ok := c.readAuth(body)
+	if !ok {
 		return
 	}
 	ids, ok := l.Settings.authenticate(c, &auth)
