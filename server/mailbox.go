@@ -40,6 +40,9 @@ func (m *mailbox[T]) take(spare []T) ([]T, bool) {
 	defer m.mu.Unlock()
 	items := m.items
 	m.items = spare[:0]
+	if m.closed {
+		m.wake() // one token stood for the items and for the end: the taker must come again
+	}
 	return items, len(items) > 0 || !m.closed
 }
 
