@@ -34,7 +34,8 @@ type rawClient struct {
 	crowd   *crowd     // that it belongs to, or nil
 
 	finishing bool
-	reading   int // steps of reading everything back
+	back      readback
+	auditor   bool // the last: the ledger is judged by what it reads
 	finished  bool
 }
 
@@ -341,7 +342,9 @@ func (conn *rawConn) arrived(a *arrival) {
 	conn.since = c.w.clock.now
 	s.armed(a)
 	c.gen.learn(a)
-	c.w.ledger.learn(a)
+	if c.auditor {
+		c.w.ledger.learn(a)
+	}
 	switch {
 	case a.op == wire.OpCloseSession && a.result.Err == linearizability.CodeOk:
 		c.ended(conn, linearizability.EndClosed)
@@ -398,7 +401,7 @@ func (c *rawClient) ended(conn *rawConn, how string) {
 	l.Text = how
 	c.w.history.Add(l)
 	c.session = c.newSession()
-	if c.finishing && (c.reading > 0 || c.crowd != nil) {
+	if c.finishing && (c.back.done() || c.crowd != nil) {
 		c.finished = true
 	}
 }
@@ -562,17 +565,17 @@ func (c *rawClient) finish() {
 
 func (c *rawClient) finishStep() {
 	conn := c.conn
-	if c.finished || conn == nil || !conn.open || conn.over || conn.waiting > 0 || conn.closing {
+	if c.finished || conn == nil || !conn.open || conn.over || conn.waiting > 0 || conn.closing ||
+		conn.readOnly { // then the server ends it when there is a leader
 		return
 	}
-	c.reading++
-	if c.reading == 1 && c.crowd == nil {
-		q := wire.PathRequest{Path: "/"}
-		conn.request(wire.OpSync, q.AppendTo(nil))
-		for _, q := range c.gen.everything() {
+	if c.crowd == nil {
+		for _, q := range c.back.next(conn.tap.conn, c.gen) {
 			conn.request(q.op, q.body)
 		}
-		return
+		if !c.back.done() {
+			return
+		}
 	}
 	conn.request(wire.OpCloseSession, nil)
 }

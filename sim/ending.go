@@ -105,7 +105,7 @@ func (w *World) expire() {
 		}
 		auditor := newRawClient(w, int64(len(w.clients)+1))
 		w.clients = append(w.clients, auditor)
-		auditor.finishing = true
+		auditor.finishing, auditor.auditor = true, true
 		auditor.start()
 		w.await("the auditor", patience, auditor.done, w.restart)
 	})

@@ -16,15 +16,9 @@ type ledger struct {
 	items  items
 	lock   fence
 	office fence
-	coming map[string]bool // who is known to come to a barrier,
-	came   map[int]int     // and how many, by its round
-	left   map[string]read
-}
-
-// read is what was read last of a path.
-type read struct {
-	zxid int64
-	res  *linearizability.Result
+	coming map[string]bool                    // who is known to come to a barrier,
+	came   map[int]int                        // and how many, by its round
+	left   map[string]*linearizability.Result // what the auditor has read, by its path
 }
 
 // tally is what is known of a counter.
@@ -224,9 +218,10 @@ func (l *ledger) passes(w *World, round int) {
 	}
 }
 
-// learn keeps what was read last of the paths of recipes.
+// learn keeps what the auditor reads of the paths of recipes.
 func (l *ledger) learn(a *arrival) {
-	if a.request == nil || a.result == nil || a.result.Err != linearizability.CodeOk {
+	if a.request == nil || a.result == nil || a.result.Err != linearizability.CodeOk &&
+		a.result.Err != linearizability.CodeNoNode {
 		return
 	}
 	path := a.request.Path
@@ -235,11 +230,9 @@ func (l *ledger) learn(a *arrival) {
 		return
 	}
 	if l.left == nil {
-		l.left = map[string]read{}
+		l.left = map[string]*linearizability.Result{}
 	}
-	if a.zxid >= l.left[path].zxid {
-		l.left[path] = read{a.zxid, a.result}
-	}
+	l.left[path] = a.result
 }
 
 // judge says what must hold in the end, after everything was read by clients for whom nothing is
@@ -253,13 +246,22 @@ func (l *ledger) judge(w *World) {
 	if len(w.violations) > 0 {
 		return
 	}
-	l.items.judge(w, l.left["/queue"].res)
-	if counter := l.left["/counter"].res; counter != nil && counter.Stat != nil {
-		most := int64(len(l.counts.versions)) + l.counts.unknown
-		if v := int64(counter.Stat.Version); v < int64(len(l.counts.versions)) || v > most {
+	for _, path := range []string{"/queue", "/counter"} {
+		if w.k.Recipes > 0 && l.left[path] == nil {
+			w.violate("recipes", "nobody could read "+path+" back in the end")
+			return
+		}
+	}
+	l.items.judge(w, l.left["/queue"])
+	if counter := l.left["/counter"]; counter != nil {
+		v := int64(0) // if nobody made it
+		if counter.Stat != nil {
+			v = int64(counter.Stat.Version)
+		}
+		made := int64(len(l.counts.versions))
+		if v < made || v > made+l.counts.unknown {
 			w.violate("recipes", fmt.Sprintf("the counter is %d in the end, %d changes were "+
-				"acknowledged and %d may have been made", v, len(l.counts.versions),
-				l.counts.unknown))
+				"acknowledged and %d may have been made", v, made, l.counts.unknown))
 		}
 	}
 }

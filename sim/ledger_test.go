@@ -65,7 +65,7 @@ func TestLedgerOfLocks(t *testing.T) {
 
 func TestLedgerOfQueues(t *testing.T) {
 	left := func(w *World, names ...string) {
-		w.ledger.left = map[string]read{"/queue": {1, &linearizability.Result{Children: names}}}
+		w.ledger.left = map[string]*linearizability.Result{"/queue": {Children: names}}
 	}
 	put := func(w *World, item, path string, code linearizability.Code) {
 		w.ledger.items.puts(item)
@@ -128,8 +128,8 @@ func TestLedgerOfCounters(t *testing.T) {
 			Stat: &linearizability.Stat{Version: version}}})
 	}
 	left := func(w *World, version int32) {
-		w.ledger.left = map[string]read{"/counter": {1, &linearizability.Result{
-			Stat: &linearizability.Stat{Version: version}}}}
+		w.ledger.left = map[string]*linearizability.Result{"/counter": {
+			Stat: &linearizability.Stat{Version: version}}}
 	}
 	for _, test := range []struct {
 		name  string

@@ -48,7 +48,7 @@ type protocolClient struct {
 	deaf  int64
 
 	finishing bool
-	reading   int
+	back      readback
 	closed    bool
 	finished  bool
 }
@@ -63,8 +63,8 @@ func newProtocolClient(w *World, id int64) *protocolClient {
 
 // String says where the client stands.
 func (c *protocolClient) String() string {
-	return fmt.Sprintf("protocol client %d session %#x state %v outstanding %d reading %d", c.id,
-		c.s.ID(), c.s.State(), c.s.Outstanding(), c.reading)
+	return fmt.Sprintf("protocol client %d session %#x state %v outstanding %d left %d", c.id,
+		c.s.ID(), c.s.State(), c.s.Outstanding(), len(c.back.left))
 }
 
 func (c *protocolClient) start() {
@@ -335,7 +335,6 @@ func (c *protocolClient) saw(a *arrival) {
 		return
 	}
 	c.gen.learn(a)
-	c.w.ledger.learn(a)
 	if a.op == wire.OpCloseSession && a.result.Err == linearizability.CodeOk {
 		l := c.tap.line(linearizability.KindEnd)
 		l.Text = linearizability.EndClosed
@@ -363,7 +362,7 @@ func (c *protocolClient) proceed() {
 		if c.open != 0 {
 			c.w.violate("client", fmt.Sprintf("%v: %d requests are never answered", c, c.open))
 		}
-		if c.reading > 0 {
+		if c.back.done() {
 			c.finished = true
 			return
 		}
@@ -377,13 +376,14 @@ func (c *protocolClient) proceed() {
 	if c.s.State() != wire.StateSyncConnected || c.s.Outstanding() > 0 || c.closed {
 		return
 	}
-	c.reading++
-	if c.reading == 1 {
-		c.submit(c.gen.sync("/"))
-		for _, q := range c.gen.everything() {
-			c.submit(q)
+	sent := 0
+	for _, q := range c.back.next(c.tap.conn, c.gen) {
+		if !c.submit(q) {
+			break // no more at once
 		}
-	} else {
+		sent++
+	}
+	if c.back.took(sent); c.back.done() {
 		c.close()
 	}
 	c.act()
