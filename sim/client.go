@@ -19,6 +19,7 @@ type rawClient struct {
 	r   rng
 	ip  netip.Addr
 	gen *generator
+	own *actor
 
 	servers servers
 	session *session
@@ -89,6 +90,7 @@ func newRawClient(w *World, id int64) *rawClient {
 		c.ip = netip.MustParseAddr("fd00::17")
 	}
 	c.gen = newGenerator(w, c.r, c.ip)
+	c.own = w.actor(fmt.Sprintf("client %d", id), c.r)
 	c.gen.raw = true
 	c.servers = newServers(w, c.r)
 	c.session = c.newSession()
@@ -121,11 +123,11 @@ func (c *rawClient) done() bool { return c.finished }
 
 // later plans the next step.
 func (c *rawClient) later() {
-	c.w.clock.after(c.r.spread(c.w.k.ThinkUs), func() {
+	c.own.wait(c.w.k.ThinkUs, func() {
 		if c.finishing || c.w.over {
 			return
 		}
-		c.step()
+		c.own.act(c.step)
 		c.later()
 	})
 }
@@ -190,8 +192,11 @@ func (c *rawClient) burst() {
 		if int64(conn.waiting) >= c.w.k.Pipeline {
 			return
 		}
+		c.own.next()
 		for _, q := range c.gen.next(c.session) {
-			conn.request(q.op, q.body)
+			if c.own.asks(q) {
+				conn.request(q.op, q.body)
+			}
 		}
 	}
 }
@@ -203,7 +208,7 @@ func (c *rawClient) connect() {
 	}
 	conn := &rawConn{c: c, lastSend: c.w.clock.now, lastRecv: c.w.clock.now}
 	c.conn = conn
-	c.w.dialTo(c.servers.current(), c.ip, conn.opened, func() {
+	c.w.dialTo(c.servers.current(), c.own.name, c.ip, conn.opened, func() {
 		conn.over = true
 		c.lose(conn)
 	})

@@ -16,6 +16,8 @@ type crowd struct {
 	members []*rawClient
 	path    string // of the znode that all watch
 	cries   int
+	moves   *actor
+	calls   *actor
 }
 
 // planCrowd lets a crowd come some time in the first half of the world.
@@ -24,8 +26,10 @@ func (w *World) planCrowd() {
 		return
 	}
 	g := &crowd{w: w, r: newRNG(w.seed, "crowd"), path: "/beacon"}
-	w.clock.after(g.r.between(0, w.k.DurationMs/2)*millisecond, func() {
-		if !w.calm {
+	g.moves, g.calls = w.actor("crowd/move", g.r), w.actor("crowd/cry", g.r)
+	at := w.gaps.warp(g.r.between(0, w.k.DurationMs/2) * millisecond)
+	w.clock.after(at, func() {
+		if !w.calm && w.comes("crowd", "comes") {
 			g.come()
 		}
 	})
@@ -36,20 +40,23 @@ func (g *crowd) come() {
 	w.count.add(countCrowds)
 	for i := range w.k.Crowd {
 		w.nextID++
+		if !w.comes(fmt.Sprintf("crowd/%d", i+1), "comes") {
+			continue
+		}
 		c := newRawClient(w, w.nextID)
 		c.ip = netip.AddrFrom4([4]byte{10, 1, byte(i / 250), byte(1 + i%250)})
 		c.crowd, c.manual = g, true
 		c.backlog = []func(){c.joined}
 		g.members = append(g.members, c)
 		w.clients = append(w.clients, c)
-		w.clock.after(g.r.spread(50*millisecond), c.start)
+		w.clock.after(c.r.spread(50*millisecond), c.start)
 	}
 	stay := g.r.between(500, 3000) * millisecond
 	for range g.r.between(0, 3) {
-		w.clock.after(g.r.between(0, stay), g.move)
+		w.clock.after(g.r.between(0, stay), func() { g.moves.act(g.move) })
 	}
 	for range g.r.between(1, 6) {
-		w.clock.after(g.r.between(0, stay), g.cry)
+		w.clock.after(g.r.between(0, stay), func() { g.calls.act(g.cry) })
 	}
 	w.clock.after(stay, g.disperse)
 }
@@ -95,6 +102,9 @@ func (g *crowd) move() {
 
 // cry changes what all watch, through one of them.
 func (g *crowd) cry() {
+	if len(g.members) == 0 {
+		return
+	}
 	c := pick(g.r, g.members)
 	if c.conn == nil || !c.conn.open || c.conn.closing {
 		return

@@ -17,6 +17,12 @@
 // has acknowledged: a restart must find that, and a leader must have what was ever applied. A panic
 // anywhere in the machine is a violation like any other.
 //
+// # Decisions
+//
+// What a world does of its own (a fault, a step of a client, a request) is a Decision with an
+// identity and a stream of random numbers of its own, so that it stays the same when others are
+// suppressed. A Plan names those that are kept; it is what a failing world is shrunk to.
+//
 // # Driving the member
 //
 // The host keeps to what packages replication, store and core ask of a driver: each of their

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/vivariumdb/vivarium/linearizability"
@@ -69,16 +70,21 @@ func (w *World) planLeaderFaults() {
 
 // repeat lets something happen again and again until the faults stop; meanMs 0 is never.
 func (w *World) repeat(meanMs int64, do func()) {
+	w.repeaters++
 	if meanMs == 0 {
 		return
 	}
-	w.clock.after(w.faults.spread(meanMs*millisecond), func() {
-		if w.calm {
-			return
-		}
-		do()
-		w.repeat(meanMs, do)
-	})
+	a := w.actor(fmt.Sprintf("fault %d", w.repeaters), w.faults)
+	var again func()
+	again = func() {
+		a.wait(meanMs*millisecond, func() {
+			if !w.calm {
+				a.act(do)
+				again()
+			}
+		})
+	}
+	again()
 }
 
 // shuffled returns all hosts in any order.

@@ -12,13 +12,14 @@ import (
 // no lines in the history: all that matters is that nobody else notices.
 func (w *World) planGarbage() {
 	r := newRNG(w.seed, "garbage")
+	a := w.actor("garbage", r)
 	var again func()
 	again = func() {
-		w.clock.after(r.spread(w.k.GarbageMs*millisecond), func() {
+		a.wait(w.k.GarbageMs*millisecond, func() {
 			if w.calm {
 				return
 			}
-			w.garbage(r)
+			a.act(func() { w.garbage(r) })
 			again()
 		})
 	}

@@ -21,6 +21,8 @@ type host struct {
 	w     *World
 	id    int64
 	disk  medium
+	raft  rng // the jitter of its elections
+	boots int
 	life  rng // when it crashes, hangs, and what its clock does
 	pace  rng // delays and sizes of its activities
 	wall  int64
@@ -78,8 +80,8 @@ func newHost(w *World, id int64) *host {
 		purpose = fmt.Sprintf("host %d/", id)
 	}
 	h := &host{w: w, id: id, life: newRNG(w.seed, purpose+"life"),
-		pace: newRNG(w.seed, purpose+"pace"), wall: 1_700_000_000_000, disk: newStrict(),
-		drift: w.k.DriftPerMille}
+		raft: newRNG(w.luck, purpose+"raft"), pace: newRNG(w.luck, purpose+"pace"),
+		wall: 1_700_000_000_000, disk: newStrict(), drift: w.k.DriftPerMille}
 	if id > 1 {
 		// Each clock goes wrong in its own way, within the same bounds.
 		h.drift = h.life.between(-abs(w.k.DriftPerMille), abs(w.k.DriftPerMille))
@@ -137,6 +139,7 @@ func (h *host) soon(meanUs int64, do func()) {
 
 // run lets the process do something now. It may crash at any boundary.
 func (h *host) run(do func()) {
+	h.w.entropy = h.raft
 	defer func() {
 		switch r := recover(); r.(type) {
 		case nil:
@@ -156,8 +159,7 @@ func (h *host) boundary(kind counter) {
 	h.crossed++
 	if h.crashIn > 0 && kind.String() == h.crashOn {
 		if h.crashIn--; h.crashIn == 0 {
-			h.w.count.add(kind)
-			panic(crashed{})
+			h.fall(kind)
 		}
 	}
 	if at := h.w.k.CrashAt; at == 0 || h.w.count[countBoundaries] != at {
@@ -165,9 +167,20 @@ func (h *host) boundary(kind counter) {
 			return
 		}
 	}
+	h.fall(kind)
+}
+
+// fall crashes the process here and now.
+func (h *host) fall(kind counter) {
 	h.w.count.add(kind)
+	if h.w.record {
+		h.w.decided(h.crashID(), fmt.Sprintf("host %d: %s", h.id, kind.String()[len("fault: "):]))
+	}
 	panic(crashed{})
 }
+
+// crashID names the crash that ends a process.
+func (h *host) crashID() string { return fmt.Sprintf("crash of %d#%d", h.id, h.boots) }
 
 // crash ends the process at once, and with power the whole host.
 func (h *host) crash(power bool) {
@@ -206,6 +219,8 @@ func (h *host) start() {
 		return
 	}
 	h.epoch++
+	h.boots++
+	h.life.again(h.w.seed, 1, int(h.id), h.boots)
 	h.up, h.stopping, h.dark, h.waking = true, false, false, 0
 	h.turn, h.work, h.spoiled = replication.Turn{}, replication.Work{}, 0
 	h.looped, h.appending, h.applying, h.busy, h.marking = false, false, false, false, false
@@ -232,6 +247,9 @@ func (h *host) planCrash() {
 			h.crashOn = pick(h.life, rareBoundaries).String()
 			h.crashIn = int(1 + h.life.spread(5))
 		}
+	}
+	if h.w.only != nil && !h.w.only[h.crashID()] {
+		h.crashAt, h.crashIn = 0, 0
 	}
 }
 
@@ -279,8 +297,12 @@ func (h *host) open() {
 		return
 	}
 	if !w.calm && h.life.chance(w.k.DiskErrors) {
-		h.disk.inject(store.Fault{Effect: pick(h.life, failing), After: h.life.IntN(30),
-			Err: errInjected})
+		f := store.Fault{Effect: pick(h.life, failing), After: h.life.IntN(30),
+			Err: errInjected}
+		if !w.selective() || w.comes(fmt.Sprintf("disk of %d#%d", h.id, h.boots),
+			fmt.Sprintf("an error of the disk of host %d", h.id)) {
+			h.disk.inject(f)
+		}
 	}
 	h.transfers = store.NewTransfers(h.disk.disk())
 	h.ticked, h.swept = h.mono(), h.mono()

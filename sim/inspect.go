@@ -11,7 +11,7 @@ import (
 // is backed up, restored and damaged.
 func (w *World) audit() {
 	w.ledger.judge(w)
-	if len(w.violations) > 0 {
+	if len(w.violations) > 0 || w.short {
 		return
 	}
 	r := newRNG(w.seed, "audit")

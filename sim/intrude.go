@@ -14,7 +14,8 @@ import (
 // has to skip every command in them. It says whether it did, and the disk is to be opened anew.
 func (h *host) intrude(rec *store.Recovered) bool {
 	w := h.w
-	if rec.Checkpoint.Index == 0 || w.calm || !w.alone() || !h.life.chance(w.k.Foreign) {
+	if rec.Checkpoint.Index == 0 || w.calm || !w.alone() || !h.life.chance(w.k.Foreign) ||
+		w.selective() && !w.comes(fmt.Sprintf("log of %d#%d", h.id, h.boots), "foreign entries") {
 		return false
 	}
 	last := rec.Checkpoint.Index + uint64(len(rec.Entries))

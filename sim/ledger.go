@@ -243,7 +243,7 @@ func (l *ledger) judge(w *World) {
 			c.leave()
 		}
 	}
-	if len(w.violations) > 0 {
+	if len(w.violations) > 0 || w.short {
 		return
 	}
 	for _, path := range []string{"/queue", "/counter"} {

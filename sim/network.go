@@ -1,12 +1,16 @@
 package sim
 
-import "github.com/vivariumdb/vivarium/linearizability"
+import (
+	"fmt"
+
+	"github.com/vivariumdb/vivarium/linearizability"
+)
 
 // network makes links. Within a link nothing is reordered or repeated; what is in flight when it
 // breaks is lost.
 type network struct {
+	w     *World
 	clock *clock
-	r     rng
 	k     *Knobs
 	count *counters
 	calm  bool // no more faults
@@ -17,6 +21,9 @@ type network struct {
 type link struct {
 	net    *network
 	id     int64
+	name   string
+	r      rng
+	faults int
 	host   int64 // whose process the server's end belongs to
 	client end
 	server end
@@ -51,18 +58,18 @@ type pipe struct {
 	ended    string
 }
 
-func (n *network) link(id int64) *link {
-	l := &link{net: n, id: id}
+func (n *network) link(id int64, name string) *link {
+	l := &link{net: n, id: id, name: name, r: newRNG(n.w.luck, name)}
 	for _, e := range []*end{&l.client, &l.server} {
 		e.link = l
-		e.in.delay = n.r.between(n.k.DelayUs/4, n.k.DelayUs)
+		e.in.delay = l.r.between(n.k.DelayUs/4, n.k.DelayUs)
 		e.in.window = int(n.k.Window)
 		e.readable, e.writable, e.gone = func() {}, func() {}, func(string) {}
 	}
 	l.client.peer, l.server.peer = &l.server, &l.client
-	if n.r.chance(n.k.SmallWindowPerMille) {
+	if l.r.chance(n.k.SmallWindowPerMille) {
 		n.count.add(faultSmallWindow)
-		l.client.in.window = int(n.r.between(64, 1024))
+		l.client.in.window = int(l.r.between(64, 1024))
 	}
 	if !n.calm {
 		l.plan()
@@ -93,14 +100,14 @@ func (n *network) heal() {
 func (l *link) plan() {
 	n := l.net
 	if n.k.ResetMs > 0 {
-		n.clock.after(n.r.spread(n.k.ResetMs*millisecond), func() { l.fault(faultReset, l.reset) })
+		n.clock.after(l.r.spread(n.k.ResetMs*millisecond), func() { l.fault(faultReset, l.reset) })
 	}
 	if n.k.BlackMs > 0 {
-		n.clock.after(n.r.spread(n.k.BlackMs*millisecond),
+		n.clock.after(l.r.spread(n.k.BlackMs*millisecond),
 			func() { l.fault(faultHalfOpen, l.blacken) })
 	}
 	if n.k.StallMs > 0 {
-		n.clock.after(n.r.spread(n.k.StallMs*millisecond), func() { l.fault(faultStall, l.stall) })
+		n.clock.after(l.r.spread(n.k.StallMs*millisecond), func() { l.fault(faultStall, l.stall) })
 	}
 }
 
@@ -108,30 +115,38 @@ func (l *link) fault(c counter, f func()) {
 	if l.net.calm || l.client.over || l.server.over {
 		return
 	}
+	l.faults++
+	w := l.net.w
+	if w.selective() {
+		id := fmt.Sprintf("%s#%d", l.name, l.faults)
+		if !w.comes(id, fmt.Sprintf("%s, connection %d", c.String()[len("fault: "):], l.id)) {
+			return
+		}
+	}
 	l.net.count.add(c)
 	f()
 }
 
 // reset breaks the link: what was in flight is lost, both sides learn of it soon.
 func (l *link) reset() {
-	l.client.breaks(linearizability.CauseNetwork, l.net.r.between(0, 2*l.client.in.delay))
-	l.server.breaks(linearizability.CauseNetwork, l.net.r.between(0, 2*l.server.in.delay))
+	l.client.breaks(linearizability.CauseNetwork, l.r.between(0, 2*l.client.in.delay))
+	l.server.breaks(linearizability.CauseNetwork, l.r.between(0, 2*l.server.in.delay))
 }
 
 // blacken makes the link half-open: nothing passes, nobody is told. In the end both find out.
 func (l *link) blacken() {
 	l.black = true
-	l.net.clock.after(l.net.r.between(second, 20*second), l.reset)
+	l.net.clock.after(l.r.between(second, 20*second), l.reset)
 }
 
 // stall holds back what is on its way, in one direction.
 func (l *link) stall() {
 	e := &l.client
-	if l.net.r.chance(500) {
+	if l.r.chance(500) {
 		e = &l.server
 	}
-	e.in.last = max(e.in.last, l.net.clock.now) + l.net.r.spread(300*millisecond)
-	l.net.clock.after(l.net.r.spread(l.net.k.StallMs*millisecond),
+	e.in.last = max(e.in.last, l.net.clock.now) + l.r.spread(300*millisecond)
+	l.net.clock.after(l.r.spread(l.net.k.StallMs*millisecond),
 		func() { l.fault(faultStall, l.stall) })
 }
 
@@ -173,8 +188,8 @@ func (e *end) write(b []byte) int {
 	total := len(b)
 	for len(b) > 0 {
 		size := len(b)
-		if size > 1 && n.r.chance(n.k.SplitPerMille) {
-			size = int(n.r.between(1, int64(size)))
+		if size > 1 && e.link.r.chance(n.k.SplitPerMille) {
+			size = int(e.link.r.between(1, int64(size)))
 		}
 		e.segment(append([]byte(nil), b[:size]...))
 		b = b[size:]
@@ -183,12 +198,12 @@ func (e *end) write(b []byte) int {
 }
 
 func (e *end) segment(b []byte) {
-	n, to := e.link.net, &e.peer.in
+	n, to, r := e.link.net, &e.peer.in, e.link.r
 	to.flying += len(b)
-	at := n.clock.now + to.delay/2 + n.r.spread(to.delay/2)
-	if !n.calm && n.r.chance(n.k.SlowSegmentPerMille) {
+	at := n.clock.now + to.delay/2 + r.spread(to.delay/2)
+	if !n.calm && r.chance(n.k.SlowSegmentPerMille) {
 		n.count.add(faultSlowSegment)
-		at += n.r.spread(200 * millisecond)
+		at += r.spread(200 * millisecond)
 	}
 	to.last = max(to.last, at)
 	n.clock.after(to.last-n.clock.now, func() {
@@ -237,7 +252,7 @@ func (e *end) close(cause string) {
 	// Who closes with bytes unread resets the connection: the other side may lose what it has not
 	// read, and what it writes goes nowhere.
 	rude := len(e.in.buffered)+e.in.flying > 0 &&
-		(e == &e.link.client || e.link.net.r.chance(500))
+		(e == &e.link.client || e.link.r.chance(500))
 	to := &e.peer.in
 	to.last = max(to.last, e.link.net.clock.now+to.delay)
 	e.link.net.clock.after(to.last-e.link.net.clock.now, func() {

@@ -11,12 +11,15 @@ import (
 // messages arrive in their order, and two paths that may be cut. What is on its way when a
 // connection breaks is lost, or comes late: behind what the next connection has brought.
 type peerLink struct {
-	w     *World
-	r     rng
-	hosts [2]*host
-	up    bool
-	epoch int    // counts connections and their ends
-	way   [2]way // to hosts[i]
+	w      *World
+	r      rng
+	hosts  [2]*host
+	name   string
+	faults rng
+	kinds  int // of faults that are planned for it
+	up     bool
+	epoch  int    // counts connections and their ends
+	way    [2]way // to hosts[i]
 	// silent is a half-open connection: nothing passes, nobody is told.
 	silent bool
 	ended  int64 // when the last connection did
@@ -46,12 +49,13 @@ type parcel struct {
 
 // connectPeers makes the links between all hosts.
 func (w *World) connectPeers() {
-	r := newRNG(w.seed, "peers")
 	for i, a := range w.hosts {
 		for _, b := range w.hosts[:i] {
-			l := &peerLink{w: w, r: r, hosts: [2]*host{b, a}, late: -1}
+			name := fmt.Sprintf("path %d-%d", b.id, a.id)
+			l := &peerLink{w: w, r: newRNG(w.luck, name), hosts: [2]*host{b, a}, late: -1,
+				name: name, faults: newRNG(w.seed, name+"/faults")}
 			for i := range l.way {
-				l.way[i].delay = r.between(w.k.PeerDelayUs/4, w.k.PeerDelayUs)
+				l.way[i].delay = l.r.between(w.k.PeerDelayUs/4, w.k.PeerDelayUs)
 			}
 			w.peers = append(w.peers, l)
 			l.plan()
@@ -83,7 +87,7 @@ func (l *peerLink) plan() {
 		l.w.count.add(faultPeerHalfOpen)
 		l.silent = true
 		epoch := l.epoch
-		l.w.clock.after(l.r.between(second/2, 10*second), func() {
+		l.w.clock.after(l.faults.between(second/2, 10*second), func() {
 			if l.epoch == epoch {
 				l.reset()
 			}
@@ -91,25 +95,33 @@ func (l *peerLink) plan() {
 	})
 	l.repeat(k.PeerStallMs, func() {
 		l.w.count.add(faultPeerStall)
-		way := &l.way[l.r.IntN(2)]
-		way.last = max(way.last, l.w.clock.now) + l.r.spread(300*millisecond)
+		way := &l.way[l.faults.IntN(2)]
+		way.last = max(way.last, l.w.clock.now) + l.faults.spread(300*millisecond)
 	})
 }
 
 // repeat lets something befall the connection, if there is one, again and again.
 func (l *peerLink) repeat(meanMs int64, do func()) {
+	l.kinds++
 	if meanMs == 0 {
 		return
 	}
-	l.w.clock.after(l.r.spread(meanMs*millisecond), func() {
-		if l.w.calm {
-			return
-		}
-		if l.up && !l.silent {
-			do()
-		}
-		l.repeat(meanMs, do)
-	})
+	a := l.w.actor(fmt.Sprintf("%s/%d", l.name, l.kinds), l.faults)
+	var again func()
+	again = func() {
+		a.wait(meanMs*millisecond, func() {
+			if l.w.calm {
+				return
+			}
+			if l.up && !l.silent {
+				a.act(do)
+			} else {
+				a.step++
+			}
+			again()
+		})
+	}
+	again()
 }
 
 // send gives messages to the connection, if there is one.

@@ -1,30 +1,41 @@
 package sim
 
+import "fmt"
+
 // populate lets in the clients that the knobs ask for.
 func (w *World) populate() {
 	r := newRNG(w.seed, "populate")
 	for range w.k.Clients {
 		w.nextID++
-		c := newRawClient(w, w.nextID)
-		w.clients = append(w.clients, c)
-		w.clock.after(r.between(0, second), c.start)
+		at := r.between(0, second)
+		if id := fmt.Sprintf("client %d", w.nextID); w.comes(id, "comes") {
+			c := newRawClient(w, w.nextID)
+			w.clients = append(w.clients, c)
+			w.clock.after(at, c.start)
+		}
 	}
 	for range w.k.ProtocolClients {
 		w.nextID++
-		c := newProtocolClient(w, w.nextID)
-		w.clients = append(w.clients, c)
-		c.begin()
-		w.clock.after(r.between(0, second), c.later)
+		w.apply(r.between(0, second), nil)
 	}
 	programs, weights := w.k.recipes()
 	for range w.k.Recipes {
 		w.nextID++
-		c := newProtocolClient(w, w.nextID)
-		c.program = programs[r.weighted(weights)]
-		w.clients = append(w.clients, c)
-		c.begin()
-		w.clock.after(r.between(0, second), c.later)
+		program := programs[r.weighted(weights)]
+		w.apply(r.between(0, second), program)
 	}
 	w.planCrowd()
 	w.planGarbage()
+}
+
+// apply lets in a client as applications have it, which begins its steps at some time.
+func (w *World) apply(at int64, program func(*recipe)) {
+	if !w.comes(fmt.Sprintf("client %d", w.nextID), "comes") {
+		return
+	}
+	c := newProtocolClient(w, w.nextID)
+	c.program = program
+	w.clients = append(w.clients, c)
+	c.begin()
+	w.clock.after(at, c.later)
 }

@@ -19,6 +19,9 @@ type protocolClient struct {
 	r   rng
 	ip  netip.Addr
 	gen *generator
+	own *actor
+	// mood is why one that follows a recipe does something else.
+	mood *actor
 
 	servers servers
 
@@ -57,6 +60,8 @@ func newProtocolClient(w *World, id int64) *protocolClient {
 	c := &protocolClient{w: w, id: id, r: newRNG(w.seed, fmt.Sprintf("protocol/%d", id)),
 		ip: netip.AddrFrom4([4]byte{10, 0, 1, byte(id)})}
 	c.gen = newGenerator(w, c.r, c.ip)
+	c.own = w.actor(fmt.Sprintf("client %d", id), c.r)
+	c.mood = w.actor(fmt.Sprintf("client %d/mood", id), c.r)
 	c.servers = newServers(w, c.r)
 	return c
 }
@@ -98,11 +103,15 @@ func (c *protocolClient) begin() {
 }
 
 func (c *protocolClient) later() {
-	c.w.clock.after(c.r.spread(c.w.k.ThinkUs), func() {
+	c.own.wait(c.w.k.ThinkUs, func() {
 		if c.finishing || c.w.over {
 			return
 		}
-		c.step()
+		if c.program != nil { // whose calls are its decisions
+			c.mood.act(c.step)
+		} else {
+			c.own.act(c.step)
+		}
 		c.later()
 	})
 }
@@ -130,8 +139,11 @@ func (c *protocolClient) step() {
 	case c.program != nil:
 	default:
 		for n := c.r.between(1, k.Burst); n > 0; n-- {
+			c.own.next()
 			for _, q := range c.gen.next(&c.auth) {
-				c.submit(q)
+				if c.own.asks(q) {
+					c.submit(q)
+				}
 			}
 		}
 	}
@@ -253,7 +265,7 @@ func (c *protocolClient) effect(e protocol.Effect) {
 func (c *protocolClient) dial(conn protocol.ConnID, server int64) {
 	c.conn, c.end, c.tap, c.out, c.part, c.begun = conn, nil, nil, nil, 0, false
 	s := c.s
-	c.w.dialTo(server, c.ip, func(e *end) {
+	c.w.dialTo(server, c.own.name, c.ip, func(e *end) {
 		if c.s != s || c.conn != conn {
 			e.close(linearizability.CauseClient)
 			return

@@ -127,6 +127,22 @@ func (a *answer) absent() bool { return a.res.Err == linearizability.CodeNoNode 
 func (h *recipe) all(list ...asked) []answer {
 	c := h.c
 	out := make([]answer, len(list))
+	sent := false
+	c.own.act(func() {
+		c.own.next()
+		for _, q := range list {
+			c.w.say("%s", describe(q))
+		}
+		sent = true
+	})
+	if !sent {
+		h.pause(20 * millisecond)
+		for i := range out {
+			out[i] = answer{seen: &sighting{},
+				res: &linearizability.Result{Err: linearizability.CodeConnectionLoss}}
+		}
+		return out
+	}
 	missing := len(list)
 	for i, q := range list {
 		a := &out[i]

@@ -2,18 +2,26 @@ package sim
 
 import (
 	"encoding/binary"
-	"io"
 	"math/rand/v2"
 
 	"github.com/zeebo/xxh3"
 )
 
 // rng is a stream of random numbers that serves one purpose.
-type rng struct{ *rand.Rand }
+type rng struct {
+	*rand.Rand
+	pcg *rand.PCG
+}
 
 // newRNG returns the stream of a seed for a purpose: independent of all others of that seed.
 func newRNG(seed uint64, purpose string) rng {
-	return rng{rand.New(rand.NewPCG(seed, xxh3.HashString(purpose)))}
+	pcg := rand.NewPCG(seed, xxh3.HashString(purpose))
+	return rng{rand.New(pcg), pcg}
+}
+
+// again begins the stream anew, as that of one part of one of many steps of a purpose.
+func (r rng) again(seed, purpose uint64, step, part int) {
+	r.pcg.Seed(seed, purpose^(uint64(step)*0x9e3779b97f4a7c15+uint64(part)*0xc2b2ae3d27d4eb4f))
 }
 
 // chance is true in so many of a thousand cases.
@@ -70,10 +78,8 @@ func (r rng) id() (id [16]byte) {
 	return id
 }
 
-// reader makes a stream an io.Reader, for raft.
-func (r rng) reader() io.Reader { return reader{r} }
-
-type reader struct{ r rng }
+// entropy is what raft draws from: each member has a stream of its own.
+type entropy struct{ w *World }
 
 // Read implements io.Reader.
-func (r reader) Read(p []byte) (int, error) { return copy(p, r.r.bytes(len(p))), nil }
+func (e entropy) Read(p []byte) (int, error) { return copy(p, e.w.entropy.bytes(len(p))), nil }

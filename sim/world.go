@@ -20,6 +20,10 @@ type Options struct {
 	Knobs *Knobs
 	// Trace, if not nil, gets one line for each thing that is traced.
 	Trace io.Writer
+	// Plan says what of the world is left, if not nil.
+	Plan *Plan
+	// Record asks for the decisions.
+	Record bool
 	// Script, if not nil, drives the clients of a scenario in place of those that the knobs ask
 	// for.
 	Script func(*Stage)
@@ -37,6 +41,8 @@ type Result struct {
 	// Judged is how much the judges looked at.
 	Judged  linearizability.Report
 	History *linearizability.History
+	// Decisions are those that were made, if they were asked for.
+	Decisions []Decision
 }
 
 // Failed says whether anything was found.
@@ -54,29 +60,40 @@ func (r *Result) Count(name string) int64 {
 
 // World is one simulated world.
 type World struct {
-	seed    uint64
-	drawn   Knobs // as they were at the beginning
-	k       Knobs
-	clock   clock
-	count   counters
-	trace   trace
-	history linearizability.History
-	shadow  *shadow
-	hosts   []*host // by raft id, from 1 on
-	peers   []*peerLink
-	toldUs  int64 // a scenario's: when peers learn of the end of a process
-	peerLag int64 // the longest that a message took, or a new connection
-	net     *network
-	faults  rng
-	doors   rng // to which host a client without a choice of its own is led
+	seed      uint64
+	drawn     Knobs // as they were at the beginning
+	k         Knobs
+	clock     clock
+	count     counters
+	trace     trace
+	history   linearizability.History
+	shadow    *shadow
+	hosts     []*host // by raft id, from 1 on
+	peers     []*peerLink
+	toldUs    int64 // a scenario's: when peers learn of the end of a process
+	peerLag   int64 // the longest that a message took, or a new connection
+	net       *network
+	faults    rng
+	repeaters int
+	doors     rng // to which host a client without a choice of its own is led
 
 	clients  []client
 	nextConn int64
 	nextID   int64
 	leaders  map[uint64]*host // by term
 
-	calm bool // the faults have stopped
-	over bool // nothing more happens
+	calm  bool // the faults have stopped
+	over  bool // nothing more happens
+	short bool // it was stopped before its end
+
+	// What is left of it, and what is to be told of it.
+	only      map[string]bool
+	gaps      gaps
+	record    bool
+	decisions []Decision
+	luck      uint64           // seed of all that is not decided
+	dialled   map[string]int64 // connections so far, by who asked for them
+	entropy   rng              // of the host whose turn it is, for raft
 
 	violations []linearizability.Violation
 	lineBuf    []byte
@@ -99,17 +116,22 @@ const superCredentials = "super:admin"
 // Run runs the world of a seed to its end and has it judged.
 func Run(o Options) *Result {
 	w := &World{seed: o.Seed, trace: newTrace(o.Trace), faults: newRNG(o.Seed, "faults"),
-		doors: newRNG(o.Seed, "doors"), leaders: map[uint64]*host{}}
-	if o.Knobs != nil {
+		doors: newRNG(o.Seed, "doors"), leaders: map[uint64]*host{}, dialled: map[string]int64{},
+		record: o.Record, luck: o.Seed}
+	switch {
+	case o.Knobs != nil:
 		w.k = *o.Knobs
-	} else {
+	case o.Plan != nil:
+		w.k, _ = o.Plan.World() // who made the plan has looked
+	default:
 		w.k = draw(o.Seed)
 	}
+	w.follow(o.Plan)
 	w.drawn = w.k
-	entropy := rand.Reader
-	rand.Reader = newRNG(o.Seed, "raft").reader()
-	defer func() { rand.Reader = entropy }()
-	w.net = &network{clock: &w.clock, r: newRNG(o.Seed, "network"), k: &w.k, count: &w.count}
+	reader := rand.Reader
+	rand.Reader = entropy{w}
+	defer func() { rand.Reader = reader }()
+	w.net = &network{w: w, clock: &w.clock, k: &w.k, count: &w.count}
 	w.shadow = newShadow(w)
 	for id := int64(1); id <= max(w.k.Hosts, 1); id++ {
 		w.hosts = append(w.hosts, newHost(w, id))
@@ -125,7 +147,7 @@ func Run(o Options) *Result {
 		w.populate()
 	}
 	w.planFaults()
-	w.clock.after(w.k.DurationMs*millisecond, w.quiesce)
+	w.clock.after(w.gaps.warp(w.k.DurationMs*millisecond), w.quiesce)
 	w.run()
 	return w.judge()
 }
@@ -305,15 +327,16 @@ func (w *World) dial(ip netip.Addr, opened func(*end), failed func()) {
 	if !w.alone() {
 		id = w.doors.between(1, w.hostCount())
 	}
-	w.dialTo(id, ip, opened, failed)
+	w.dialTo(id, "garbage", ip, opened, failed)
 }
 
 // dialTo connects a client to a host. The kernel of the host accepts it at once, the process when
 // it comes to it.
-func (w *World) dialTo(id int64, ip netip.Addr, opened func(*end), failed func()) {
+func (w *World) dialTo(id int64, who string, ip netip.Addr, opened func(*end), failed func()) {
 	h := w.hosts[id-1]
 	w.nextConn++
-	l := w.net.link(w.nextConn)
+	w.dialled[who]++
+	l := w.net.link(w.nextConn, fmt.Sprintf("link %d of %s", w.dialled[who], who))
 	l.host = id
 	w.clock.after(l.server.in.delay, func() {
 		if h.shut && !w.calm {
@@ -367,7 +390,8 @@ func (w *World) expirySlackMs() int64 {
 func (w *World) judge() *Result {
 	w.guard(w.audit)
 	r := &Result{Seed: w.seed, Knobs: w.drawn, Trace: w.trace.sum(), Counts: w.count.list(),
-		Virtual: w.clock.now, Violations: w.violations, History: &w.history}
+		Virtual: w.clock.now, Violations: w.violations, History: &w.history,
+		Decisions: leaves(w.decisions)}
 	w.history.Header.ExpirySlackMs = w.expirySlackMs()
 	w.guard(func() { r.Judged = *linearizability.Judge(&w.history) })
 	r.Violations = append(w.violations, r.Judged.Violations...)

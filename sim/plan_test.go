@@ -1,0 +1,50 @@
+package sim
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestPlanIsWorld runs worlds with all their decisions named: they are the same worlds.
+func TestPlanIsWorld(t *testing.T) {
+	for seed := uint64(1); seed < 8; seed++ {
+		plain := Run(Options{Seed: seed})
+		told := Run(Options{Seed: seed, Record: true})
+		if told.Trace != plain.Trace {
+			t.Errorf("seed %d: trace %s, and %s when decisions are recorded", seed, plain.Trace,
+				told.Trace)
+		}
+		kept := Run(Options{Seed: seed, Plan: &Plan{Seed: seed, Keep: told.Decisions}})
+		if kept.Trace != plain.Trace {
+			t.Errorf("seed %d: trace %s, and %s with all %d decisions kept", seed, plain.Trace,
+				kept.Trace, len(told.Decisions))
+		}
+	}
+}
+
+func TestPlanFile(t *testing.T) {
+	want := &Plan{Seed: 7, Mutant: "m", Luck: 2, Calm: true, Knobs: []string{"SyncUs=5"},
+		EndUs: 3_000_417, Gaps: []Gap{{1, 2}, {1 << 40, 1<<40 + 1}}, Notes: []string{"a note"},
+		Keep: []Decision{{"client 3#17.1.1", 12, "create /a"}, {"fault 5#2", 1e9, "kill, 3 s: x"}}}
+	for _, want := range []*Plan{want, {Seed: 1}, {Seed: 1, Keep: []Decision{}}} {
+		var b bytes.Buffer
+		if err := want.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		text := b.String()
+		have, err := ReadPlan(&b)
+		if err != nil {
+			t.Errorf("ReadPlan(%q): %v", text, err)
+		}
+		if diff := cmp.Diff(want, have); diff != "" {
+			t.Errorf("ReadPlan(%q) (-want +have)\n%s", text, diff)
+		}
+	}
+	for _, bad := range []string{"sed 7", "seed x", "end 1.1234567", "knob Nothing=3", "gap 1"} {
+		if p, err := ReadPlan(bytes.NewBufferString(bad)); err == nil {
+			t.Errorf("ReadPlan(%q) = %v", bad, p)
+		}
+	}
+}
