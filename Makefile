@@ -21,7 +21,7 @@ test: # run all tests; ARGS='-run Name', PKG=./core/...
 sim: # simulate: SEED=7 replays one world, SEEDS=200 sweeps; ARGS for more flags
 	$(SIM) run $(if $(SEED),-seed $(SEED)) $(if $(SEEDS),-seeds $(SEEDS)) $(ARGS)
 
-mutants: # run the simulator against each known bug; ARGS for more flags
+mutants: # sweep worlds for each known bug; ARGS='--sweeps 1 --sample 12 --turn 3' a part
 	$(GO) run -tags 'mutants checked' ./cmd/vivarium-sim mutants $(ARGS)
 	$(GO) test -count=1 -tags mutants -run TestMutant ./replication ./replication/store
 

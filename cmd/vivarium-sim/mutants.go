@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,10 +14,13 @@ import (
 	"github.com/vivariumdb/vivarium/internal/mutant"
 )
 
+// sweepBases are how far the bases of two sweeps of a hunt are apart.
+const sweepBases = 1_000_003
+
 // newMutants runs worlds with each known bug until it is caught.
 func newMutants(s streams) *cobra.Command {
-	var most, from uint64
-	var only string
+	h := hunt{s: s}
+	var workers int
 	c := &cobra.Command{Use: "mutants", Args: cobra.NoArgs,
 		Short: "run worlds with each known bug until it is caught",
 		RunE: func(*cobra.Command, []string) error {
@@ -27,97 +31,159 @@ func newMutants(s streams) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("find own binary: %w", err)
 			}
-			h := hunt{s: s, most: most, from: from, only: only, pool: pool{binary: binary,
-				env: []string{"GOMAXPROCS=1", "GOGC=400"}, size: runtime.NumCPU(),
-				limit: time.Minute}}
+			h.pool = pool{binary: binary, env: []string{"GOMAXPROCS=1", "GOGC=400"},
+				size: workers, limit: time.Minute}
 			return h.run()
 		}}
-	c.Flags().Uint64Var(&most, "max", 400, "give up after so many worlds")
-	c.Flags().Uint64Var(&from, "from", 1, "the first seed")
-	c.Flags().StringVar(&only, "only", "", "only mutants whose name contains this")
+	fs := c.Flags()
+	fs.Uint64Var(&h.most, "max", 2000, "give a sweep up after so many worlds")
+	fs.Uint64Var(&h.from, "from", 1, "the first seed of the first sweep")
+	fs.IntVar(&h.sweeps, "sweeps", 5, "run so many sweeps, each with other seeds")
+	fs.StringVar(&h.only, "only", "", "only mutants whose name contains this, or of this area")
+	fs.BoolVar(&h.all, "all", false, "also those that need what no world has")
+	fs.IntVar(&h.sample, "sample", 0, "only so many mutants, a part of each area; 0: all of them")
+	fs.Uint64Var(&h.turn, "turn", 0, "which part that is: with each turn the next")
+	fs.StringVarP(&h.output, "output", "o", "text", "text, or json")
+	fs.StringVar(&h.table, "table", "", "write the tables into this file of documentation")
+	fs.StringVar(&h.commit, "commit", "", "the commit that the tables name")
+	fs.IntVar(&workers, "workers", runtime.NumCPU(), "processes that run worlds")
 	return c
 }
 
 // hunt looks for mutants.
 type hunt struct {
-	s          streams
-	pool       pool
-	most, from uint64
-	only       string
+	s             streams
+	pool          pool
+	most, from    uint64
+	sweeps        int
+	only          string
+	all           bool
+	sample        int
+	turn          uint64
+	output, table string
+	commit        string
+}
+
+// chase is one sweep for one mutant: its seeds one after the other, so that what it comes to does
+// not depend on how many processes there are.
+type chase struct {
+	mutant mutant.Mutant
+	base   uint64
+	next   uint64 // worlds that were run
+	busy   bool
+	caught *verdict
+	nanos  int64 // of processor time
 }
 
 func (h *hunt) run() error {
-	w := h.s.out
-	_, _ = fmt.Fprintf(w, "%-38s %-26s %6s %8s\n", "mutant", "caught by", "after", "seed")
-	missed := 0
-	hits := map[uint64]bool{}
-	for _, m := range mutant.List() {
-		if !strings.Contains(m.Name, h.only) || strings.HasPrefix(m.Name, "oracle-") ||
-			strings.HasPrefix(m.Name, "replication-") || strings.HasPrefix(m.Name, "members-") ||
-			m.Name == "store-mark-of-merged-terms" { // one batch in thousands of worlds
-			continue // those are planted for fuzz/oracle, and for replication's own harness
+	list := h.choose()
+	var all []*chase
+	for _, m := range list {
+		for i := range h.sweeps {
+			all = append(all, &chase{mutant: m, base: h.from + uint64(i)*sweepBases})
 		}
-		v, after := h.find(m.Name)
-		if v == nil {
-			missed++
-			_, _ = fmt.Fprintf(w, "%-38s %-26s %6d %8s\n", m.Name, "NOT CAUGHT", h.most, "-")
-			continue
-		}
-		hits[v.Seed] = true
-		_, _ = fmt.Fprintf(w, "%-38s %-26s %6d %8d\n", m.Name, strings.Join(v.judges(), ", "),
-			after, v.Seed)
 	}
-	dirty := h.clean(hits)
-	_, _ = fmt.Fprintf(w, "%d not caught; the same %d seeds without a mutant: %d with violations\n",
-		missed, len(hits), dirty)
-	if missed+dirty > 0 {
+	h.chase(all)
+	r := h.report(list, all)
+	r.Dirty = h.clean(all)
+	switch h.output {
+	case "json":
+		if err := r.write(h.s.out); err != nil {
+			return err
+		}
+	default:
+		r.text(h.s.out)
+	}
+	if h.table != "" {
+		if err := r.document(h.table, h.commit); err != nil {
+			return err
+		}
+	}
+	if r.Missed+len(r.Dirty) > 0 {
 		return errFound
 	}
 	return nil
 }
 
-// find returns the first verdict with a violation, by the order of seeds.
-func (h *hunt) find(name string) (*verdict, uint64) {
-	var best *verdict
-	seed := h.from
+// choose are the mutants to be hunted. A sample has mutants of all areas, and as many turns as
+// there are mutants in a sample's place have all of them.
+func (h *hunt) choose() []mutant.Mutant {
+	var list []mutant.Mutant
+	for _, m := range mutant.List() {
+		if (m.By == mutant.World || h.all && m.By == mutant.Scenarios) &&
+			(strings.Contains(m.Name, h.only) || m.Area.String() == h.only) {
+			list = append(list, m)
+		}
+	}
+	if h.sample <= 0 || h.sample >= len(list) {
+		return list
+	}
+	var some []mutant.Mutant
+	for i := range h.sample {
+		from, to := i*len(list)/h.sample, (i+1)*len(list)/h.sample
+		some = append(some, list[from+int(h.turn%uint64(to-from))])
+	}
+	return some
+}
+
+// run is one world with one mutant.
+type run struct {
+	seed   uint64
+	mutant string
+}
+
+// chase runs worlds until each is caught or given up.
+func (h *hunt) chase(all []*chase) {
+	running := map[run]*chase{}
 	h.pool.work(func() (task, bool) {
-		seed++
-		return task{Seed: seed - 1, Mutant: name}, seed-1 < h.from+h.most && best == nil
-	}, func(_ task, v *verdict) bool {
-		if len(v.Violations) > 0 && (best == nil || v.Seed < best.Seed) {
-			best = v
+		for _, c := range all {
+			if !c.busy && c.caught == nil && c.next < h.most {
+				t := task{Seed: c.base + c.next, Mutant: c.mutant.Name}
+				c.busy, c.next = true, c.next+1
+				running[run{t.Seed, t.Mutant}] = c
+				return t, true
+			}
+		}
+		return task{}, false // who else is at work finishes what is left
+	}, func(t task, v *verdict) bool {
+		c := running[run{t.Seed, t.Mutant}]
+		delete(running, run{t.Seed, t.Mutant})
+		c.busy, c.nanos = false, c.nanos+v.Nanos
+		if len(v.Violations) > 0 {
+			c.caught = v
+		}
+		if c.caught != nil || c.next == h.most {
+			c.progress(h.s.err)
 		}
 		return true
 	})
-	if best == nil {
-		return nil, h.most
-	}
-	return best, best.Seed - h.from + 1
 }
 
-// clean runs seeds without any mutant and counts those with violations.
-func (h *hunt) clean(seeds map[uint64]bool) int {
-	var list []uint64
-	for seed := h.from; seed < h.from+h.most; seed++ {
-		if seeds[seed] {
-			list = append(list, seed)
+// clean runs the seeds that have caught a mutant without any, and returns those with violations.
+func (h *hunt) clean(all []*chase) (dirty []uint64) {
+	var seeds []uint64
+	for _, c := range all {
+		if c.caught != nil {
+			seeds = append(seeds, c.caught.Seed)
 		}
 	}
-	dirty := 0
+	slices.Sort(seeds)
+	seeds = slices.Compact(seeds)
 	h.pool.work(func() (task, bool) {
-		if len(list) == 0 {
+		if len(seeds) == 0 {
 			return task{}, false
 		}
-		t := task{Seed: list[0]}
-		list = list[1:]
+		t := task{Seed: seeds[0]}
+		seeds = seeds[1:]
 		return t, true
 	}, func(t task, v *verdict) bool {
 		if len(v.Violations) > 0 {
-			dirty++
-			_, _ = fmt.Fprintf(h.s.out, "without a mutant: %s: %s\n  %s\n", v.Violations[0].Judge,
+			dirty = append(dirty, t.Seed)
+			_, _ = fmt.Fprintf(h.s.err, "without a mutant: %s: %s\n  %s\n", v.Violations[0].Judge,
 				v.Violations[0].Text, replay(t))
 		}
 		return true
 	})
+	slices.Sort(dirty)
 	return dirty
 }

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vivariumdb/vivarium/internal/mutant"
+)
+
+// TestSample: as many turns as a sample's part is long choose every mutant of the world.
+func TestSample(t *testing.T) {
+	whole := (&hunt{}).choose()
+	for _, sample := range []int{1, 7, 12, len(whole)} {
+		chosen := map[string]bool{}
+		turns := (len(whole) + sample - 1) / sample
+		for turn := range turns {
+			h := hunt{sample: sample, turn: uint64(turn)}
+			list := h.choose()
+			if len(list) != sample {
+				t.Errorf("sample %d, turn %d: %d mutants", sample, turn, len(list))
+			}
+			for _, m := range list {
+				chosen[m.Name] = true
+			}
+		}
+		if len(chosen) != len(whole) {
+			t.Errorf("sample %d: %d turns choose %d mutants of %d", sample, turns, len(chosen),
+				len(whole))
+		}
+	}
+}
+
+// TestCatches: what is reported of some sweeps.
+func TestCatches(t *testing.T) {
+	caught := func(seed uint64, judges ...string) *verdict {
+		v := &verdict{Seed: seed}
+		for _, j := range judges {
+			v.Violations = append(v.Violations, finding{Judge: j})
+		}
+		return v
+	}
+	h := hunt{from: 1, sweeps: 3, most: 50}
+	a, b := mutant.Mutant{Name: "a", Text: "this", Known: "that"}, mutant.Mutant{Name: "b"}
+	c := mutant.Mutant{Name: "c", Area: mutant.Client}
+	r := h.report([]mutant.Mutant{a, b, c}, []*chase{
+		{next: 1, caught: caught(1, "x")}, {next: 9, caught: caught(8, "y")},
+		{next: 3, caught: caught(7, "y")},
+		{next: 1, caught: caught(1)}, {next: 1, caught: caught(5)}, {next: 1, caught: caught(9)},
+		{next: 2, caught: caught(2, "z")}, {next: 50}, {next: 50}})
+	if r.Missed != 1 || r.Counted != 2 || r.Worlds != 118 || r.Median != 51 || r.P95 != 51 {
+		t.Errorf("report %+v", r)
+	}
+	want := &catch{Name: "a", Text: "this", Known: "that", Area: "raft and storage",
+		Judges: []string{"y", "x"}, Seeds: []uint64{1, 8, 7}, After: []uint64{1, 9, 3},
+		Median: 3, Worst: 9}
+	if diff := cmp.Diff(want, r.Mutants[0]); diff != "" {
+		t.Error(diff)
+	}
+	if m := r.Mutants[1]; !m.Smoke || m.Missed {
+		t.Errorf("a smoke test is %+v", m)
+	}
+	if m := r.Mutants[2]; !m.Missed || m.Median != 51 {
+		t.Errorf("a mutant that was missed is %+v", m)
+	}
+	file := filepath.Join(t.TempDir(), "doc.md")
+	old := "a\n" + tableBegin + "old\n" + tableEnd + "z\n"
+	if err := os.WriteFile(file, []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // what is there is replaced
+		if err := r.document(file, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"a\n" + tableBegin, tableEnd + "z\n",
+		"| `a` | this (**that**) | y, x | 3 | 9 | 0.0 |", "| `c` |  | z | > 50 | > 50 |"} {
+		if !strings.Contains(string(text), part) {
+			t.Errorf("no %q in\n%s", part, text)
+		}
+	}
+	if strings.Contains(string(text), "old") {
+		t.Errorf("the old table is still in\n%s", text)
+	}
+}
