@@ -280,6 +280,9 @@ var counterNames = [counterCount]string{
 	faultScribble:            "fault: fed bytes overwritten",
 }
 
+// CounterNames returns the names of Result.Counts, in their order.
+func CounterNames() []string { return append([]string(nil), counterNames[:]...) }
+
 func (c counter) String() string { return counterNames[c] }
 
 // counters count what happened.

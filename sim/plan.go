@@ -53,6 +53,22 @@ var settings = strings.Fields(`RealStore MaxEntryBytes CheckpointBytes Checkpoin
 	StaggerMs ResendTicks SyncLimitMs DigestEntries PeerDelayUs PeerOneInFlight PeerSlowPerMille
 	PeerSpoiled PeerLatePerMille WrongPassword FutureZxid ReadOnlyClients HasteMs Sticky`)
 
+// Draw returns the knobs that a seed draws.
+func Draw(seed uint64) Knobs { return draw(seed) }
+
+// Difference says how the knobs of k must be set to be those of other.
+func (k Knobs) Difference(other Knobs) []string {
+	was := map[string]int64{}
+	k.each(func(name string, v *int64) { was[name] = *v })
+	var set []string
+	other.each(func(name string, v *int64) {
+		if was[name] != *v {
+			set = append(set, fmt.Sprintf("%s=%d", name, *v))
+		}
+	})
+	return set
+}
+
 // Settings returns, as Name=number, the knobs that decide nothing by themselves and are not those
 // of a quiet world.
 func (k Knobs) Settings() []string {

@@ -11,7 +11,7 @@ func (w *World) populate() {
 		if id := fmt.Sprintf("client %d", w.nextID); w.comes(id, "comes") {
 			c := newRawClient(w, w.nextID)
 			w.clients = append(w.clients, c)
-			w.clock.after(at, c.start)
+			w.clock.after(w.gaps.warp(at), c.start)
 		}
 	}
 	for range w.k.ProtocolClients {
@@ -37,5 +37,5 @@ func (w *World) apply(at int64, program func(*recipe)) {
 	c.program = program
 	w.clients = append(w.clients, c)
 	c.begin()
-	w.clock.after(at, c.later)
+	w.clock.after(w.gaps.warp(at), c.later)
 }

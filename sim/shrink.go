@@ -1,76 +1,393 @@
 package sim
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
 
-// Draw returns the knobs that a seed draws.
-func Draw(seed uint64) Knobs { return draw(seed) }
+	"github.com/vivariumdb/vivarium/linearizability"
+)
 
-// CounterNames returns the names of Result.Counts, in their order.
-func CounterNames() []string { return append([]string(nil), counterNames[:]...) }
+// Trial is what came of a plan.
+type Trial struct {
+	// Judges are those who objected, by the place of their first objection.
+	Judges []string
+	// FailedAt is when what the first of them objects to was complete.
+	FailedAt  map[string]int64
+	Events    int64
+	Virtual   int64
+	Decisions []Decision
+}
 
-// Difference says how the knobs of k must be set to be those of other.
-func (k Knobs) Difference(other Knobs) []string {
-	was := map[string]int64{}
-	k.each(func(name string, v *int64) { was[name] = *v })
-	var set []string
-	other.each(func(name string, v *int64) {
-		if was[name] != *v {
-			set = append(set, fmt.Sprintf("%s=%d", name, *v))
+// Trial says what shrinking wants to know of a world.
+func (r *Result) Trial() *Trial {
+	t := &Trial{Events: r.Count("events"), Virtual: r.Virtual, Decisions: r.Decisions,
+		FailedAt: map[string]int64{}}
+	for i, v := range r.Violations {
+		name := judgeOf(v)
+		if slices.Contains(t.Judges, name) {
+			continue
 		}
+		t.Judges = append(t.Judges, name)
+		if i < r.own {
+			t.FailedAt[name] = r.Virtual
+			continue
+		}
+		for _, no := range v.Lines {
+			if at := no - 2; at >= 0 && at < len(r.History.Lines) {
+				t.FailedAt[name] = max(t.FailedAt[name], r.History.Lines[at].At)
+			}
+		}
+	}
+	return t
+}
+
+// judgeOf tells failures apart: by their judge, and panics by what they say as well.
+func judgeOf(v linearizability.Violation) string {
+	if v.Judge != "panic" {
+		return v.Judge
+	}
+	text, _, _ := strings.Cut(v.Text, "\n")
+	return v.Judge + ": " + strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// Shrinker makes a failing world smaller, as long as it still fails in the same judge: it ends
+// earlier, has fewer hosts, clients, requests and faults, calmer knobs and less idle time. What is
+// left out is found by delta debugging, from whole kinds of decisions down to single requests.
+type Shrinker struct {
+	// Try runs worlds, as many at a time as Width says, and returns what came of each.
+	Try   func(plans []*Plan) []*Trial
+	Width int
+	// Enough says that the time is up.
+	Enough func() bool
+	// Progress, if not nil, is told of each world that is smaller and fails.
+	Progress func(tried int, p *Plan, t *Trial)
+
+	judge string
+	best  *Plan
+	trial *Trial
+	whole *Plan // with all decisions, from which best has come
+	tried int
+}
+
+// Shrink returns the smallest world found, what came of it, and what came of the one to begin
+// with. It returns that one itself if it does not fail.
+func (s *Shrinker) Shrink(p *Plan) (small *Plan, after, before *Trial) {
+	first := s.Try([]*Plan{p})[0]
+	if len(first.Judges) == 0 || first.Decisions == nil {
+		return p, first, first
+	}
+	s.judge = first.Judges[0]
+	s.adopt(s.begin(p, first), first)
+	s.trim(true)
+	for better := true; better && !s.Enough(); {
+		was := *s.trial
+		size := s.best.Size()
+		s.fewerHosts()
+		s.decide()
+		s.calm()
+		s.closeGaps()
+		s.shorten()
+		better = s.trial.Events < was.Events*9/10 || s.best.Size() < size*9/10
+	}
+	s.trim(false)
+	s.best.Notes = nil
+	return s.best, s.trial, first
+}
+
+// begin names all that a world has decided.
+func (s *Shrinker) begin(p *Plan, t *Trial) *Plan {
+	next := *p
+	next.Keep = t.Decisions
+	if !p.Calm {
+		k, err := p.World()
+		if err != nil {
+			return p
+		}
+		next.Calm = true
+		next.Knobs = nil
+		drawn := draw(p.Seed)
+		for _, knob := range append(k.Settings(), drawn.Difference(k)...) {
+			if !slices.Contains(next.Knobs, knob) {
+				next.Knobs = append(next.Knobs, knob)
+			}
+		}
+	}
+	return &next
+}
+
+// fails says whether a trial failed as the first world did.
+func (s *Shrinker) fails(t *Trial) bool { return t != nil && slices.Contains(t.Judges, s.judge) }
+
+// adopt makes a plan the best one. Decisions that were kept and have not come are forgotten.
+func (s *Shrinker) adopt(p *Plan, t *Trial) {
+	next := *p
+	if t.Decisions != nil {
+		next.Keep = t.Decisions
+	}
+	s.best, s.trial = &next, t
+	if s.Progress != nil {
+		s.Progress(s.tried, s.best, t)
+	}
+}
+
+// first adopts the first of some plans that fails.
+func (s *Shrinker) first(plans ...*Plan) bool {
+	for len(plans) > 0 && !s.Enough() {
+		n := min(max(s.Width, 1), len(plans))
+		trials := s.Try(plans[:n])
+		s.tried += n
+		for i, t := range trials {
+			if s.fails(t) {
+				s.adopt(plans[i], t)
+				return true
+			}
+		}
+		plans = plans[n:]
+	}
+	return false
+}
+
+// with returns a change of the best plan.
+func (s *Shrinker) with(change func(p *Plan)) *Plan {
+	next := *s.best
+	next.Knobs, next.Gaps = slices.Clone(next.Knobs), slices.Clone(next.Gaps)
+	change(&next)
+	return &next
+}
+
+// end returns the plan cut so long after its failure.
+func (s *Shrinker) end(later int64) *Plan {
+	return s.with(func(p *Plan) { p.EndUs = s.trial.FailedAt[s.judge] + later })
+}
+
+// trim ends the world soon after its failure. There is some time left at first, since a world with
+// less in it may fail a little later.
+func (s *Shrinker) trim(roomy bool) {
+	at := s.trial.FailedAt[s.judge]
+	if at == 0 {
+		return
+	}
+	plans := []*Plan{s.end(1), s.end(100 * millisecond), s.end(second), s.end(5 * second)}
+	if roomy {
+		plans = []*Plan{s.end(2*second + at/10), s.end(10 * second)}
+	}
+	for i, p := range plans {
+		if (s.best.EndUs == 0 || p.EndUs < s.best.EndUs) && s.first(plans[i]) {
+			return
+		}
+	}
+}
+
+// shorten lets the faults of a world stop earlier that fails only behind their end, and others
+// end earlier.
+func (s *Shrinker) shorten() {
+	if s.best.EndUs != 0 {
+		s.trim(true)
+		return
+	}
+	for !s.Enough() {
+		k, err := s.best.World()
+		if err != nil {
+			return
+		}
+		at := k.DurationMs
+		last := int64(0)
+		for _, d := range s.best.Keep {
+			last = max(last, gaps(s.best.Gaps).unwarp(d.At)/millisecond+1)
+		}
+		if !s.first(s.knob("DurationMs", min(at/2, last)), s.knob("DurationMs", at/2),
+			s.knob("DurationMs", at*8/10)) || at < 50 {
+			return
+		}
+	}
+}
+
+// knob returns the best plan with another value of a knob.
+func (s *Shrinker) knob(name string, value int64) *Plan {
+	return s.with(func(p *Plan) {
+		p.Knobs = slices.DeleteFunc(p.Knobs,
+			func(k string) bool { return strings.HasPrefix(k, name+"=") })
+		p.Knobs = append(p.Knobs, fmt.Sprintf("%s=%d", name, value))
 	})
-	return set
 }
 
-// Shrink looks for a smaller world of a seed that still fails: it lets it end earlier, takes
-// clients away, and turns off one knob after the other, as long as anything helps. progress is
-// told of each world that is smaller and fails.
-func Shrink(seed uint64, k Knobs, progress func(tried int, k Knobs)) Knobs {
-	tried := 0
-	fails := func(k Knobs) bool {
-		tried++
-		return Run(Options{Seed: seed, Knobs: &k}).Failed()
+// fewerHosts makes the ensemble smaller.
+func (s *Shrinker) fewerHosts() {
+	k, err := s.best.World()
+	if err != nil {
+		return
 	}
-	for better := true; better; {
-		better = false
-		for _, smaller := range k.smaller() {
-			if fails(smaller) {
-				k, better = smaller, true
-				progress(tried, k)
-				break
-			}
+	var plans []*Plan
+	for _, n := range []int64{1, 3, 5} {
+		if n < k.Hosts {
+			plans = append(plans, s.knob("Hosts", n))
 		}
 	}
-	return k
+	s.first(plans...)
 }
 
-// smaller returns worlds that are a little smaller than that of k, the boldest first.
-func (k Knobs) smaller() []Knobs {
-	var all []Knobs
-	change := func(name string, to func(v int64) int64) {
-		next := k
-		next.each(func(n string, v *int64) {
-			if n == name {
-				*v = to(*v)
+// decide leaves out decisions: kinds of them, then all of one actor, then steps, then requests.
+func (s *Shrinker) decide() {
+	for _, level := range []func(id string) string{kindOf, actorOf, stepOf,
+		func(id string) string { return id }} {
+		s.remove(func() [][]string {
+			var order []string
+			groups := map[string][]string{}
+			for _, d := range s.best.Keep {
+				key := level(d.ID)
+				if groups[key] == nil {
+					order = append(order, key)
+				}
+				groups[key] = append(groups[key], d.ID)
 			}
+			units := make([][]string, len(order))
+			for i, key := range order {
+				units[i] = groups[key]
+			}
+			return units
+		}, func(p *Plan, drop []string) {
+			gone := map[string]bool{}
+			for _, id := range drop {
+				gone[id] = true
+			}
+			p.Keep = slices.DeleteFunc(slices.Clone(p.Keep),
+				func(d Decision) bool { return gone[d.ID] })
 		})
-		if next != k {
-			all = append(all, next)
+	}
+}
+
+func kindOf(id string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, actorOf(id))
+}
+
+func actorOf(id string) string {
+	name, _, _ := strings.Cut(id, "#")
+	return name
+}
+
+func stepOf(id string) string {
+	name, _, _ := strings.Cut(id, ".")
+	return name
+}
+
+// calm gives knobs the values of a quiet world.
+func (s *Shrinker) calm() {
+	s.remove(func() [][]string {
+		var units [][]string
+		for _, k := range s.best.Knobs {
+			if name, _, _ := strings.Cut(k, "="); slices.Contains(settings, name) {
+				units = append(units, []string{k})
+			}
+		}
+		return units
+	}, func(p *Plan, drop []string) {
+		p.Knobs = slices.DeleteFunc(slices.Clone(p.Knobs),
+			func(k string) bool { return slices.Contains(drop, k) })
+	})
+}
+
+// remove leaves out units of the best plan: runs of them, all at first, then shorter ones.
+func (s *Shrinker) remove(units func() [][]string, drop func(p *Plan, ids []string)) {
+	without := func(list [][]string) *Plan {
+		return s.with(func(p *Plan) { drop(p, slices.Concat(list...)) })
+	}
+	for size := len(units()); size > 0 && !s.Enough(); size /= 2 {
+		// From the end on: what comes last matters least to what came before.
+		for to := len(units()); to > 0 && !s.Enough(); {
+			all := units()
+			to = min(to, len(all))
+			var runs [][][]string
+			var plans []*Plan
+			for end := to; end > 0 && len(plans) < max(s.Width, 1); end -= size {
+				runs = append(runs, all[max(end-size, 0):end])
+				plans = append(plans, without(runs[len(runs)-1]))
+			}
+			trials := s.Try(plans)
+			s.tried += len(plans)
+			var gone [][]string
+			var which []int
+			for i, t := range trials {
+				if s.fails(t) {
+					which = append(which, i)
+					gone = append(gone, runs[i]...)
+				}
+			}
+			to -= size * len(plans)
+			if len(which) > 1 && s.first(without(gone)) || len(which) == 0 {
+				continue
+			}
+			s.adopt(plans[which[0]], trials[which[0]])
 		}
 	}
-	change("DurationMs", func(v int64) int64 { return max(v/2, 100) })
-	change("DurationMs", func(v int64) int64 { return max(v*9/10, 100) })
-	change("Clients", func(v int64) int64 { return max(v/2, 1) })
-	change("Clients", func(v int64) int64 { return max(v-1, 1) })
-	k.each(func(name string, _ *int64) {
-		switch name {
-		case "DurationMs", "Clients":
-		case "ElectionTicks", "CheckpointBytes", "IdleTicks", "ContainerCheckMs", "HandshakeMs",
-			"MinTimeoutMs", "MaxTimeoutMs", "ApplyBudget", "FeedBudget", "FeedBytes", "FlushBytes",
-			"Window", "ThinkUs", "Burst", "Pipeline", "Roots", "Names":
-			// Zero means something else there.
-		default:
-			change(name, func(int64) int64 { return 0 })
+}
+
+// closeGaps leaves out time in which nothing is decided.
+func (s *Shrinker) closeGaps() {
+	s.mergeGaps()
+	defer s.mergeGaps()
+	for _, margin := range margins {
+		s.remove(func() [][]string {
+			var units [][]string
+			for _, g := range s.idle(margin, s.best.Gaps) {
+				units = append(units, []string{fmt.Sprintf("%d %d", g.From, g.To)})
+			}
+			return units
+		}, func(p *Plan, add []string) {
+			for _, text := range add {
+				var g Gap
+				_, _ = fmt.Sscan(text, &g.From, &g.To) // as it was written above
+				p.Gaps = append(p.Gaps, g)
+			}
+			slices.SortFunc(p.Gaps, func(a, b Gap) int { return cmp.Compare(a.From, b.From) })
+		})
+	}
+}
+
+// margins are how much of the time in which nothing is decided may be left.
+var margins = []int64{20 * millisecond, 200 * millisecond, second}
+
+// mergeGaps looks for gaps anew: those that were found one after the other have joints.
+func (s *Shrinker) mergeGaps() {
+	var plans []*Plan
+	for _, margin := range margins {
+		if fresh := s.idle(margin, nil); len(fresh) < len(s.best.Gaps) {
+			plans = append(plans, s.with(func(p *Plan) { p.Gaps = fresh }))
 		}
-	})
-	return all
+	}
+	s.first(plans...)
+}
+
+// idle are the times in which nothing is decided, and which are not left out already.
+func (s *Shrinker) idle(margin int64, old []Gap) []Gap {
+	g := gaps(old)
+	var times []int64
+	for _, d := range s.best.Keep {
+		times = append(times, gaps(s.best.Gaps).unwarp(d.At))
+	}
+	for _, gap := range g {
+		times = append(times, gap.From, gap.To)
+	}
+	slices.Sort(times)
+	var idle []Gap
+	last := int64(0)
+	for _, at := range times {
+		if from, to := last+margin, at-min(margin, 20*millisecond); to-from >= 50*millisecond &&
+			!slices.ContainsFunc(g, func(o Gap) bool { return o.From < to && from < o.To }) {
+			idle = append(idle, Gap{from, to})
+		}
+		last = max(last, at)
+	}
+	return idle
 }

@@ -109,15 +109,6 @@ func TestClockOrder(t *testing.T) {
 	}
 }
 
-func TestShrink(t *testing.T) {
-	k := Draw(3)
-	k.DurationMs = 3000
-	smaller := Shrink(3, k, func(int, Knobs) { t.Error("a world without violations was shrunk") })
-	if smaller != k {
-		t.Errorf("Shrink changed the knobs of a world that does not fail")
-	}
-}
-
 func BenchmarkWorlds(b *testing.B) {
 	for i := range b.N {
 		if r := Run(Options{Seed: uint64(i)}); r.Failed() {

@@ -43,6 +43,8 @@ type Result struct {
 	History *linearizability.History
 	// Decisions are those that were made, if they were asked for.
 	Decisions []Decision
+
+	own int // so many of the violations are the world's own
 }
 
 // Failed says whether anything was found.
@@ -391,7 +393,7 @@ func (w *World) judge() *Result {
 	w.guard(w.audit)
 	r := &Result{Seed: w.seed, Knobs: w.drawn, Trace: w.trace.sum(), Counts: w.count.list(),
 		Virtual: w.clock.now, Violations: w.violations, History: &w.history,
-		Decisions: leaves(w.decisions)}
+		Decisions: leaves(w.decisions), own: len(w.violations)}
 	w.history.Header.ExpirySlackMs = w.expirySlackMs()
 	w.guard(func() { r.Judged = *linearizability.Judge(&w.history) })
 	r.Violations = append(w.violations, r.Judged.Violations...)

@@ -23,7 +23,9 @@ type runFlags struct {
 	history, trace  string
 	set             []string
 	mutant, output  string
+	decisions       string
 	workers         int
+	budget          time.Duration
 }
 
 func newRun(s streams) *cobra.Command {
@@ -44,11 +46,13 @@ func newRun(s streams) *cobra.Command {
 	fs.Uint64Var(&f.seeds, "seeds", 0, "run so many worlds, with the seeds from -seed on")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show all violations and all counters")
 	fs.BoolVar(&f.shrink, "shrink", false, "make a world that fails smaller")
+	fs.StringVar(&f.decisions, "decisions", "", "replay the decisions in this file")
 	fs.StringVar(&f.history, "history", "", "write the history to this file, as JSON lines")
 	fs.StringVar(&f.trace, "trace", "", "write what is traced to this file")
 	fs.StringArrayVar(&f.set, "set", nil, "set a knob, Name=number")
 	fs.StringVar(&f.mutant, "mutant", "", "run with this known bug (build with -tags mutants)")
 	fs.StringVarP(&f.output, "output", "o", "text", "text, or json")
+	fs.DurationVar(&f.budget, "budget", time.Minute, "the time that -shrink may take")
 	fs.IntVar(&f.workers, "workers", runtime.NumCPU(), "processes that run many worlds")
 	return c
 }
@@ -66,16 +70,52 @@ func replay(t task) string {
 	return text
 }
 
-func runOne(s streams, f *runFlags) error {
-	t := task{Seed: f.seed, Set: f.set, Mutant: f.mutant}
-	if err := mutant.Select(f.mutant); err != nil {
-		return err
+// plan is the one world that is to be run.
+func (f *runFlags) plan() (*sim.Plan, error) {
+	if f.decisions == "" {
+		p := &sim.Plan{Seed: f.seed, Mutant: f.mutant, Knobs: f.set}
+		_, err := p.World()
+		return p, err
 	}
-	k, err := t.knobs()
+	file, err := os.Open(f.decisions)
+	if err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	defer func() { _ = file.Close() }() // only read
+	p, err := sim.ReadPlan(file)
+	if err != nil {
+		return nil, err
+	}
+	p.Knobs = append(p.Knobs, f.set...)
+	return p, nil
+}
+
+// replay is the command that runs the one world again.
+func (f *runFlags) replay(p *sim.Plan) string {
+	if f.decisions != "" {
+		return replayFile(p, f.decisions)
+	}
+	return replay(task{Seed: p.Seed, Set: p.Knobs, Mutant: p.Mutant})
+}
+
+// replayFile is the command that replays decisions.
+func replayFile(p *sim.Plan, name string) string {
+	tags := "checked"
+	if p.Mutant != "" {
+		tags = "mutants,checked"
+	}
+	return fmt.Sprintf("go run -tags %s ./cmd/vivarium-sim run -decisions %s", tags, name)
+}
+
+func runOne(s streams, f *runFlags) error {
+	plan, err := f.plan()
 	if err != nil {
 		return err
 	}
-	o := sim.Options{Seed: f.seed, Knobs: k}
+	if err := mutant.Select(plan.Mutant); err != nil {
+		return err
+	}
+	o := sim.Options{Seed: plan.Seed, Plan: plan}
 	if f.trace != "" {
 		file, err := os.Create(f.trace)
 		if err != nil {
@@ -121,9 +161,9 @@ func runOne(s streams, f *runFlags) error {
 		return nil
 	}
 	show(s.out, r, f.verbose)
-	_, _ = fmt.Fprintln(s.out, "replay:", replay(t))
+	_, _ = fmt.Fprintln(s.out, "replay:", f.replay(plan))
 	if f.shrink {
-		shrink(s.out, t, k)
+		return reduce(s, plan, f)
 	}
 	return errFound
 }
@@ -156,13 +196,20 @@ func writeHistory(name string, r *sim.Result) error {
 	return err
 }
 
-// shrink prints the smallest world found that still fails.
-func shrink(w io.Writer, t task, k *sim.Knobs) {
-	smaller := sim.Shrink(t.Seed, *k, func(tried int, k sim.Knobs) {
-		_, _ = fmt.Fprintf(w, "shrinking: %d worlds tried, still fails with %v\n", tried, k)
-	})
-	t.Set = sim.Draw(t.Seed).Difference(smaller)
-	_, _ = fmt.Fprintln(w, "smallest:", replay(t))
+// reduce makes a world smaller and prints what is left of it.
+func reduce(s streams, plan *sim.Plan, f *runFlags) error {
+	binary, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find own binary: %w", err)
+	}
+	p := pool{binary: binary, env: []string{"GOMAXPROCS=1", "GOGC=400"}, size: f.workers,
+		limit: 20 * time.Second}
+	small := shrink(s.err, p, plan, f.budget)
+	_, _ = fmt.Fprintln(s.out, "shrunk to", small)
+	if err := small.plan.Write(s.out); err != nil {
+		return err
+	}
+	return errFound
 }
 
 // sweep runs many worlds and reports.

@@ -25,6 +25,8 @@ type task struct {
 	Seed   uint64
 	Set    []string // knobs, as Name=number
 	Mutant string
+	// Plan, if not nil, stands for all of these, and asks for a Trial.
+	Plan *sim.Plan
 }
 
 // verdict is what a worker answers.
@@ -37,6 +39,7 @@ type verdict struct {
 	Judged     [6]int  // commits, writes, reads, events, sessions, unjudged
 	Porcupine  linearizability.Porcupine
 	Nanos      int64 // of processor time
+	Trial      *sim.Trial
 }
 
 type finding struct {
@@ -81,6 +84,9 @@ func (t *task) knobs() (*sim.Knobs, error) {
 }
 
 func (t *task) run() (*verdict, error) {
+	if t.Plan != nil {
+		return t.try()
+	}
 	if err := mutant.Select(t.Mutant); err != nil {
 		return nil, err
 	}
@@ -91,6 +97,21 @@ func (t *task) run() (*verdict, error) {
 	start := cpuTime()
 	r := sim.Run(sim.Options{Seed: t.Seed, Knobs: k})
 	return verdictOf(r, cpuTime()-start), nil
+}
+
+// try runs the world of a plan.
+func (t *task) try() (*verdict, error) {
+	if err := mutant.Select(t.Plan.Mutant); err != nil {
+		return nil, err
+	}
+	if _, err := t.Plan.World(); err != nil {
+		return nil, err
+	}
+	start := cpuTime()
+	r := sim.Run(sim.Options{Seed: t.Plan.Seed, Plan: t.Plan, Record: true})
+	v := verdictOf(r, cpuTime()-start)
+	v.Trial = r.Trial()
+	return v, nil
 }
 
 func verdictOf(r *sim.Result, took time.Duration) *verdict {

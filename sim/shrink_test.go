@@ -1,0 +1,107 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// TestShrinkDecisions shrinks what never was a world: it fails as long as some decisions are kept.
+func TestShrinkDecisions(t *testing.T) {
+	needed := []string{"client 1#3.1.1", "client 4#40.1.2", "fault 3#2"}
+	var all []Decision
+	for client := range 5 {
+		for step := range 50 {
+			for item := range 3 {
+				all = append(all, Decision{At: int64(step) * second,
+					ID: fmt.Sprintf("client %d#%d.1.%d", client+1, step+1, item+1)})
+			}
+		}
+	}
+	all = append(all, Decision{ID: "fault 3#1"}, Decision{ID: "fault 3#2"})
+	tried := 0
+	s := Shrinker{Width: 2, Enough: func() bool { return false },
+		Try: func(plans []*Plan) []*Trial {
+			out := make([]*Trial, len(plans))
+			for i, p := range plans {
+				tried++
+				kept := p.Keep
+				if kept == nil {
+					kept = all
+				}
+				out[i] = &Trial{Events: int64(len(kept)), Decisions: kept,
+					FailedAt: map[string]int64{}}
+				has := func(id string) bool {
+					return slices.ContainsFunc(kept, func(d Decision) bool { return d.ID == id })
+				}
+				if has(needed[0]) && has(needed[1]) && has(needed[2]) {
+					out[i].Judges = []string{"test"}
+				}
+			}
+			return out
+		}}
+	small, after, before := s.Shrink(&Plan{Seed: 7})
+	if len(small.Keep) != len(needed) {
+		t.Errorf("%d decisions are kept of %d: %v, want %v", len(small.Keep), len(all), small.Keep,
+			needed)
+	}
+	if before.Events != int64(len(all)) || after.Events != int64(len(needed)) {
+		t.Errorf("events %d before, %d after, want %d and %d", before.Events, after.Events,
+			len(all), len(needed))
+	}
+	if tried > 400 {
+		t.Errorf("%d worlds were tried", tried)
+	}
+}
+
+// TestShrinkWorld shrinks worlds in which something is seen that is no failure, and replays what
+// is left from its text.
+func TestShrinkWorld(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		seed uint64
+		seen func(r *Result) bool
+		most int // decisions
+	}{
+		{"an event", 2, func(r *Result) bool { return r.Count("watch events") > 0 }, 8},
+		{"a third leader", 1, func(r *Result) bool { return r.Count("changes of leader") > 2 }, 8},
+		{"an expiry", 3, func(r *Result) bool { return r.Count("sessions expired") > 0 }, 8},
+		{"nothing", 3, func(r *Result) bool { return false }, 0},
+	} {
+		tried := 0
+		trial := func(p *Plan) *Trial {
+			tried++
+			r := Run(Options{Seed: p.Seed, Plan: p, Record: true})
+			out := r.Trial()
+			if c.seen(r) {
+				out.Judges, out.FailedAt = []string{"test"}, map[string]int64{"test": r.Virtual}
+			}
+			return out
+		}
+		s := Shrinker{Enough: func() bool { return tried > 120 },
+			Try: func(plans []*Plan) []*Trial {
+				var out []*Trial
+				for _, p := range plans {
+					out = append(out, trial(p))
+				}
+				return out
+			}}
+		small, after, before := s.Shrink(&Plan{Seed: c.seed})
+		t.Logf("%s: %d decisions, %d of %d events, %d worlds", c.name, small.Size(), after.Events,
+			before.Events, tried)
+		if c.most == 0 {
+			if small.Keep != nil || after != before {
+				t.Errorf("%s: a world that does not fail was shrunk", c.name)
+			}
+			continue
+		}
+		if small.Size() > c.most || after.Events*10 > before.Events {
+			t.Errorf("%s: %d decisions and %d of %d events are left, want %d and a tenth", c.name,
+				small.Size(), after.Events, before.Events, c.most)
+		}
+		if again := trial(small); again.Events != after.Events || len(again.Judges) != 1 {
+			t.Errorf("%s: %d events when it is replayed, %d before; judges %q", c.name,
+				again.Events, after.Events, again.Judges)
+		}
+	}
+}
