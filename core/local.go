@@ -96,7 +96,7 @@ type Local struct {
 
 	serving          Serving // S; changed under S exclusive
 	servingCause     Cause   // likewise: what to tell those who are not served
-	readOnlySessions int64   // B: how many there were
+	readOnlySessions uint64  // B: counts them, from any number on
 
 	touched  []*Conn // got output or came to an end since TakeTouched
 	mutation mutation

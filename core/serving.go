@@ -1,6 +1,8 @@
 package core
 
 import (
+	"encoding/binary"
+
 	"github.com/vivariumdb/vivarium/internal/invariant"
 	"github.com/vivariumdb/vivarium/internal/mutant"
 	"github.com/vivariumdb/vivarium/wire"
@@ -26,7 +28,8 @@ var servingNames = [...]string{ServingAll: "all", ServingReadOnly: "read-only",
 func (s Serving) String() string { return servingNames[s] }
 
 // readOnlyBit marks the ids of read-only sessions: behind it stand 8 bits of the server's id, and
-// a counter. No session of the State's ever has such an id, so no attach accepts one.
+// a counter that begins anywhere, so that no id comes again when the server was restarted. No
+// session of the State's ever has such an id, so no attach accepts one.
 const (
 	readOnlyBit       = 1 << 62
 	readOnlyServerBit = 54
@@ -80,9 +83,12 @@ func (c *Conn) attachReadOnly(l *Local, session SessionID, ids []wire.ID) {
 	answer := wire.ConnectResponse{HasReadOnly: c.hasReadOnly, ReadOnly: true,
 		Password: make([]byte, wire.PasswordLen)}
 	if session == 0 {
+		if l.readOnlySessions == 0 {
+			l.readOnlySessions = binary.BigEndian.Uint64(c.random[8:])
+		}
 		l.readOnlySessions++
 		c.session = SessionID(readOnlyBit | int64(l.Settings.ServerID)<<readOnlyServerBit |
-			l.readOnlySessions)
+			int64(l.readOnlySessions&(1<<readOnlyServerBit-1)))
 		c.readOnlySession, c.phase = true, phaseOpen
 		c.state = newReadOnlySession(c.session, c.timeoutMs, ids)
 		answer.TimeoutMs, answer.SessionID = c.timeoutMs, int64(c.session)

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/vivariumdb/vivarium/wire"
@@ -65,6 +66,32 @@ func TestWhoIsServed(t *testing.T) {
 			t.Errorf("%s, serving %v: %+v, want session %x", test.name, test.serving, answer, mine)
 		case !served && (answer.SessionID != 0 || answer.TimeoutMs != 0):
 			t.Errorf("%s, serving %v: %+v, want no session", test.name, test.serving, answer)
+		}
+	}
+}
+
+// The ids of read-only sessions do not come again when their server was restarted.
+func TestReadOnlyIDs(t *testing.T) {
+	seen := map[SessionID]int{}
+	for process := range 3 {
+		d := newDesk(t, Settings{ServerID: 255})
+		d.l.SetServing(ServingReadOnly, CauseNoLeader)
+		for n := range 3 {
+			random := [16]byte{8: 0xff, 9: byte(process), 15: 0xff - byte(n)}
+			c, cause := d.l.Open(ConnInfo{ID: ConnID(n + 1), Random: random, NowMs: d.now,
+				Remote: netip.MustParseAddrPort("10.0.0.1:4000")})
+			if c == nil {
+				t.Fatalf("Open: %v", cause)
+			}
+			q := wire.ConnectRequest{TimeoutMs: 10000, ReadOnly: true, HasReadOnly: true}
+			b, at := wire.BeginFrame(nil)
+			d.feed(c, wire.EndFrame(q.AppendTo(b), at))
+			id := c.Session()
+			if old, there := seen[id]; there || !id.IsReadOnly() || id>>54 != 1<<8|255 {
+				t.Errorf("process %d has session %v (read-only %v), which process %d had: %v",
+					process, id, id.IsReadOnly(), old, there)
+			}
+			seen[id] = process
 		}
 	}
 }
