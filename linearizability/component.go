@@ -3,9 +3,8 @@ package linearizability
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 )
 
 // component is the part of the tree that one check by porcupine is about: some znodes, and what
@@ -57,7 +56,7 @@ type pstate struct {
 }
 
 // begin returns the state before everything.
-func (c *component) begin(unknown bool) *pstate {
+func (c *component) begin(unknown bool, h *Header) *pstate {
 	st := &pstate{}
 	for i := range c.paths {
 		if i%chunkLen == 0 {
@@ -67,7 +66,7 @@ func (c *component) begin(unknown bool) *pstate {
 		if unknown {
 			n = unknownNode
 		} else if i == c.root {
-			n = (&pnode{known: true, there: true, data: []byte{},
+			n = (&pnode{known: true, there: true, data: []byte{}, creates: h.RootCreates,
 				kids: []kid{{name: "zookeeper"}}}).sum()
 		}
 		st.chunks[i/chunkLen][i%chunkLen] = n
@@ -263,10 +262,9 @@ func (w *work) create(a *action, n, parent *pnode, code Code) bool {
 	return a.res == nil || made.shows(a.res.Stat)
 }
 
-func numbered(path string, n int32) string {
-	digits := strconv.FormatInt(int64(n), 10)
-	return path + strings.Repeat("0", max(0, 10-len(digits))) + digits
-}
+// numbered is the path of a sequential create that was given a number. Behind the last one comes a
+// negative one.
+func numbered(path string, n int32) string { return path + fmt.Sprintf("%010d", n) }
 
 func (w *work) delete(a *action, n, parent *pnode, code Code) bool {
 	if code == CodeNoNode {

@@ -131,6 +131,7 @@ func (c *Commit) appendTo(b []byte) []byte {
 	o.flag("skipACL", c.SkipACL)
 	o.flag("enforceQuota", c.EnforceQuota)
 	o.flag("extendedTypes", c.ExtendedTypes)
+	o.flag("noGrowth", c.NoGrowth)
 	o.flag("skipped", c.Skipped)
 	o.flag("bare", c.Bare)
 	o.flag("pending", c.Pending)

@@ -31,6 +31,9 @@ type Header struct {
 	Config []byte `json:"config,omitempty"`
 	// Zxid is the last one taken before the beginning.
 	Zxid int64 `json:"zxid,omitempty"`
+	// RootCreates is how many children of the root were created before the beginning, which were
+	// deleted since: sequence numbers go on from there. The system's znodes do not count.
+	RootCreates int32 `json:"rootCreates,omitempty"`
 	// DriftPerMille bounds how much faster than virtual time any member's clock may run; a session
 	// may be found silent that much too early. Jumps of a wall clock must not matter.
 	DriftPerMille int64 `json:"driftPerMille,omitempty"`
@@ -119,6 +122,9 @@ type Commit struct {
 	SkipACL       bool `json:"skipACL,omitempty"`
 	EnforceQuota  bool `json:"enforceQuota,omitempty"`
 	ExtendedTypes bool `json:"extendedTypes,omitempty"`
+	// NoGrowth says that the entry lets nothing grow, since there is no room: a create or a setData
+	// of more than there was is refused as beyond a quota.
+	NoGrowth bool `json:"noGrowth,omitempty"`
 	// Skipped says that apply left the command without any effect: a duplicate, an old
 	// generation, an ended session, a decision of an earlier term.
 	Skipped bool `json:"skipped,omitempty"`

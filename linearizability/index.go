@@ -372,6 +372,8 @@ func (x *index) placeCommit(p point) {
 				c.Index, c.Pos, l.Index, l.Pos)
 		}
 		k.before = max(last.before, last.line.Zxid)
+	} else {
+		k.before = x.h.Header.Zxid
 	}
 	x.places[at] = k
 	x.commits = append(x.commits, k)

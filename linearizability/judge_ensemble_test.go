@@ -129,7 +129,27 @@ func playReadOnly(s *server) {
 	ask(1, getReq("/a"), Result{Stat: &st})
 	ask(2, setReq("/a", "two"), Result{Err: CodeNotReadOnly})
 	ask(3, Request{Op: OpWhoAmI}, Result{Clients: []ID{{"ip", "10.0.0.7"}}}) // nobody knows
+	ask(4, Request{Op: OpCloseSession}, Result{})
 	add(KindDisconnect, Line{Text: CauseClient})
+}
+
+// TestReadBeforeAnyCommit: an ensemble that was founded with an old State is read before its log has
+// a command.
+func TestReadBeforeAnyCommit(t *testing.T) {
+	s := newServer(Header{Zxid: 1<<40 | 7})
+	s.commit(Line{}, Commit{Kind: CommitOther})
+	add := func(k Kind, l Line) {
+		l.Kind, l.Conn, l.Client = k, 77, 7
+		s.add(l)
+	}
+	const id = roSessionBit | 2<<32 | 1
+	add(KindConnect, Line{Connect: &Connect{TimeoutMs: 4000, ReadOnly: true}})
+	add(KindConnected, Line{Session: id, Connect: &Connect{TimeoutMs: 4000, ReadOnly: true}})
+	add(KindCall, Line{Session: id, Xid: 1, Request: &Request{Op: OpExists, Path: "/a"}})
+	add(KindReturn, Line{Session: id, Xid: 1, Zxid: 1<<40 | 7, Result: &Result{Err: CodeNoNode}})
+	for _, v := range Judge(s.h).Violations {
+		t.Errorf("violation %v", v)
+	}
 }
 
 func TestReadOnlySessions(t *testing.T) {

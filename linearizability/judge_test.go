@@ -456,13 +456,15 @@ func TestSequenceJudge(t *testing.T) {
 }
 
 func TestSequenceOverflow(t *testing.T) {
-	s := newServer(Header{})
+	s := newServer(Header{RootCreates: 1<<31 - 1})
 	a := s.connect(1, 0)
-	s.m.nodes["/"].creates = 1<<31 - 1
 	for _, want := range []string{"/n2147483647", "/n-2147483648", "/n-2147483647"} {
 		if got := s.do(a, createReq("/n", 2)).Result.Path; got != want {
 			t.Errorf("create of the sequence = %s, want %s", got, want)
 		}
+	}
+	for _, v := range Judge(s.h).Violations {
+		t.Errorf("violation %v", v)
 	}
 }
 

@@ -85,7 +85,7 @@ func newModel(h *Header) *model {
 	}
 	// The system nodes are children without having been created: ZooKeeper shows a negative
 	// cversion for their parents.
-	m.nodes["/"].children["zookeeper"] = true
+	m.nodes["/"].creates, m.nodes["/"].children["zookeeper"] = h.RootCreates, true
 	m.nodes["/zookeeper"].children["quota"] = true
 	m.nodes["/zookeeper"].children["config"] = true
 	config := m.nodes[configPath]
@@ -133,7 +133,7 @@ type origin struct {
 	zxid       int64
 	commit     int
 
-	skipACL, enforceQuota, extendedTypes bool
+	skipACL, enforceQuota, extendedTypes, noGrowth bool
 }
 
 // write executes a write request and returns its result. A failed one has changed nothing.
@@ -240,7 +240,7 @@ func (m *model) create(r *Request, o *origin) Result {
 		return fail(CodeNodeExists)
 	case parent.stat.EphemeralOwner != 0:
 		return fail(CodeNoChildrenForEphemerals)
-	case m.overQuota(path, int64(len(r.Data)), 1, o):
+	case o.noGrowth || m.overQuota(path, int64(len(r.Data)), 1, o):
 		return fail(CodeQuotaExceeded)
 	}
 	n := &node{data: r.Data, acl: acl, children: map[string]bool{}}
@@ -380,7 +380,7 @@ func (m *model) setData(r *Request, o *origin) Result {
 		return fail(CodeNoAuth)
 	}
 	grows := int64(len(r.Data)) - int64(len(n.data))
-	if m.overQuota(r.Path, grows, 0, o) {
+	if o.noGrowth && grows > 0 || m.overQuota(r.Path, grows, 0, o) {
 		return fail(CodeQuotaExceeded)
 	}
 	if r.Version != -1 && r.Version != n.stat.Version {

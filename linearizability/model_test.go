@@ -240,3 +240,48 @@ func TestZooKeeper(t *testing.T) {
 		t.Errorf("header %+v does not say of what", h.Header)
 	}
 }
+
+// TestModelWithoutGrowth: where nothing may grow, only what makes the tree larger is refused, where
+// a quota would refuse it.
+func TestModelWithoutGrowth(t *testing.T) {
+	m := newModel(&Header{})
+	o := &origin{session: 1, zxid: 1, extendedTypes: true}
+	if res := m.write(new(setUp("/a", "1234")), o); res.Err != CodeOk {
+		t.Fatalf("create: %d", res.Err)
+	}
+	o.noGrowth = true
+	for _, c := range []struct {
+		req  Request
+		want Code
+	}{
+		{createReq("/b", 0), CodeQuotaExceeded},
+		{createReq("/a", 0), CodeNodeExists},
+		{createReq("/none/b", 0), CodeNoNode},
+		{setReq("/a", "12345"), CodeQuotaExceeded},
+		{setReq("/a", "4321"), CodeOk},
+		{setReq("/a", "1"), CodeOk},
+		{setReq("/a", "12"), CodeQuotaExceeded},
+		{multiReq(setReq("/a", ""), setReq("/a", "1")), CodeQuotaExceeded},
+		{deleteReq("/a"), CodeOk},
+	} {
+		if got := m.write(&c.req, o); firstError(got) != c.want {
+			t.Errorf("%s %q: %d, want %d", describe(&c.req), c.req.Data, firstError(got), c.want)
+		}
+	}
+}
+
+func setUp(path, data string) Request {
+	r := createReq(path, 0)
+	r.Data = []byte(data)
+	return r
+}
+
+// firstError is the error of a result, or of the part of a multi that failed.
+func firstError(r Result) Code {
+	for _, p := range r.Parts {
+		if p.Err != CodeOk {
+			return p.Err
+		}
+	}
+	return r.Err
+}

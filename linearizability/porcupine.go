@@ -269,7 +269,7 @@ func (p *confirmer) confirm(g *group) porcupine.CheckResult {
 		return porcupine.Ok
 	}
 	slices.SortStableFunc(g.ops, func(a, b *operation) int { return a.call - b.call })
-	st := g.begin(!p.logged && !p.h.Header.Fresh)
+	st := g.begin(!p.logged && !p.h.Header.Fresh, &p.h.Header)
 	for _, o := range g.windows(p.logged) {
 		var end *pstate
 		if o.cut < math.MaxInt {
@@ -284,7 +284,7 @@ func (p *confirmer) confirm(g *group) porcupine.CheckResult {
 			return porcupine.Unknown // no state to go on with, since the commits contradict it
 		}
 		if st = end; end == nil {
-			st = g.begin(true)
+			st = g.begin(true, &p.h.Header)
 		}
 	}
 	return porcupine.Ok

@@ -132,7 +132,7 @@ func commitName(l *Line) string {
 func (y *replay) origin(c *commit, s *session) *origin {
 	k := c.line.Commit
 	o := &origin{session: c.line.Session, zxid: y.m.zxid, commit: c.n, skipACL: k.SkipACL,
-		enforceQuota: k.EnforceQuota, extendedTypes: k.ExtendedTypes}
+		enforceQuota: k.EnforceQuota, extendedTypes: k.ExtendedTypes, noGrowth: k.NoGrowth}
 	if s != nil {
 		o.identities = s.identities
 	}
@@ -422,6 +422,9 @@ func (y *replay) judgeReturn(k *call) {
 		return
 	}
 	if c == nil {
+		if op == OpCloseSession && k.conn.readOnly() {
+			return // the log has never heard of it
+		}
 		if res.Err == CodeMarshallingError && k.line.Request.Malformed {
 			return // refused on receipt
 		}
