@@ -133,8 +133,8 @@ func playReadOnly(s *server) {
 	add(KindDisconnect, Line{Text: CauseClient})
 }
 
-// TestReadBeforeAnyCommit: an ensemble that was founded with an old State is read before its log has
-// a command.
+// TestReadBeforeAnyCommit: an ensemble that was founded with an old State is read before its log
+// has a command.
 func TestReadBeforeAnyCommit(t *testing.T) {
 	s := newServer(Header{Zxid: 1<<40 | 7})
 	s.commit(Line{}, Commit{Kind: CommitOther})

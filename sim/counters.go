@@ -40,6 +40,8 @@ const (
 	countMemberships
 	countMostInFlight
 	countUnanswered
+	countNoGrowth
+	countSequenceOver
 	countLeaders
 	countCheckpointsSent
 	countPieces
@@ -102,6 +104,9 @@ const (
 	faultDiskFullMajority
 	faultDiskFullLeader
 	faultNoRoom
+	faultLowDisk
+	faultLowDiskMajority
+	faultLowDiskLeader
 	faultKillLeader
 	faultPauseLeader
 	faultStopLeader
@@ -179,6 +184,8 @@ var counterNames = [counterCount]string{
 	countMemberships:         "memberships seen",
 	countMostInFlight:        "most in flight",
 	countUnanswered:          "calls unanswered",
+	countNoGrowth:            "entries without growth",
+	countSequenceOver:        "sequence numbers below 0",
 	countLeaders:             "changes of leader",
 	countCheckpointsSent:     "checkpoints sent",
 	countPieces:              "pieces staged",
@@ -240,6 +247,9 @@ var counterNames = [counterCount]string{
 	faultDiskFullMajority:    "fault: disk of one of a majority filled",
 	faultDiskFullLeader:      "fault: disk of the leader filled",
 	faultNoRoom:              "fault: no room on the disk",
+	faultLowDisk:             "fault: disk low",
+	faultLowDiskMajority:     "fault: disk of one of a majority low",
+	faultLowDiskLeader:       "fault: disk of the leader low",
 	faultKillLeader:          "fault: leader killed",
 	faultPauseLeader:         "fault: leader paused",
 	faultStopLeader:          "fault: leader restarted in good order",

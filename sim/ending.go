@@ -120,6 +120,7 @@ func (w *World) restart() {
 			h.stopOrderly()
 		}
 		w.await("the last restart", patience, w.converged, func() {
+			w.finalLines()
 			for _, h := range w.hosts {
 				h.run(h.rot)
 			}

@@ -42,6 +42,7 @@ func (w *World) planFaults() {
 			w.fill(h, faultDiskFullMajority)
 		}
 	})
+	w.planLowRoom()
 	w.planLeaderFaults()
 	w.planPartitions()
 }
@@ -188,6 +189,9 @@ func (w *World) fill(h *host, kind counter) {
 
 // empty makes room on the disk.
 func (h *host) empty() {
-	h.full = false
+	if h.full || h.low > 0 {
+		h.emptied = h.w.clock.now
+	}
+	h.full, h.low = false, 0
 	h.disk.room(0)
 }

@@ -32,7 +32,10 @@ type host struct {
 	up       bool
 	dark     bool   // without power: nobody answers there
 	shut     bool   // no client reaches it
-	full     bool   // there is little room on its disk
+	full     bool   // there is no more room on its disk than that,
+	low      int64  // and so much it shows; 0: plenty
+	emptied  int64  // when there was room again
+	looked   int64  // when the process saw how much there is
 	slowDisk int64  // until then its disk is slow,
 	slowPace int64  // and until then all that it does
 	crossed  int64  // boundaries passed
@@ -225,7 +228,7 @@ func (h *host) start() {
 	h.turn, h.work, h.spoiled = replication.Turn{}, replication.Work{}, 0
 	h.looped, h.appending, h.applying, h.busy, h.marking = false, false, false, false, false
 	h.appends, h.items, h.keeping = nil, nil, nil
-	h.report = replication.Report{}
+	h.report, h.looked = replication.Report{}, 0
 	h.conns, h.nextConn = map[core.ConnID]*serverConn{}, 0
 	h.planCrash()
 	h.run(h.open)
@@ -361,6 +364,7 @@ func (h *host) tick() {
 			h.tend(h.member.Local.TakeTouched(nil))
 		}
 		h.mark()
+		h.lookAtDisk()
 		h.wake()
 	}
 	h.after(tickMs*millisecond+h.pace.spread(500), h.tick)

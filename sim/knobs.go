@@ -90,6 +90,7 @@ type Knobs struct {
 	// The founding State, and what is not the same everywhere.
 	FoundingTerm int64 // 0: 1
 	ZxidLead     int64 // so many zxids before the low half overflows, in a far term; 0: new
+	SequenceLead int64 // so many numbers before those below the root overflow; 0: new
 	Uneven       int64 // 1: each member has limits of its own
 
 	// The configuration of a member with peers.
@@ -100,6 +101,8 @@ type Knobs struct {
 	ResendTicks    int64
 	SyncLimitMs    int64
 	DigestEntries  int64
+	LowDiskBytes   int64
+	ReadOnlyMode   int64
 
 	// Between the hosts; mean times between faults of one link, 0: none.
 	PeerDelayUs      int64
@@ -128,6 +131,9 @@ type Knobs struct {
 	FullLeaderMs  int64
 	FullManyMs    int64
 	FullDiskBytes int64 // that fit on it yet
+	LowDiskMs     int64 // it shows little room
+	LowLeaderMs   int64
+	LowManyMs     int64
 	CutHostMs     int64
 	CutLeaderMs   int64
 	CutHalvesMs   int64
@@ -216,6 +222,7 @@ func draw(seed uint64) Knobs {
 	k.drawEnsemble(seed)
 	k.CheckpointItems, k.KeptLogBytes = some(200, 1, 50), some(500, 1, 5000)
 	k.drawRecipes(some)
+	k.drawRare(seed)
 	k.CrashAim = some(500, 50, 600)
 	if k.PieceBytes > 0 { // a checkpoint that is sent has to come to an end
 		k.PieceBytes = max(k.PieceBytes, k.CheckpointUs/20)
@@ -339,6 +346,28 @@ func (k *Knobs) drawEnsemble(seed uint64) {
 	}
 }
 
+// drawRare draws what comes to its limits in few worlds, from a stream of its own.
+func (k *Knobs) drawRare(seed uint64) {
+	r := newRNG(seed, "rare")
+	if k.SequenceLead = r.some(100, 1, 60); k.SequenceLead > 0 {
+		k.FoundingTerm = max(k.FoundingTerm, 2) // it is no new ensemble
+		k.WeightSequence = max(k.WeightSequence, r.between(10, 60))
+	}
+	if k.Hosts == 1 {
+		return
+	}
+	if k.ReadOnlyMode = r.some(400, 1, 1); k.ReadOnlyMode != 0 {
+		// Of what it takes that a server is alone for long.
+		k.SyncLimitMs = r.log(100, 1500)
+		k.ReadOnlyClients = max(k.ReadOnlyClients, r.between(100, 700))
+		k.CutHalvesMs, k.CutLengthMs = k.DurationMs/3, max(k.CutLengthMs, r.between(1000, 8000))
+	}
+	k.LowDiskBytes = r.log(1000, 1<<18)
+	k.LowDiskMs = r.some(200, k.DurationMs/8, k.DurationMs)
+	k.LowLeaderMs = r.some(150, k.DurationMs/6, k.DurationMs)
+	k.LowManyMs = r.some(200, k.DurationMs/8, k.DurationMs)
+}
+
 func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {
 	k.ThinkUs, k.Burst, k.Pipeline = log(300000, 8000000), log(1, 20), log(1, 200)
 	k.Disconnect = some(500, 1, 40)
@@ -358,6 +387,7 @@ func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {
 	if r.chance(15) {
 		k.Burst, k.Pipeline = r.between(100, 500), 4000 // queues that never run empty
 		k.MaxEntryBytes, k.ThinkUs = 0, r.between(2, 10)*second
+		k.CheckpointUs = min(k.CheckpointUs, 20*millisecond) // or they never end, too
 	}
 	for _, w := range []*int64{&k.WeightRegister, &k.WeightTree, &k.WeightSequence,
 		&k.WeightEphemeral, &k.WeightMulti, &k.WeightWatch, &k.WeightPersistent, &k.WeightACL,

@@ -136,7 +136,7 @@ func (sc *serverConn) step(local *core.Local) (more bool) {
 	h, c := sc.h, sc.conn
 	switch need := c.Next(local, sc.in, h.mono()); {
 	case need.Feedable():
-		sync := c.Established() && isSync(sc.in)
+		sync := c.Established() && !c.Session().IsReadOnly() && isSync(sc.in)
 		n := c.Feed(local, sc.in, h.mono())
 		if sync && n > 0 && c.Queued() == 0 && c.Cause() == core.CauseNone {
 			h.w.violate("reads", "a sync is answered before anybody was asked")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/linearizability"
@@ -163,6 +164,7 @@ func (s *shadow) begin(h *host) bool {
 	s.recent[s.index%uint64(len(s.recent))] = e.data
 	if len(e.data) > 0 {
 		s.entry, _ = core.DecodeEntry(e.data) // Begin has judged it
+		s.judgeGrowth(&s.entry)
 	}
 	s.begun, s.batch, s.command, s.place = true, 0, 0, 0
 	s.first = append(s.first, len(s.prints))
@@ -329,7 +331,7 @@ func (s *shadow) requestLine(l *linearizability.Line, c *core.Command) {
 	out, k := &s.out, l.Commit
 	k.Kind, k.Generation = linearizability.CommitRequest, uint64(c.Generation)
 	k.SkipACL, k.EnforceQuota = c.Flags.SkipACL, c.Flags.EnforceQuota
-	k.ExtendedTypes = c.Flags.ExtendedTypes
+	k.ExtendedTypes, k.NoGrowth = c.Flags.ExtendedTypes, s.entry.NoGrowth
 	l.Xid = c.Xid
 	l.Request = requestOf(c.Op, c.Body)
 	k.Pending = out.Pending
@@ -343,6 +345,10 @@ func (s *shadow) requestLine(l *linearizability.Line, c *core.Command) {
 		return
 	}
 	l.Result = resultOf(c.Op, out.Err, bytes.Clone(out.Body))
+	if l.Request != nil && l.Result != nil &&
+		strings.HasPrefix(strings.TrimPrefix(l.Result.Path, l.Request.Path), "-") {
+		s.w.count.add(countSequenceOver)
+	}
 }
 
 // ended is the result of the end of a session: the ephemerals that went with it.

@@ -51,6 +51,9 @@ func (g *generator) sequence(*session) []asked {
 	if g.r.chance(400) {
 		flags = wire.FlagEphemeralSequential
 	}
+	if g.w.k.SequenceLead > 0 && g.r.chance(500) {
+		prefix = "/s-" // where numbers overflow
+	}
 	if g.r.chance(250) {
 		return []asked{g.remove(fmt.Sprintf("%s%010d", prefix, g.r.IntN(12)))}
 	}

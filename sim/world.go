@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"runtime/debug"
 
@@ -166,7 +167,7 @@ func (w *World) header() linearizability.Header {
 		Name: "sim", Seed: w.seed, Config: []byte{}, Members: len(w.hosts),
 		Zxid:    int64(w.shadow.state.LastZxid()),
 		Super:   core.DigestID("", superCredentials),
-		SkipACL: w.k.SkipACL != 0,
+		SkipACL: w.k.SkipACL != 0, RootCreates: w.rootCreates(),
 		// A host's clock drifts by so much, and a leader rounds to its ticks.
 		DriftPerMille: drift + 1,
 		AnswerWithin:  answerWithin,
@@ -221,7 +222,7 @@ func (w *World) stop() { w.over = true }
 // with many terms behind it, whose zxids are about to leave the low half.
 func (w *World) founding() *core.State {
 	term := uint64(max(w.k.FoundingTerm, replication.FoundingTerm))
-	if w.k.ZxidLead == 0 {
+	if w.k.ZxidLead == 0 && w.k.SequenceLead == 0 {
 		state := core.NewState()
 		var out core.Outcome
 		if err := state.Begin(replication.FoundingIndex, term, nil); err != nil {
@@ -233,12 +234,29 @@ func (w *World) founding() *core.State {
 		return state
 	}
 	b := core.NewBuilder()
-	err := core.NewState().Walk(b.AddNode)
+	err := core.NewState().Walk(func(img core.Image) error {
+		if img.Path == "/" {
+			img.Created = w.rootCreates()
+		}
+		return b.AddNode(img)
+	})
 	invariant.Check(err == nil, "the znodes of an empty state are refused")
-	state, err := b.Finish(core.Founding{Index: replication.FoundingIndex, Term: term,
-		LastZxid: core.Zxid(term+40)<<32 | core.Zxid(1<<32-w.k.ZxidLead)})
+	f := core.Founding{Index: replication.FoundingIndex, Term: term}
+	if w.k.ZxidLead > 0 {
+		f.LastZxid = core.Zxid(term+40)<<32 | core.Zxid(1<<32-w.k.ZxidLead)
+	}
+	state, err := b.Finish(f)
 	invariant.Check(err == nil, "a state cannot be founded")
 	return state
+}
+
+// rootCreates is how many children of the root were created before the world began: so many that
+// their numbers are about to overflow, or none.
+func (w *World) rootCreates() int32 {
+	if w.k.SequenceLead == 0 {
+		return 0
+	}
+	return int32(math.MaxInt32 - w.k.SequenceLead)
 }
 
 // own are the knobs of the host's member, which may have limits of its own.
@@ -266,9 +284,11 @@ func (h *host) config(nonce [16]byte) replication.Config {
 		CheckpointItems: int(k.CheckpointItems), KeptLogBytes: k.KeptLogBytes,
 		MaxLogBytes: k.MaxLogBytes, MaxIntakeBytes: int(k.MaxIntakeBytes),
 		PieceBytes: int(k.PieceBytes), StaggerMs: k.StaggerMs, ResendTicks: k.ResendTicks,
+		LowDiskBytes: k.LowDiskBytes, ReadOnlyMode: k.ReadOnlyMode != 0,
 		SyncLimitMs: k.SyncLimitMs, DigestEntries: uint64(k.DigestEntries),
 		ContainerCheckMs: k.ContainerCheckMs, ContainerNeverUsedMs: k.ContainerNeverUsedMs,
 		Settings: core.Settings{
+			ServerID:            uint8(h.id),
 			MinSessionTimeoutMs: int32(k.MinTimeoutMs), MaxSessionTimeoutMs: int32(k.MaxTimeoutMs),
 			MaxBuffer: int(k.MaxBuffer), SkipACL: k.SkipACL != 0,
 			EnforceQuota: k.EnforceQuota != 0, NoExtendedTypes: k.NoExtendedTypes != 0,
