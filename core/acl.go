@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -99,7 +100,8 @@ func allowed(acl *aclList, ids []wire.ID, perm wire.Perm) bool {
 	}
 	for i := range acl.acls {
 		a := &acl.acls[i]
-		if a.Perms&perm == 0 {
+		if a.Perms&perm == 0 && !(mutant.On("limits-admin-may-all") &&
+			a.Perms&wire.PermAdmin != 0) {
 			continue
 		}
 		for j := range ids {

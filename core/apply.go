@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -192,6 +193,9 @@ func (s *State) Next(self Origin, out *Outcome) bool {
 		out.Own = k.batch.origin == self
 	}
 	k.done++
+	if mutant.Enabled {
+		s.planted.self = self.RaftID
+	}
 	s.command(c, out)
 	out.Changes, out.Facts = w.changes, w.facts
 	if (out.Own || out.Late.Origin == self && self != Origin{}) && out.Err == wire.CodeOk &&

@@ -24,7 +24,7 @@ func (s *State) createSession(c *Command, out *Outcome) {
 		return
 	}
 	out.Zxid = s.nextZxid()
-	ss := &session{id: SessionID(out.Zxid), generation: 1, owner: out.Origin.RaftID,
+	ss := &session{id: s.newSessionID(out.Zxid), generation: 1, owner: out.Origin.RaftID,
 		timeoutMs: c.TimeoutMs, passwordHash: c.PasswordHash,
 		identities: cloneIDs(nil, c.Identities)}
 	invariant.Check(s.sessions[ss.id] == nil, "a session id given twice")
@@ -39,12 +39,13 @@ func (s *State) createSession(c *Command, out *Outcome) {
 // in the stream of this member, speak for it. It takes no zxid.
 func (s *State) attach(c *Command, out *Outcome) {
 	out.Op = wire.OpCreateSession
-	if c.LastZxidSeen > s.lastZxid {
+	if c.LastZxidSeen > s.lastZxid && !mutant.On("sessions-reconnect-behind") {
 		out.Attach = AttachFuture
 		return
 	}
 	ss := s.sessions[c.Session]
-	if ss == nil || ss.passwordHash != c.PasswordHash {
+	if ss == nil || ss.passwordHash != c.PasswordHash &&
+		!mutant.On("sessions-password-unchecked") {
 		out.Attach = AttachExpired
 		return
 	}
@@ -52,7 +53,9 @@ func (s *State) attach(c *Command, out *Outcome) {
 	s.sum.sub(s.sessionItem(ss))
 	ss.generation++
 	ss.owner = out.Origin.RaftID
-	ss.timeoutMs = c.TimeoutMs
+	if !mutant.On("sessions-first-timeout-stays") {
+		ss.timeoutMs = c.TimeoutMs
+	}
 	if mutant.On("sessions-attach-keeps-identities") {
 		ss.identities = cloneIDs(ss.identities, c.Identities)
 	} else {
@@ -72,6 +75,9 @@ func (s *State) auth(c *Command, out *Outcome) {
 		return
 	}
 	ids, ok := joinIDs(ss.identities, c.Identities)
+	if mutant.On("tree-map-order-in-apply") && s.planted.self%2 == 0 {
+		slices.Reverse(ids)
+	}
 	if !ok {
 		out.Err = wire.CodeAuthFailed
 		return

@@ -30,11 +30,18 @@ func (s *State) request(c *Command, out *Outcome) {
 	out.Zxid = s.nextZxid()
 	w := write{session: ss, flags: c.Flags, zxid: out.Zxid, reply: out.Own,
 		frugal: s.cursor.frugal}
+	if mutant.On("tree-own-setting-in-apply") && !out.Own {
+		w.flags.EnforceQuota = false
+	}
 	out.Err = s.execute(&w, c, out)
 	if out.Pending {
 		s.lastZxid, out.Zxid = before, 0 // its end takes one
 	}
 	if out.Err != wire.CodeOk && mutant.On("tree-failing-write-no-zxid") {
+		s.lastZxid, out.Zxid = before, before
+	}
+	if c.Op == wire.OpSetACL && out.Err == wire.CodeBadVersion &&
+		mutant.On("tree-refused-acl-no-zxid") {
 		s.lastZxid, out.Zxid = before, before
 	}
 }
@@ -229,7 +236,7 @@ func (s *State) createNode(w *write, op wire.OpCode, parent *node, path string, 
 	slash := strings.LastIndexByte(path, '/')
 	n := &node{name: strings.Clone(path[slash+1:]), data: slices.Clone(data), owner: owner,
 		acl: s.internACL(acl), czxid: w.zxid, mzxid: w.zxid, pzxid: w.zxid,
-		ctime: s.clock, mtime: s.clock}
+		ctime: s.now(), mtime: s.now()}
 	s.insert(parent, n)
 	s.change(parent)
 	parent.created++
@@ -279,7 +286,7 @@ func (s *State) delete(w *write, q *wire.DeleteRequest) wire.ErrorCode {
 	if !versionFits(n.version, q.Version) {
 		return wire.CodeBadVersion
 	}
-	if len(n.children) > 0 {
+	if len(n.children) > 0 && !(w.multi && mutant.On("tree-multi-deletes-parents")) {
 		return wire.CodeNotEmpty
 	}
 	s.deleteNode(n, q.Path, w.zxid)
@@ -297,7 +304,8 @@ func (s *State) deleteNode(n *node, path string, zxid Zxid) {
 	parent := n.parent
 	s.remove(n)
 	s.change(parent)
-	if !mutant.On("tree-pzxid-not-updated") {
+	if !mutant.On("tree-pzxid-not-updated") &&
+		!(mutant.On("tree-pzxid-kept-by-ephemeral") && kindOf(n.owner) == ownerSession) {
 		parent.pzxid = zxid
 	}
 	s.changed(parent)
@@ -348,11 +356,15 @@ func (s *State) setData(w *write, q *wire.SetDataRequest) wire.ErrorCode {
 	if !versionFits(n.version, q.Version) {
 		return wire.CodeBadVersion
 	}
+	if mutant.On("tree-same-data-no-change") && string(n.data) == string(q.Data) {
+		s.replyStat(w, wire.OpSetData, n)
+		return wire.CodeOk
+	}
 	s.change(n)
 	s.replaceData(n, slices.Clone(q.Data))
 	n.version++
 	n.mzxid = w.zxid
-	n.mtime = s.clock
+	n.mtime = s.now()
 	s.changed(n)
 	s.replyStat(w, wire.OpSetData, n)
 	if len(s.quotaRoot.children) > 0 {
@@ -384,7 +396,9 @@ func (s *State) setACL(w *write, q *wire.SetACLRequest) wire.ErrorCode {
 	was := n.acl
 	s.change(n)
 	n.acl = s.internACL(acl)
-	n.aversion++
+	if n.acl != was || !mutant.On("tree-same-acl-no-version") {
+		n.aversion++
+	}
 	s.changed(n)
 	s.releaseACL(was)
 	s.replyStat(w, wire.OpSetACL, n)
@@ -403,7 +417,8 @@ func (s *State) check(w *write, q *wire.CheckRequest) wire.ErrorCode {
 	if !w.may(n.acl, wire.PermRead) {
 		return wire.CodeNoAuth
 	}
-	if !versionFits(n.version, q.Version) {
+	if !versionFits(n.version, q.Version) &&
+		!(mutant.On("tree-check-lets-older-pass") && q.Version < n.version) {
 		return wire.CodeBadVersion
 	}
 	s.replyNothing(w, wire.OpCheck)

@@ -216,7 +216,11 @@ func (s *State) nodeRecord(n *node) Record {
 	b = binary.AppendVarint(b, int64(n.pzxid))
 	b = binary.AppendVarint(b, n.ctime)
 	b = binary.AppendVarint(b, n.mtime)
-	b = binary.AppendVarint(b, n.owner)
+	if mutant.On("storage-checkpoint-without-owners") && kindOf(n.owner) == ownerSession {
+		b = binary.AppendVarint(b, 0)
+	} else {
+		b = binary.AppendVarint(b, n.owner)
+	}
 	b = binary.AppendVarint(b, int64(n.version))
 	if mutant.On("storage-checkpoint-parent-counters") {
 		b = binary.AppendVarint(b, 0)

@@ -418,6 +418,11 @@ func (c *Conn) handshake(l *Local, body []byte) bool {
 		return true
 	}
 	c.phase = phaseAttaching
+	if mutant.On("sessions-judged-on-receipt") && q.SessionID != 0 &&
+		l.State.sessions[SessionID(q.SessionID)] == nil {
+		c.refuseSession(l)
+		return true
+	}
 	box := &l.Inbox
 	if q.SessionID == 0 {
 		c.password = append([]byte(nil), c.random[:]...)
@@ -430,6 +435,11 @@ func (c *Conn) handshake(l *Local, body []byte) bool {
 		l.submit(c, AppendAttach(box.commands, Attach{Session: SessionID(q.SessionID),
 			TimeoutMs: c.timeoutMs, PasswordHash: sha256.Sum256(c.password),
 			LastZxidSeen: c.lastSeen, Identities: ids}))
+		if ss := l.State.sessions[SessionID(q.SessionID)]; ss != nil &&
+			ss.passwordHash == sha256.Sum256(c.password) &&
+			mutant.On("sessions-serves-before-attach") {
+			c.attachEarly(l, ss)
+		}
 	}
 	return true
 }
@@ -513,6 +523,13 @@ func (c *Conn) takeRead(l *Local, q wire.RequestHeader, body []byte, now int64) 
 	if c.syncs > 0 {
 		c.readAfterSync = true
 	}
+	if mutant.On("reads-ping-overtakes") && q.Op == wire.OpPing {
+		c.answer(l, q.Xid, q.Op, body)
+		return
+	}
+	if mutant.On("watches-armed-early") {
+		c.armEarly(l, q.Op, body)
+	}
 	c.enqueue(item{kind: itemRead, op: q.Op, xid: q.Xid, at: now}, body)
 }
 
@@ -520,6 +537,9 @@ func (c *Conn) takeRead(l *Local, q wire.RequestHeader, body []byte, now int64) 
 // it must: that read may not see it, and nothing but the stream could tell them apart later. Nor
 // may it take effect before a reconfig that was sent before it has come to its end.
 func (c *Conn) holdsBack() bool {
+	if mutant.On("reads-write-not-held-back") {
+		return c.reconfigs > 0
+	}
 	return c.held > 0 || c.syncs > 0 && c.readAfterSync || c.reconfigs > 0
 }
 
@@ -528,6 +548,12 @@ func (c *Conn) takeWrite(l *Local, q wire.RequestHeader, body []byte, now int64)
 	it := item{kind: itemWrite, op: q.Op, xid: q.Xid, at: now}
 	if q.Op == wire.OpCloseSession {
 		c.phase = phaseLast
+	}
+	if mutant.Enabled {
+		var refused bool
+		if body, refused = c.judgeEarly(l, q, body, now); refused {
+			return
+		}
 	}
 	if c.holdsBack() {
 		it.kind = itemHeld
@@ -544,6 +570,9 @@ func (c *Conn) give(l *Local, xid int32, op wire.OpCode, body []byte) {
 		c.reconfigs++
 	}
 	flags := l.Settings.flags()
+	if mutant.On("limits-acl-checked-at-propose") && op == wire.OpSetData {
+		flags.SkipACL = true
+	}
 	l.submit(c, AppendRequest(l.Inbox.commands, c.session, c.generation, flags, xid, op, body))
 	c.inflight++
 }
@@ -725,7 +754,7 @@ func (c *Conn) advance(l *Local) {
 func (c *Conn) overtake(l *Local) {
 	syncs := 0
 	for _, it := range c.queue[c.head:] {
-		if it.kind == itemWrite {
+		if it.kind == itemWrite && !mutant.On("reads-sync-behind-overtaken") {
 			break
 		}
 		if it.kind == itemSync {

@@ -500,6 +500,9 @@ func (l *Local) endOthers(mine *Conn, out *Outcome) {
 			}
 			l.end(old, cause)
 		case FactSessionAttached:
+			if mutant.On("sessions-two-servers") {
+				continue
+			}
 			l.end(old, CauseSessionMoved)
 		}
 	}
@@ -561,6 +564,9 @@ func (l *Local) reconfigurer(w *Waiter) *Conn {
 func (l *Local) attached(c *Conn, out *Outcome) {
 	if out.Attach == AttachFuture {
 		l.end(c, CauseAheadOfServer)
+		return
+	}
+	if mutant.On("sessions-serves-before-attach") && c.phase == phaseOpen {
 		return
 	}
 	answer := wire.ConnectResponse{HasReadOnly: c.hasReadOnly}

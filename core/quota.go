@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/vivariumdb/vivarium/internal/mutant"
 )
 
 // A quota of a znode /a/b is two znodes of ZooKeeper's: /zookeeper/quota/a/b/zookeeper_limits
@@ -138,6 +140,9 @@ func (s *State) withinLimit(q *node, grows int64, soft, hard string) bool {
 		return true
 	}
 	limit := quotaNumber(s.work.limits, hard)
+	if mutant.On("limits-hard-quota-one-more") && limit > -1 {
+		limit++
+	}
 	refuses := limit > -1
 	if !refuses {
 		limit = quotaNumber(s.work.limits, soft)
@@ -161,6 +166,9 @@ func (s *State) countQuota(path string, bytes, count int) {
 	stats := q.children[statsName]
 	w.stats = parseQuota(w.stats[:0], stats.data)
 	w.stats = setQuota(w.stats, "count", quotaNumber(w.stats, "count")+int64(count))
+	if mutant.On("limits-quota-keeps-deleted-bytes") && count < 0 {
+		bytes = 0
+	}
 	w.stats = setQuota(w.stats, "bytes", quotaNumber(w.stats, "bytes")+int64(bytes))
 	s.setStats(stats, w.stats)
 }

@@ -390,6 +390,10 @@ func (c *Conn) setWatches(l *Local, xid int32, op wire.OpCode, body []byte) {
 		l.Watches.add(c, path, watchPersistent)
 	}
 	for _, path := range q.PersistentRecursive {
+		if mutant.On("watches-recursive-rearmed-as-persistent") {
+			l.Watches.add(c, path, watchPersistent)
+			continue
+		}
 		l.Watches.add(c, path, watchRecursive)
 	}
 	c.reply(l, xid, l.State.LastZxid(), wire.CodeOk, nil)
@@ -398,7 +402,9 @@ func (c *Conn) setWatches(l *Local, xid int32, op wire.OpCode, body []byte) {
 func (c *Conn) catchUpData(l *Local, path string, seen Zxid) {
 	n := l.State.lookup(path)
 	switch {
-	case n == nil && mutant.On("watches-setwatches-misses-delete"):
+	case n == nil && mutant.On("watches-setwatches-misses-delete"),
+		n != nil && n.czxid > seen && mutant.On("watches-setwatches-misses-recreate"),
+		n != nil && mutant.On("watches-rearmed-without-zxid"):
 		l.Watches.add(c, path, watchData)
 	case n == nil:
 		c.missed(l, wire.EventNodeDeleted, path)

@@ -42,6 +42,9 @@ func (n *node) reapable(nowMs, neverUsedMs int64) bool {
 	case ownerContainer:
 		return n.created > 0 || neverUsedMs > 0 && nowMs-n.mtime > neverUsedMs
 	case ownerTTL:
+		if mutant.On("limits-ttl-from-creation") {
+			return nowMs-n.ctime > n.ttl()
+		}
 		return nowMs-n.mtime > n.ttl()
 	}
 	return false
@@ -53,7 +56,8 @@ func (s *State) reap(c *Command, out *Outcome) {
 	out.Op = wire.OpDeleteContainer
 	n := s.lookup(c.Path)
 	blind := mutant.On("replication-reap-not-looked-again")
-	if n == nil || n.czxid != c.Czxid || !n.reapable(s.clock, c.NeverUsedMs) && !blind {
+	if n == nil || n.czxid != c.Czxid && !mutant.On("limits-reap-of-another-znode") ||
+		!n.reapable(s.reapTime(), c.NeverUsedMs) && !blind {
 		out.skip(ReasonNotReapable)
 		return
 	}

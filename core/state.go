@@ -76,6 +76,8 @@ type State struct {
 	cursor  cursor
 	work    workspace
 	undoing bool // a multi runs: what changes is written to work.undo
+
+	planted planted // for mutants
 }
 
 // workspace is memory that Next uses again and again, so that a command allocates only what

@@ -56,7 +56,7 @@ func (s *State) hello(c *Command, out *Outcome) {
 	if st != nil {
 		current = st.registration
 	}
-	if c.Replaces != current {
+	if c.Replaces != current && !mutant.On("stream-delayed-hello-accepted") {
 		out.skip(ReasonHello)
 		return
 	}
@@ -65,7 +65,9 @@ func (s *State) hello(c *Command, out *Outcome) {
 		s.streams[c.RaftID] = st
 	}
 	st.registration = Registration(s.cursor.index)
-	st.seq = 0
+	if !mutant.On("stream-goes-on-after-restart") {
+		st.seq = 0
+	}
 	st.nonce = c.Nonce
 	out.Origin.Registration = st.registration
 	s.fact(Fact{Kind: FactRegistered, RaftID: c.RaftID, Registration: st.registration,
@@ -102,7 +104,8 @@ func (s *State) judgeBatch(h *batchHeader) Reason {
 			return ReasonRegistration
 		}
 	}
-	if h.firstSeq > st.seq+1 && !mutant.On("stream-gap-applied") {
+	if h.firstSeq > st.seq+1 && !mutant.On("stream-gap-applied") &&
+		!(st.seq == 0 && mutant.On("stream-gap-at-start")) {
 		return ReasonGap
 	}
 	return ReasonNone

@@ -141,6 +141,9 @@ func (w *Watches) remove(c *Conn, path string, modes watchModes) bool {
 	if own == nil || own.modes&modes == 0 {
 		return false
 	}
+	if mutant.On("watches-remove-takes-all") {
+		modes = own.modes
+	}
 	w.drop(own, own.modes&modes)
 	return true
 }
@@ -159,11 +162,17 @@ func interest(t wire.EventType) (fires, uses watchModes) {
 		}
 	case wire.EventNodeDeleted:
 		fires, uses = watchDataTable|watchChild, watchData|watchChild
+		if mutant.On("watches-child-survives-delete") {
+			fires, uses = watchDataTable, watchData
+		}
 	case wire.EventNodeChildrenChanged:
 		fires, uses = watchPersistent|watchChild, watchChild
 	}
 	if mutant.On("watches-oneshot-twice") {
 		uses = 0
+	}
+	if mutant.On("watches-persistent-once") {
+		uses |= fires & watchPersistent
 	}
 	return fires, uses
 }
@@ -211,7 +220,8 @@ func (w *Watches) fireAncestors(l *Local, change *Change) {
 			continue
 		}
 		for _, own := range at.watches {
-			if own.modes&watchRecursive != 0 && own.conn.told != l.changes {
+			if own.modes&watchRecursive != 0 && (own.conn.told != l.changes ||
+				mutant.On("watches-recursive-tells-twice")) {
 				own.conn.told = l.changes
 				w.tell(l, own.conn, change)
 			}
@@ -222,7 +232,7 @@ func (w *Watches) fireAncestors(l *Local, change *Change) {
 // tell appends the event's frame to the output of c. The filter by READ is ZooKeeper's since
 // 3.9.2: a one-shot watch is used up even if its event is withheld.
 func (w *Watches) tell(l *Local, c *Conn, change *Change) {
-	if !c.mayRead(l, change.acl) {
+	if !c.mayRead(l, change.acl) && !mutant.On("watches-unreadable-told") {
 		return
 	}
 	if len(w.event) == 0 {

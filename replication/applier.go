@@ -7,6 +7,7 @@ import (
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/internal/invariant"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -145,7 +146,8 @@ func (a *applier) entries(m *raftpb.Message, nowMs int64, limit int, report *Rep
 	n := 0
 	for list := m.GetEntries(); a.entry < len(list); {
 		e := list[a.entry]
-		if e.GetIndex() <= a.jumped {
+		if e.GetIndex() <= a.jumped || !a.begun && mutant.On("raft-uncommitted-applied") &&
+			e.GetIndex() <= a.state.Index() {
 			a.entry++ // the State that was installed holds it
 			continue
 		}
@@ -278,7 +280,8 @@ func (a *applier) record(c Commit, report *Report) {
 // confirm answers the syncs whose read index is applied.
 func (a *applier) confirm(nowMs int64) {
 	n := 0
-	for n < len(a.waiting) && a.waiting[n].index <= a.state.Index() {
+	for n < len(a.waiting) && (a.waiting[n].index <= a.state.Index() ||
+		mutant.On("reads-answered-before-applied")) {
 		for _, c := range a.waiting[n].conns {
 			a.local.SyncConfirmed(c, nowMs)
 		}

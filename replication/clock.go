@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 )
 
 // sessionClock decides which sessions have been silent for their whole time-out. Only a
@@ -43,7 +44,9 @@ func (k *sessionClock) started(id core.SessionID, generation core.Generation, ti
 		k.put(id, s, k.now+ticks+1)
 	}
 	s.generation, s.ticks = generation, ticks
-	s.deadline = k.now + ticks + 1
+	if generation == 1 || !mutant.On("sessions-attach-no-life") {
+		s.deadline = k.now + ticks + 1
+	}
 	if s.deadline < s.bucket {
 		// A shorter time-out than before: its bucket would be looked at too late. The entry
 		// that stays in the old bucket is ignored there.

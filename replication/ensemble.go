@@ -137,7 +137,7 @@ func (r *replica) takeProgress(a *Applied) {
 			r.rewind(0)
 		}
 	}
-	if a.gap && r.gapAt != r.outbox.acked+1 {
+	if a.gap && r.gapAt != r.outbox.acked+1 && !mutant.On("stream-gap-not-resent") {
 		r.gapAt = r.outbox.acked + 1 // several batches behind one gap are one reason
 		r.rewind(0)
 	}
@@ -163,7 +163,9 @@ func (r *replica) again() {
 // newTerm forgets what was true in the last one. The leader of the new one may have dropped
 // any suffix that was not committed, also if it is the same as before.
 func (r *replica) newTerm() {
-	r.rewind(0)
+	if !mutant.On("stream-no-resend-in-new-term") {
+		r.rewind(0)
+	}
 	r.reads.asked = false
 	r.helloTerm = 0
 	r.asked, r.leaderTick = 0, 0
@@ -186,7 +188,9 @@ func (r *replica) newRole(s *raft.SoftState) {
 		r.room.noGrowth, r.handingTo = false, 0
 		r.shipments.endAll()
 		if leading {
-			r.clock.restart()
+			if !mutant.On("sessions-timers-not-restarted") {
+				r.clock.restart()
+			}
 			r.touches.forget()
 			r.ledSince = r.ticks
 		}
@@ -255,7 +259,8 @@ func (r *replica) sendStream(work *Work) {
 	size := r.cfg.MaxEntryBytes / 2
 	if r.ticks-r.progressed > r.cfg.ResendTicks {
 		r.progressed = r.ticks
-		if r.outbox.acked+1 < r.outbox.next && !mutant.On("replication-no-resend") {
+		if r.outbox.acked+1 < r.outbox.next && !mutant.On("replication-no-resend") &&
+			!mutant.On("stream-last-message-lost") {
 			r.probed = true
 			seq, count, commands := r.outbox.again(size)
 			r.sendBatch(work, seq, count, commands)

@@ -116,7 +116,7 @@ func (in *intake) take(h held, term uint64, most int) {
 	switch {
 	case s.refused || s.bytes > 0 && s.bytes+len(h.commands) > in.share(most):
 		s.refused = true
-	case in.term == term:
+	case in.term == term || mutant.On("stream-early-batch-accepted"):
 		in.accept(h)
 	default:
 		in.early = append(in.early, h)
@@ -134,7 +134,8 @@ func (in *intake) accept(h held) {
 	case h.registration > s.registration:
 		s.refused, s.ahead = true, h.registration // it will be applied here, too
 		return
-	case h.registration < s.registration || h.seq+h.count <= s.next:
+	case h.registration < s.registration && !mutant.On("stream-stale-registration") ||
+		h.registration == s.registration && h.seq+h.count <= s.next:
 		return // of a dead process, or sent again
 	case h.seq > s.next:
 		s.refused, s.told = s.refused || !s.told, true
@@ -195,7 +196,8 @@ func (in *intake) takeHello(i int, h hello, term uint64) {
 	switch {
 	case in.term != term || h.replaces > s.registration:
 		s.refused, s.ahead = true, max(s.ahead, h.replaces)
-	case h.replaces < s.registration || s.helloTerm == term && s.hello == h:
+	case h.replaces < s.registration && !mutant.On("stream-delayed-hello-accepted") ||
+		s.helloTerm == term && s.hello == h:
 	default:
 		s.hello, s.helloTerm = h, term
 		in.hellos = append(in.hellos, h)

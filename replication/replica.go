@@ -191,7 +191,11 @@ type replica struct {
 
 	shipments shipments
 	reception reception
+	mutation  mutation // for mutants
 }
+
+// oversize is more than any entry may have, if a known bug is planted.
+const oversize = 100 << 10
 
 // part is one batch of an entry. Its commands are a view.
 type part struct {
@@ -388,6 +392,9 @@ func (r *replica) tick(turn *Turn, work *Work) {
 	if r.alone && r.leading && turn.Ticks > 0 {
 		r.judgeRoom(work)
 	}
+	if mutant.Enabled {
+		r.misjudge(turn)
+	}
 	kept := mutant.On("replication-decision-kept")
 	if turn.Ticks == 0 || !r.leading || r.transferring() && !kept || r.appliedTerm != r.term ||
 		!r.clocks.fresh(r.ticks) || !r.clocks.known() {
@@ -396,6 +403,12 @@ func (r *replica) tick(turn *Turn, work *Work) {
 	r.expired = r.expired[:0]
 	if !r.digests.disputed || mutant.On("replication-dispute-expires") {
 		r.expired = r.clock.tick(r.expired)
+		for n := 1; n < turn.Ticks && mutant.On("sessions-clock-catches-up"); n++ {
+			r.expired = r.clock.tick(r.expired)
+		}
+	}
+	if mutant.On("sessions-deposed-leader-expires") {
+		r.mutation.decided = append(r.mutation.decided, r.expired...)
 	}
 	for _, e := range r.expired {
 		r.house = core.AppendExpire(r.house, e.session, e.generation)
@@ -459,6 +472,9 @@ func (r *replica) propose(turn *Turn) bool {
 	clear(r.parts)
 	r.parts, r.intake.hellos = r.parts[:0], r.intake.hellos[:0]
 	r.house, r.houseCount = r.house[:0], 0
+	if len(data) > oversize && mutant.On("limits-oversize-kills-leader") {
+		panic("a proposal is too large")
+	}
 	err := r.node.Propose(data)
 	invariant.Check(err == nil, "a leader without bounds of its own refused a proposal")
 	r.last++
@@ -540,10 +556,20 @@ func (r *replica) dispatch(m *raftpb.Message, work *Work) {
 				a.HardState = hs
 			}
 		}
+		if len(a.Entries) == 0 && mutant.On("raft-vote-not-stored") && !r.alone {
+			a.HardState = nil
+		}
+		if mutant.On("raft-answer-before-stored") {
+			a.responses = r.answerEarly(a.responses)
+		}
 		if s := m.GetSnapshot(); s != nil {
 			r.accepted(a, s)
 		}
 		work.Appends = append(work.Appends, a)
+		if mutant.On("raft-uncommitted-applied") && len(a.Entries) > 0 {
+			early := &raftpb.Message{Entries: a.Entries}
+			work.Apply = append(work.Apply, ApplyItem{committed: early})
+		}
 	case raftpb.MsgSnap:
 		to := core.RaftID(m.GetTo())
 		r.shipments.begin(to, r.checkpointed, r.ticks, r.cfg.PieceBytes)

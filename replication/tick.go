@@ -122,6 +122,10 @@ func (r *replica) sendTicks(turn *Turn, work *Work) {
 	}
 	m := peerMessage{kind: peerTick, wallMs: turn.NowMs}
 	m.touched = r.touches.report()
+	if mutant.Enabled {
+		m.touched = append(slices.Clone(m.touched), r.mutation.tell...)
+		r.mutation.tell = nil
+	}
 	if mutant.On("replication-touches-sent-once") {
 		r.touches.reports = nil
 	}
@@ -186,6 +190,9 @@ func (r *replica) takeTick(m *peerMessage, from core.RaftID, monoMs int64, work 
 	}
 	if mutant.On("replication-touches-dropped") {
 		return
+	}
+	if mutant.Enabled {
+		m.touched = r.believe(m.touched)
 	}
 	for _, id := range m.touched {
 		r.clock.touch(id)

@@ -26,6 +26,7 @@ type protocolClient struct {
 	servers servers
 
 	s     *protocol.Session
+	twin  *twin
 	auth  session // for the generator
 	end   *end    // of the connection of the last Dial, nil until it is there
 	tap   *tap
@@ -91,7 +92,7 @@ func (c *protocolClient) begin() {
 		c.w.violate("client", err.Error())
 		return
 	}
-	c.s, c.closed = s, false
+	c.s, c.closed, c.twin = s, false, newTwin(c)
 	c.answered, c.open = map[uint64]bool{}, 0
 	c.watchers = map[protocol.WatcherID]func(*protocol.Event){}
 	c.waits = map[uint64]func(*protocol.Reply){}
@@ -135,6 +136,7 @@ func (c *protocolClient) step() {
 	case c.r.chance(20) && c.last > 0 && c.program == nil:
 		id := protocol.WatcherID(c.r.between(1, int64(c.last)))
 		c.s.Unwatch(id, c.nowMs())
+		c.twin.unwatch(id)
 		delete(c.watchers, id)
 	case c.program != nil:
 	default:
@@ -155,6 +157,7 @@ func (c *protocolClient) close() {
 	c.answered[c.tag] = false
 	c.open++
 	c.closed = true
+	c.twin.asked(c.tag, asked{op: wire.OpCloseSession}, 0)
 	c.s.Close(c.tag, c.nowMs())
 }
 
@@ -180,6 +183,7 @@ func (c *protocolClient) submit(q asked) bool {
 	case err == nil:
 		c.answered[c.tag] = false
 		c.open++
+		c.twin.asked(c.tag, q, c.last)
 		if c.wait != nil {
 			c.waits[c.tag] = c.wait
 		}
@@ -202,7 +206,9 @@ func (c *protocolClient) act() {
 		c.effect(e)
 	}
 	if c.s.HasOutput() {
-		c.out = append(c.out, c.s.Output(nil)...)
+		out := c.s.Output(nil)
+		c.twin.sent(out)
+		c.out = append(c.out, out...)
 		c.pump()
 	}
 	if at, ok := c.s.Deadline(); ok && (c.timer == 0 || at < c.timer) {
@@ -242,12 +248,14 @@ func (c *protocolClient) effect(e protocol.Effect) {
 				"or was never asked", c, e.Tag))
 		}
 		c.answered[e.Tag] = true
+		c.twin.answered(&e)
 		c.open--
 		if wait := c.waits[e.Tag]; wait != nil {
 			delete(c.waits, e.Tag)
 			wait(&e)
 		}
 	case protocol.Event:
+		c.twin.tells(&e)
 		for _, id := range e.Watchers {
 			told, known := c.watchers[id]
 			if !known {
@@ -265,6 +273,7 @@ func (c *protocolClient) effect(e protocol.Effect) {
 func (c *protocolClient) dial(conn protocol.ConnID, server int64) {
 	c.conn, c.end, c.tap, c.out, c.part, c.begun = conn, nil, nil, nil, 0, false
 	s := c.s
+	c.twin.dialled()
 	c.w.dialTo(server, c.own.name, c.ip, func(e *end) {
 		if c.s != s || c.conn != conn {
 			e.close(linearizability.CauseClient)
@@ -343,6 +352,7 @@ func (c *protocolClient) readable() {
 
 // saw learns from a frame what the generator and the history want to know.
 func (c *protocolClient) saw(a *arrival) {
+	c.twin.saw(a)
 	if a.result == nil {
 		return
 	}

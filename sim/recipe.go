@@ -182,6 +182,7 @@ func (h *recipe) await(seen *sighting, us int64) bool {
 	h.until(func() bool { return over || seen.event != 0 })
 	if seen.event == 0 && h.c.r.chance(700) {
 		h.c.s.Unwatch(seen.id, h.c.nowMs())
+		h.c.twin.unwatch(seen.id)
 	}
 	return seen.event != 0
 }

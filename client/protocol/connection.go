@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -35,7 +36,7 @@ func (s *Session) Opened(conn ConnID, now int64) {
 	s.lastSend, s.lastRecv = now, now
 	b, at := wire.BeginFrame(s.out[:0])
 	request := wire.ConnectRequest{
-		LastZxidSeen: s.seen,
+		LastZxidSeen: s.shownZxid(),
 		TimeoutMs:    s.cfg.SessionTimeoutMs,
 		SessionID:    s.id,
 		Password:     s.password,
@@ -64,6 +65,31 @@ func (s *Session) Lost(conn ConnID, now int64, random uint32) {
 	s.phase = phasePause
 	s.redialAt = now + s.pause(random)
 	s.check()
+}
+
+// shownZxid is the last zxid that a server is told of.
+func (s *Session) shownZxid() int64 {
+	if mutant.On("client-shows-zxid-of-replies") {
+		return s.relative
+	}
+	return s.seen
+}
+
+// retry keeps writes without an answer for the next connection: a known bug, for the mutants.
+func (s *Session) retry() {
+	for _, c := range s.pending[s.head:] {
+		if !c.internal && (c.op == wire.OpCreate || c.op == wire.OpCreate2) {
+			c.xid = 0
+			s.again = append(s.again, c)
+		}
+	}
+	kept := s.pending[:s.head]
+	for _, c := range s.pending[s.head:] {
+		if c.internal || c.op != wire.OpCreate && c.op != wire.OpCreate2 {
+			kept = append(kept, c)
+		}
+	}
+	s.pending = kept
 }
 
 // pause returns how long to wait before the next Dial.
@@ -107,7 +133,16 @@ func (s *Session) disconnect(cause Cause) {
 	}
 	if established {
 		s.become(wire.StateDisconnected, cause)
+		if mutant.On("client-write-retried") {
+			s.retry()
+		}
 		s.failAll(wire.CodeConnectionLoss)
+		if mutant.On("client-write-retried") {
+			s.waiting, s.again = s.again, nil
+		}
+		if mutant.On("client-watches-dropped") {
+			s.watches = newWatches()
+		}
 	}
 	// Otherwise what waits was submitted while there was no connection: it waits for the next one.
 	s.proved = false
@@ -142,6 +177,9 @@ func (s *Session) handshaken(payload []byte, now int64) {
 	}
 	s.become(state, CauseNone)
 	for i := range s.auths {
+		if mutant.On("client-identities-not-shown") {
+			break
+		}
 		s.sendAuth(call{internal: true, op: wire.OpAuth}, &s.auths[i], now)
 	}
 	s.rearm(now)
@@ -155,9 +193,14 @@ func (s *Session) handshaken(payload []byte, now int64) {
 // rearm sends the watches of the connection before.
 func (s *Session) rearm(now int64) {
 	invariant.Check(s.rearming == 0, "watches set again twice")
-	for _, set := range s.watches.sets(s.relative, s.chunk) {
+	relative := s.relative
+	if mutant.On("client-rearms-with-last-zxid") {
+		relative = s.seen
+	}
+	for _, set := range s.watches.sets(relative, s.chunk) {
 		c := call{internal: true, op: wire.OpSetWatches, xid: wire.XidSetWatches}
-		if len(set.Persistent)+len(set.PersistentRecursive) > 0 {
+		if len(set.Persistent)+len(set.PersistentRecursive) > 0 &&
+			!mutant.On("client-persistent-not-rearmed") {
 			c.op = wire.OpSetWatches2
 			c.body = set.AppendTo(nil)
 		} else {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -116,7 +117,7 @@ func (s *Session) replied(header wire.ReplyHeader, body []byte) {
 		}
 	}
 	s.proved = true
-	if s.rearming == 0 {
+	if s.rearming == 0 || mutant.On("client-rearmed-before-all-answered") {
 		s.relative = max(s.relative, header.Zxid)
 	}
 	if !c.internal {
@@ -139,11 +140,13 @@ func (s *Session) settle(c *call, header wire.ReplyHeader) {
 		switch {
 		case ok:
 			s.watches.add(place{kindData, c.places[0].path}, c.watcher)
+		case header.Err == wire.CodeNoNode && mutant.On("client-absent-watched-as-present"):
+			s.watches.add(place{kindData, c.places[0].path}, c.watcher)
 		case header.Err == wire.CodeNoNode:
 			s.watches.add(place{kindExist, c.places[0].path}, c.watcher)
 		}
 	case wire.OpRemoveWatches:
-		if ok {
+		if ok && !mutant.On("client-removed-watch-kept") {
 			s.removed(c.places, header.Zxid)
 		}
 	default:

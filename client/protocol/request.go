@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -67,7 +68,12 @@ func (s *Session) Submit(r Request, now int64) error {
 		s.send(c, now)
 	} else {
 		c.body = bytes.Clone(r.Body)
-		s.waiting = append(s.waiting, c)
+		if len(s.waiting) > 0 && mutant.On("client-reads-overtake-writes") &&
+			(c.op == wire.OpGetData || c.op == wire.OpExists) {
+			s.waiting = append([]call{c}, s.waiting...)
+		} else {
+			s.waiting = append(s.waiting, c)
+		}
 	}
 	s.check()
 	return nil
@@ -142,7 +148,8 @@ func (s *Session) Unwatch(id WatcherID, now int64) {
 	}
 	for _, calls := range [][]call{s.pending[s.head:], s.waiting} {
 		for i := range calls {
-			if calls[i].watcher == id && calls[i].op != wire.OpRemoveWatches {
+			if calls[i].watcher == id && calls[i].op != wire.OpRemoveWatches &&
+				!mutant.On("client-unwatch-forgets-pending") {
 				calls[i].places = nil
 			}
 		}
@@ -185,7 +192,11 @@ func (s *Session) send(c call, now int64) {
 		c.xid = s.nextXid()
 	}
 	s.frame(c.xid, c.op, c.body, now)
-	c.body = nil
+	if mutant.On("client-write-retried") {
+		c.body = bytes.Clone(c.body)
+	} else {
+		c.body = nil
+	}
 	if s.head > len(s.pending)/2 && s.head > 64 {
 		n := copy(s.pending, s.pending[s.head:])
 		clear(s.pending[n:])

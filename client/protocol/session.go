@@ -59,6 +59,7 @@ type Session struct {
 	pending []call       // sent, in order. Invariant: empty unless open or goodbye
 	head    int          // of pending: those before it are answered
 	waiting []call       // not sent. Invariant: empty while open, and in the end
+	again   []call       // for a mutant
 	auths   []credential // all that were ever added, in order
 	authing []call       // auth packets without an answer; their replies may overtake
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -180,7 +181,9 @@ func (w *watches) fire(event wire.EventType, path string) []WatcherID {
 	case wire.EventNodeDeleted:
 		oneShot(kindData)
 		oneShot(kindExist)
-		oneShot(kindChild)
+		if !mutant.On("client-child-watch-survives-delete") {
+			oneShot(kindChild)
+		}
 	case wire.EventNodeChildrenChanged:
 		oneShot(kindChild)
 		tell(w.tables[kindPersistent][path])
@@ -191,7 +194,8 @@ func (w *watches) fire(event wire.EventType, path string) []WatcherID {
 	tell(w.tables[kindPersistent][path])
 	for above := path; ; above = parent(above) {
 		tell(w.tables[kindRecursive][above])
-		if above == "/" || above == "" {
+		if above == "/" || above == "" ||
+			above != path && mutant.On("client-recursive-not-told-deep") {
 			return fired
 		}
 	}

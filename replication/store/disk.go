@@ -83,7 +83,8 @@ type Batch struct {
 // later step replaces leave b. The first step is added to the zero Batch, which then has a slice
 // of its own; those of the steps are only read.
 func (b *Batch) Add(next Batch) {
-	if next.HardState != nil {
+	if next.HardState != nil &&
+		(b.HardState == nil || !mutant.On("store-merge-keeps-older-state")) {
 		b.HardState = next.HardState
 	}
 	if next.Start.Index != 0 {

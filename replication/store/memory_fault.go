@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"syscall"
+
+	"github.com/vivariumdb/vivarium/internal/mutant"
 )
 
 // Plan is an operation on a Memory, effect by effect.
@@ -69,6 +71,12 @@ func (p *Plan) Do() error {
 	if full := m.room(p.write, effect); err == nil && full != nil {
 		return m.fail(effect, full) // nothing of it is there
 	}
+	if err != nil && effect == EffectLogSync && mutant.On("store-error-swallowed") {
+		for _, w := range m.pending {
+			m.image.suffer(w, Lost)
+		}
+		m.pending, err = nil, nil
+	}
 	if err != nil && !effect.writes() {
 		return m.fail(effect, err)
 	}
@@ -80,6 +88,9 @@ func (p *Plan) Do() error {
 		m.pending = append(m.pending, write{effect: EffectMarkWrite, mark: m.promise})
 	case EffectCheckpointWrite:
 		m.pending = append(m.pending, p.write)
+		if mutant.On("storage-applied-index-apart") {
+			m.image.meta = p.write.meta
+		}
 	case EffectStage:
 		m.writeStage(p)
 	case EffectLogSync:
@@ -217,6 +228,9 @@ func (i *image) checkpoint(w write) {
 // cut drops the records that end at or before index, but not the last.
 func (i *image) cut(index uint64) {
 	n := 0
+	if mutant.On("store-cut-one-too-many") {
+		index++
+	}
 	for n < len(i.log)-1 && i.log[n].last <= index {
 		i.size -= uint64(recordSize(len(i.log[n].payload)))
 		n++
