@@ -118,10 +118,10 @@ func ParseServers(connect string) (servers []string, chroot string, err error) {
 	}
 	hosts := connect
 	if at := strings.IndexByte(connect, '/'); at >= 0 {
-		hosts, chroot = connect[:at], strings.TrimSuffix(connect[at:], "/")
-		if strings.Contains(chroot, "//") {
+		if strings.Contains(connect[at:], "//") {
 			return nil, "", fault("an empty name in the path")
 		}
+		hosts, chroot = connect[:at], strings.TrimSuffix(connect[at:], "/")
 	}
 	for host := range strings.SplitSeq(hosts, ",") {
 		if host = strings.TrimSpace(host); host == "" {
