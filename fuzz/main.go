@@ -4,6 +4,11 @@
 // (functions named Fuzz... in test files), so that a new one is run without being listed anywhere.
 //
 //	go run ./fuzz -time 20s ./wire ./client/...
+//	go run ./fuzz -list
+//	go run ./fuzz -keep 8 -only FuzzRead     of what was found, keep what reaches most
+//
+// What go test finds interesting it keeps in its own cache and goes on from there. An input that
+// fails is written below testdata/fuzz of its package, where every later go test runs it.
 package main
 
 import (
@@ -13,11 +18,12 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -28,49 +34,70 @@ type target struct {
 	name string // "FuzzDecode"
 }
 
+// flags are the command's.
+type flags struct {
+	each     time.Duration
+	workers  int
+	list     bool
+	keep     int
+	only     string
+	output   string
+	tags     string
+	patterns []string
+}
+
 func main() {
-	each := flag.Duration("time", 20*time.Second, "how long to run each target")
-	list := flag.Bool("list", false, "print the targets, run none")
+	var f flags
+	flag.DurationVar(&f.each, "time", 20*time.Second, "how long to run each target")
+	flag.IntVar(&f.workers, "workers", 0, "processes that run a target; 0 is one per processor")
+	flag.BoolVar(&f.list, "list", false, "print the targets, run none")
+	flag.IntVar(&f.keep, "keep", 0, "run none, but copy so many inputs at most of what was found "+
+		"into testdata/fuzz of each target: those that reach most")
+	flag.StringVar(&f.only, "only", "", "only targets whose name matches this regular expression")
+	flag.StringVar(&f.output, "o", "text", "text, or json")
+	flag.StringVar(&f.tags, "tags", "checked", "build tags")
 	flag.Parse()
-	if err := run(*each, *list, flag.Args()); err != nil {
+	f.patterns = flag.Args()
+	if err := run(f, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "fuzz:", err)
 		os.Exit(1)
 	}
 }
 
 // run fuzzes the targets below the given packages, all of them if there are none.
-func run(each time.Duration, list bool, patterns []string) error {
+func run(f flags, out, progress io.Writer) error {
+	if f.output != "text" && f.output != "json" {
+		return fmt.Errorf("unknown output %q: choose text or json", f.output)
+	}
+	name, err := regexp.Compile(f.only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
 	all, err := find(os.DirFS("."))
 	if err != nil {
 		return err
 	}
-	ran, failed := 0, 0
+	var chosen []target
 	for _, t := range all {
-		if !selected(t.pkg, patterns) {
-			continue
+		if selected(t.pkg, f.patterns) && name.MatchString(t.name) {
+			chosen = append(chosen, t)
 		}
-		ran++
-		command := []string{"go", "test", t.pkg, "-run", "^$",
-			"-fuzz", "^" + t.name + "$", "-fuzztime", each.String()}
-		fmt.Println("==", strings.Join(command, " "))
-		if list {
-			continue
-		}
-		cmd := exec.Command(command[0], command[1:]...)
-		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		if err := cmd.Run(); err != nil {
-			failed++
-			fmt.Printf("== %s %s: %v\n", t.pkg, t.name, err)
-		}
+	}
+	if len(chosen) == 0 {
+		return errors.New("no such fuzz target; run it in the root of the module")
 	}
 	switch {
-	case ran == 0:
-		return errors.New("no fuzz target found; run it in the root of the module")
-	case failed > 0:
-		return fmt.Errorf("%d of %d targets failed", failed, ran)
+	case f.list:
+		return list(out, f.output, chosen)
+	case f.keep > 0:
+		return keepAll(progress, f, chosen)
 	}
-	fmt.Printf("== %d targets, no failure\n", ran)
-	return nil
+	var results []result
+	for i, t := range chosen {
+		label := fmt.Sprintf("%d/%d %s %s", i+1, len(chosen), t.pkg, t.name)
+		results = append(results, t.fuzz(f, progress, label))
+	}
+	return report(out, f.output, results)
 }
 
 // selected reports whether pkg matches one of the patterns, which are packages or end in "/...".

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -45,5 +46,38 @@ func TestSelected(t *testing.T) {
 		if got := selected(test.pkg, test.patterns); got != test.want {
 			t.Errorf("selected(%q, %q) = %v, want %v", test.pkg, test.patterns, got, test.want)
 		}
+	}
+}
+
+// TestFollow reads what go test says of a target that fails.
+func TestFollow(t *testing.T) {
+	const said = `fuzz: elapsed: 0s, gathering baseline coverage: 0/12 completed
+fuzz: elapsed: 0s, gathering baseline coverage: 12/12 completed, now fuzzing with 1 workers
+fuzz: elapsed: 3s, execs: 325 (108/sec), new interesting: 11 (total: 23)
+fuzz: elapsed: 4s, execs: 400 (75/sec), new interesting: 12 (total: 24)
+--- FAIL: FuzzX (4.00s)
+    --- FAIL: FuzzX (0.00s)
+        x_test.go:7: wrong
+
+    Failing input written to testdata/fuzz/FuzzX/a5c862bd97e7adb1
+`
+	got := result{Package: "./x/y"}
+	got.follow(strings.NewReader(said), func(string, ...any) {})
+	if !strings.Contains(got.Output, "x_test.go:7: wrong") {
+		t.Errorf("the failure is not in %q", got.Output)
+	}
+	got.Output = ""
+	want := result{Package: "./x/y", Execs: 400, Found: 12, Corpus: 24,
+		Input: "x/y/testdata/fuzz/FuzzX/a5c862bd97e7adb1"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("follow (-want +got):\n%s", diff)
+	}
+}
+
+func TestReached(t *testing.T) {
+	const profile = "mode: set\nm/a.go:1.2,3.4 1 1\nm/a.go:5.1,6.2 2 0\nm/b.go:7.1,8.2 1 12\n"
+	want := map[string]bool{"m/a.go:1.2,3.4 1": true, "m/b.go:7.1,8.2 1": true}
+	if diff := cmp.Diff(want, reached([]byte(profile))); diff != "" {
+		t.Errorf("reached (-want +got):\n%s", diff)
 	}
 }

@@ -1,9 +1,7 @@
 package replication
 
 import (
-	"bytes"
 	"encoding/hex"
-	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -85,36 +83,6 @@ func TestPeerGolden(t *testing.T) {
 			}
 		}
 	}
-}
-
-func FuzzDecodePeer(f *testing.F) {
-	for _, g := range goldenPeer {
-		b, err := g.m.appendTo(nil)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := decodePeer(bytes.Clone(data))
-		if err != nil {
-			if !errors.Is(err, ErrPeerMessage) {
-				t.Fatalf("%x: %v is no ErrPeerMessage", data, err)
-			}
-			return
-		}
-		b, err := m.appendTo(nil)
-		if err != nil {
-			t.Fatalf("%x cannot be encoded again: %v", data, err)
-		}
-		again, err := decodePeer(b)
-		if err != nil {
-			t.Fatalf("%x, encoded again as %x: %v", data, b, err)
-		}
-		if diff := cmp.Diff(m, again, comparePeer...); diff != "" {
-			t.Fatalf("%x read back (-first +second):\n%s", data, diff)
-		}
-	})
 }
 
 // TestPeerErrors: what a peer should not have sent is an error that names it, and nothing else

@@ -13,7 +13,7 @@ import (
 
 // smallLog makes a disk with a few records in two segments, and says what it holds. If marked,
 // the mark knows all of it.
-func smallLog(t *testing.T, marked bool) (*vfs.MemFS, snapshot) {
+func smallLog(t testing.TB, marked bool) (*vfs.MemFS, snapshot) {
 	t.Helper()
 	fs := vfs.NewCrashableMem()
 	o := testOptions()

@@ -128,7 +128,7 @@ func mustOpen(t *testing.T, r rig) (Disk, *Recovered) {
 	return d, rec
 }
 
-func mustAppend(t *testing.T, d Disk, b Batch) {
+func mustAppend(t testing.TB, d Disk, b Batch) {
 	t.Helper()
 	if err := d.Append(b); err != nil {
 		t.Fatalf("Append(%v) = %v", b, err)

@@ -92,19 +92,3 @@ func TestBlocks(t *testing.T) {
 		}
 	}
 }
-
-// FuzzRead: no input panics, and what is taken is written alike.
-func FuzzRead(f *testing.F) {
-	f.Add(write(f, state(f, 0)))
-	f.Add(write(f, state(f, 9)))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := Read(bytes.NewReader(b))
-		if err != nil {
-			return
-		}
-		if again, err := Read(bytes.NewReader(write(t, s))); err != nil ||
-			again.Digest() != s.Digest() {
-			t.Errorf("written and read again: %v", err)
-		}
-	})
-}

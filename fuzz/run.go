@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// result is what became of a target.
+type result struct {
+	Package string  `json:"package"`
+	Target  string  `json:"target"`
+	Seconds float64 `json:"seconds"`
+	Execs   int64   `json:"execs"`
+	Found   int64   `json:"found"`  // inputs that reached something new, in this run
+	Corpus  int64   `json:"corpus"` // all inputs that it started with or has found
+	Failed  bool    `json:"failed"`
+	Input   string  `json:"input,omitempty"`  // the file of the input that failed
+	Output  string  `json:"output,omitempty"` // the last that go test has said of a failure
+}
+
+// minimize is how long go test may try to make one input smaller. Its default, a minute, is for
+// each input that reaches something new, and nothing else is tried meanwhile.
+const minimize = "1s"
+
+// maxOutput bounds what is kept of the output of a target that fails, in lines.
+const maxOutput = 60
+
+// fuzz runs a target and shows how far it is.
+func (t target) fuzz(f flags, progress io.Writer, label string) result {
+	args := []string{"test", t.pkg, "-tags", f.tags, "-run", "^$", "-fuzz", "^" + t.name + "$",
+		"-fuzztime", f.each.String(), "-fuzzminimizetime", minimize, "-timeout", "0"}
+	if f.workers > 0 {
+		args = append(args, "-parallel", strconv.Itoa(f.workers))
+	}
+	r := result{Package: t.pkg, Target: t.name}
+	say := func(format string, args ...any) {
+		_, _ = fmt.Fprintf(progress, label+": "+format+"\n", args...)
+	}
+	say("go %s", strings.Join(args, " "))
+	start := time.Now()
+	cmd := exec.Command("go", args...)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		cmd.Stderr = cmd.Stdout
+		err = cmd.Start()
+	}
+	if err != nil {
+		r.Failed, r.Output = true, err.Error()
+		return r
+	}
+	r.follow(out, say)
+	r.Failed = cmd.Wait() != nil
+	r.Seconds = time.Since(start).Seconds()
+	if !r.Failed {
+		r.Output = ""
+	} else {
+		say("FAILED\n%s", r.Output)
+	}
+	return r
+}
+
+var (
+	progressLine = regexp.MustCompile(`^fuzz: elapsed: \S+, execs: (\d+) .*` +
+		`new interesting: (\d+) \(total: (\d+)\)`)
+	inputLine = regexp.MustCompile(`Failing input written to (\S+)`)
+)
+
+// follow reads what go test says until it ends.
+func (r *result) follow(out io.Reader, say func(string, ...any)) {
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 16<<20)
+	var kept []string
+	told := time.Now()
+	for lines.Scan() {
+		line := lines.Text()
+		if m := progressLine.FindStringSubmatch(line); m != nil {
+			r.Execs, r.Found, r.Corpus = number(m[1]), number(m[2]), number(m[3])
+			if time.Since(told) > 10*time.Second {
+				told = time.Now()
+				say("%s", strings.TrimPrefix(line, "fuzz: "))
+			}
+			continue
+		}
+		if m := inputLine.FindStringSubmatch(line); m != nil {
+			r.Input = strings.TrimPrefix(r.Package, "./") + "/" + m[1]
+		}
+		if kept = append(kept, line); len(kept) > maxOutput {
+			kept = kept[1:]
+		}
+	}
+	r.Output = strings.Join(kept, "\n")
+}
+
+// number reads digits that a regular expression has matched.
+func number(digits string) int64 {
+	n, _ := strconv.ParseInt(digits, 10, 64)
+	return n
+}
+
+// report prints the results, and is an error if one failed.
+func report(out io.Writer, output string, results []result) error {
+	failed := 0
+	for _, r := range results {
+		if r.Failed {
+			failed++
+		}
+	}
+	if output == "json" {
+		if err := writeJSON(out, results); err != nil {
+			return err
+		}
+	} else {
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+		_, _ = fmt.Fprintln(w, "seconds\tinputs\tnew\tcorpus\t  target\t")
+		for _, r := range results {
+			verdict := ""
+			if r.Failed {
+				verdict = " FAILED " + r.Input
+			}
+			_, _ = fmt.Fprintf(w, "%.0f\t%d\t%d\t%d\t  %s %s%s\t\n", r.Seconds, r.Execs, r.Found,
+				r.Corpus, r.Package, r.Target, verdict)
+		}
+		_ = w.Flush()
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d targets failed", failed, len(results))
+	}
+	return nil
+}
+
+// list prints the targets.
+func list(out io.Writer, output string, targets []target) error {
+	if output == "json" {
+		type line struct {
+			Package string `json:"package"`
+			Target  string `json:"target"`
+		}
+		var lines []line
+		for _, t := range targets {
+			lines = append(lines, line{t.pkg, t.name})
+		}
+		return writeJSON(out, lines)
+	}
+	for _, t := range targets {
+		_, _ = fmt.Fprintln(out, t.pkg, t.name)
+	}
+	return nil
+}
+
+func writeJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
