@@ -151,7 +151,8 @@ func (x *fuzzed) request() []byte {
 	paths := [...]string{"/", "/a", "/b", "/a/b", "/zookeeper/quota/a", "/c-", "", "/zookeeper"}
 	path, version := paths[x.below(len(paths))], int32(x.below(4))-1
 	data, watch := x.bytes(x.below(8)), x.below(2) == 1
-	create := wire.CreateRequest{Path: path, Data: data, ACL: wire.OpenACL(), Flags: int32(x.below(8))}
+	create := wire.CreateRequest{Path: path, Data: data, ACL: wire.OpenACL(),
+		Flags: int32(x.below(8))}
 	xid := int32(x.byte())
 	switch x.below(14) {
 	case 0, 1:

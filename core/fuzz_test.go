@@ -86,7 +86,8 @@ func FuzzDecodeEntry(f *testing.F) {
 		f.Fatal(err)
 	}
 	own := Batch{Term: 12, Commands: []Command{{Kind: KindExpire, Session: 1, Generation: 3},
-		{Kind: KindReap, Path: "/a", Czxid: 77}, {Kind: KindAdmit, Member: &MemberCommand{Level: 1}},
+		{Kind: KindReap, Path: "/a", Czxid: 77},
+		{Kind: KindAdmit, Member: &MemberCommand{Level: 1}},
 		{Kind: KindConfigure, Member: &MemberCommand{Voters: []RaftID{1}, Ends: true}},
 		{Kind: KindGiveUp, Member: &MemberCommand{Target: 5, Code: -3}},
 		{Kind: KindRaise, Member: &MemberCommand{Level: 2}},
@@ -128,7 +129,8 @@ func FuzzCommands(f *testing.F) {
 	b = AppendAuth(b, 1<<32, 1, wire.XidAuth, []wire.ID{{Scheme: "ip"}})
 	f.Add(AppendAttach(b, Attach{Session: 9}), uint64(1), uint64(4), uint64(2))
 	f.Add(AppendExpire(nil, 1, 1), uint64(1), uint64(1), uint64(1))
-	f.Add(AppendRequest(nil, 7, 1, Flags{}, 1, wire.OpDelete, nil), ^uint64(0), uint64(1), uint64(0))
+	f.Add(AppendRequest(nil, 7, 1, Flags{}, 1, wire.OpDelete, nil), ^uint64(0), uint64(1),
+		uint64(0))
 	f.Fuzz(func(t *testing.T, commands []byte, seq, count, cut uint64) {
 		err := CheckCommands(commands, seq, count)
 		e := AppendBatchHeader(AppendEntryHeader(nil, 1), Origin{1, 1}, seq, count)
@@ -193,7 +195,8 @@ func FuzzWord(f *testing.F) {
 // FuzzConfig: a line server.N and a whole configuration that are taken are written in a form
 // that is read back as the same.
 func FuzzConfig(f *testing.F) {
-	f.Add("h1:2888:3888:participant;0.0.0.0:2181", "server.1=h1:1:2;9,server.2=h2:1:2:observer", "2")
+	f.Add("h1:2888:3888:participant;0.0.0.0:2181",
+		"server.1=h1:1:2;9,server.2=h2:1:2:observer", "2")
 	f.Add("[::1]:1:2;[::]:9", "server.3=[fe80::1]:1:2;3\nversion=100", "1,7")
 	f.Add("h1:1:2|h2:1:2;9", "", "x")
 	f.Fuzz(func(t *testing.T, line, config, leaving string) {

@@ -112,7 +112,8 @@ func FuzzHandshake(f *testing.F) {
 			t.Fatalf("hearing %d bytes took %d: %x", len(said), took, said)
 		}
 		parts, out2, err2 := run(1 + int(cut))
-		if whole.Done() != parts.Done() || (err == nil) != (err2 == nil) || !bytes.Equal(out, out2) {
+		if whole.Done() != parts.Done() || (err == nil) != (err2 == nil) ||
+			!bytes.Equal(out, out2) {
 			t.Fatalf("%x: %v, %v; in pieces of %d: %v, %v", said, whole.Done(), err, 1+int(cut),
 				parts.Done(), err2)
 		}

@@ -135,37 +135,7 @@ func FuzzSegments(f *testing.F) {
 	f.Add(base, batch, appendBase(nil, testID, hardState{1, 1, 2}, Position{1, 3}),
 		[]byte{0, 0, 0}, uint8(0x42))
 	f.Fuzz(func(t *testing.T, first, second, third, tail []byte, how uint8) {
-		fs := vfs.NewMem()
-		if err := fs.MkdirAll("/log", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		j := &journal{}
-		j.init(fs, "/log", testID, testOptions().withDefaults())
-		c := newChain(testID)
-		c.segment = 1
-		files := map[uint64][]byte{}
-		whole := int(how%4) + 1
-		for i, payload := range [][]byte{first, second, third} {
-			magic := uint32(magicBatch)
-			if i == 0 || i == 2 && how&0x40 != 0 {
-				magic = magicBase
-			}
-			if i == 2 && how&0x40 != 0 {
-				c.segment++
-			}
-			if i >= whole {
-				break
-			}
-			var record []byte
-			record, c = c.endRecord(append(beginRecord(nil), payload...), magic)
-			files[c.segment] = append(files[c.segment], record...)
-		}
-		files[c.segment] = append(files[c.segment], tail...)
-		size := 0
-		for number, b := range files {
-			replace(fs, j.path(segmentName(number)), b)
-			size += len(b)
-		}
+		j, size := fuzzedLog(t, [][]byte{first, second, third}, tail, how)
 		var r replay
 		var damage []Damage
 		var err error
@@ -182,6 +152,14 @@ func FuzzSegments(f *testing.F) {
 			}
 			return
 		}
+		// A checkpoint may be anywhere at or behind the beginning of the log.
+		meta := Meta{Position: r.before}
+		if len(r.entries) > 0 && how&0x20 != 0 {
+			meta.Position = position(r.entries[0])
+		}
+		if _, err := r.settle(meta, Mark{}); err != nil {
+			return
+		}
 		last := r.before
 		for _, e := range r.entries {
 			if p := position(e); p.Index != last.Index+1 || p.Term > r.hs.term {
@@ -194,6 +172,41 @@ func FuzzSegments(f *testing.F) {
 				damage)
 		}
 	})
+}
+
+// fuzzedLog makes a log of records with these payloads, or the first of them; how says how many,
+// and whether the third begins a segment. It returns how many bytes there are.
+func fuzzedLog(t *testing.T, payloads [][]byte, tail []byte, how uint8) (*journal, int) {
+	t.Helper()
+	fs := vfs.NewMem()
+	if err := fs.MkdirAll("/log", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	j := &journal{}
+	j.init(fs, "/log", testID, testOptions().withDefaults())
+	c := newChain(testID)
+	c.segment = 1
+	files := map[uint64][]byte{}
+	for i, payload := range payloads[:min(int(how%4)+1, len(payloads))] {
+		magic := uint32(magicBatch)
+		if i == 0 {
+			magic = magicBase
+		}
+		if i == 2 && how&0x40 != 0 {
+			magic = magicBase
+			c.segment++
+		}
+		var record []byte
+		record, c = c.endRecord(append(beginRecord(nil), payload...), magic)
+		files[c.segment] = append(files[c.segment], record...)
+	}
+	files[c.segment] = append(files[c.segment], tail...)
+	size := 0
+	for number, b := range files {
+		replace(fs, j.path(segmentName(number)), b)
+		size += len(b)
+	}
+	return j, size
 }
 
 // FuzzDamage spoils bytes of a disk that holds a small log and a mark. It is refused with a typed
