@@ -32,6 +32,9 @@ type Disk interface {
 	// Cut says that the log up to and including index, which a counted checkpoint covers, may go.
 	Cut(index uint64) error
 
+	// Sit gives an empty disk its place in an ensemble.
+	Sit(t Seat) error
+
 	// View freezes the newest counted checkpoint for reading.
 	View() (View, error)
 
@@ -177,6 +180,8 @@ type Recovered struct {
 	Founded bool
 	// Empty says that nothing was ever promised here: no term, no vote, no entry, no checkpoint.
 	Empty bool
+	// Seat is the disk's place in an ensemble, zero if Sit gave it none.
+	Seat Seat
 	// HardState is never nil. Its commit is at least the checkpoint's index, its term at least
 	// the checkpoint's.
 	HardState *raftpb.HardState

@@ -48,6 +48,7 @@ type Memory struct {
 type image struct {
 	id    DiskID
 	known bool
+	seat  Seat
 	// begin and base are the end and the hard state of the log in front of log.
 	base  hardState
 	begin Position
@@ -167,7 +168,7 @@ func (m *Memory) Open(o Options) (*Recovered, error) {
 	m.promise = r.promise(i.mark)
 	m.pace = pace{marked: i.mark.Acked}
 	rec := r.recovered(i.id, i.meta, i.mark)
-	rec.Founded, rec.Damage = founded, damage
+	rec.Founded, rec.Damage, rec.Seat = founded, damage, i.seat
 	return rec, nil
 }
 

@@ -84,6 +84,10 @@ func (s *Store) open(fresh DiskID) (*Recovered, error) {
 	if err := s.foundMark(id); err != nil {
 		return nil, err
 	}
+	seat, err := dirs.readSeat()
+	if err != nil {
+		return nil, err
+	}
 	var mark Mark
 	var damage, torn []Damage
 	if s.marker, mark, damage, err = openMark(fs, dirs.ourData(), id); err != nil {
@@ -114,7 +118,7 @@ func (s *Store) open(fresh DiskID) (*Recovered, error) {
 	s.promise = r.promise(mark)
 	s.pace.marked = mark.Acked
 	rec := r.recovered(id, meta, mark)
-	rec.Founded, rec.Damage = founded, append(damage, torn...)
+	rec.Founded, rec.Damage, rec.Seat = founded, append(damage, torn...), seat
 	return rec, nil
 }
 
