@@ -14,6 +14,19 @@ import (
 // A change of raft's configuration is an entry of raft's own kind. What it means to the State
 // stands in its context, an entry of ours: so one index changes both, on every member.
 
+// StateEntry is what the State gets of an entry of the log: all of it, or what a change of members
+// means to it.
+func StateEntry(e *raftpb.Entry) ([]byte, error) {
+	if e.GetType() == raftpb.EntryNormal {
+		return e.GetData(), nil
+	}
+	cc, err := decodeChange(e)
+	if err != nil {
+		return nil, err
+	}
+	return cc.GetContext(), nil
+}
+
 // decodeChange reads such an entry.
 func decodeChange(e *raftpb.Entry) (*raftpb.ConfChangeV2, error) {
 	if e.GetType() != raftpb.EntryConfChangeV2 {
