@@ -91,3 +91,7 @@ func currentRoles(c *raftpb.ConfState) core.MemberCommand {
 		func(id core.RaftID) bool { return slices.Contains(roles.Voters, id) })
 	return roles
 }
+
+// Changing says whether raft's configuration is between two sets of voters, as far as the loop
+// knows. Only the loop may ask.
+func (m *Member) Changing() bool { return joint(m.replica.log.conf) }
