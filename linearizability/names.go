@@ -281,7 +281,9 @@ const (
 	CommitReap
 	// CommitConfig writes Line.Request.Data to /zookeeper/config, and takes a zxid if it ends a
 	// reconfig or began an ensemble. If it ends one, Line.Session and Line.Xid name it, and
-	// Line.Result is what its client is answered; one that fails writes nothing.
+	// Line.Result is what its client is answered; one that fails writes nothing. If Pending, it
+	// only begins a change that the service has set itself, to what Data holds; its end has no
+	// session.
 	CommitConfig
 	// CommitOther has no effect on clients: housekeeping, or an entry without commands.
 	CommitOther

@@ -142,10 +142,20 @@ func (x *index) judgeSyncs(c *connection) {
 // judgeOwnWrites takes the calls of a session in their order. A server that the session has left
 // may not know it yet and answer a client that still asks there: its generation is an earlier one.
 func judgeOwnWrites(x *index, calls []*call) {
-	earlier := int64(0)
+	// A reconfig that went on holds up what its connection sends behind it, but nothing that comes
+	// on another one: there it may end later.
+	var reconfig *call
+	before := int64(0)
 	for _, k := range calls {
-		if z, ok := x.wrote(k); ok {
-			earlier = max(earlier, z)
+		switch z, ok := x.wrote(k); {
+		case ok && k.commit != nil && k.commit.line.Commit.Kind == CommitConfig:
+			reconfig = k
+		case ok:
+			before = max(before, z)
+		}
+		earlier := before
+		if reconfig != nil && reconfig.conn == k.conn {
+			earlier = max(earlier, reconfig.commit.line.Zxid)
 		}
 		z, ok := x.readZxid(k)
 		if !ok {

@@ -127,7 +127,10 @@ func (y *replay) applyConfig(c *commit) bool {
 		return false
 	}
 	t := e.target
-	if l.Xid != 0 {
+	if l.Commit.Pending {
+		return y.applyAim(c)
+	}
+	if l.Xid != 0 || t != nil && l.Zxid != 0 {
 		if t == nil || t.accepted.line.Session != l.Session || t.accepted.line.Xid != l.Xid {
 			y.bad(JudgeReplay, lines(l), "the outcome of a reconfig of session %#x with xid %d, "+
 				"which does not go on", l.Session, l.Xid)
@@ -148,6 +151,21 @@ func (y *replay) applyConfig(c *commit) bool {
 	return true
 }
 
+// applyAim begins a change that the service has set itself. It ends as a reconfig does.
+func (y *replay) applyAim(c *commit) bool {
+	e := &y.m.ensemble
+	if e.target != nil {
+		y.bad(JudgeReplay, lines(c.line, e.target.accepted.line),
+			"the service begins a change while another one goes on")
+		return false
+	}
+	e.target = &target{accepted: c}
+	if servers, _, ok := parseConfig(string(c.line.Request.Data)); ok {
+		e.target.servers = servers
+	}
+	return y.noZxid(c)
+}
+
 func (y *replay) checkConfig(c *commit, t *target) bool {
 	l, e := c.line, &y.m.ensemble
 	servers, version, ok := parseConfig(string(l.Request.Data))
@@ -159,7 +177,7 @@ func (y *replay) checkConfig(c *commit, t *target) bool {
 		y.bad(JudgeReplay, lines(l), "the configuration of zxid %#x has version %#x", l.Zxid,
 			version)
 		return false
-	case l.Xid != 0 && t.servers != nil && !maps.Equal(t.servers, servers):
+	case t != nil && t.servers != nil && !maps.Equal(t.servers, servers):
 		y.bad(JudgeReplay, lines(l, t.accepted.line), "the servers are %v, %v were asked for",
 			servers, t.servers)
 		return false
