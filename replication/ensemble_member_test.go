@@ -324,6 +324,7 @@ var memberScenarios = []scenario{
 	{name: "the leader hands over", cfg: reconfigurable(), do: handsOver},
 	{name: "releases are upgraded one by one", cfg: reconfigurable(), do: upgraded},
 	{name: "a disk forgets what it acknowledged", cfg: reconfigurable(), do: diskForgets},
+	{name: "a target needs a disk that is lost", cfg: reconfigurable(), do: targetNeedsLost},
 	{name: "a learner's clock", cfg: reconfigurable(), do: learnersClock},
 }
 
@@ -651,4 +652,20 @@ func learnersClock(w *world) {
 	if lead.member.replica.leading && lead.member.replica.clocks.fresh(lead.member.replica.ticks) {
 		w.violate("a leader takes learners for a quorum")
 	}
+}
+
+// targetNeedsLost: a disk is lost, and its server is one of two voters that are left by a reconfig
+// before anybody misses it. The ensemble may not go where it needs that disk.
+func targetNeedsLost(w *world) {
+	lead := w.settle()
+	f := w.followers()
+	c := w.session(lead)
+	w.wipe(f[0])
+	w.must(40, "the new disk is known", func() bool {
+		return len(lead.member.Local.State.Membership().Members) == 4
+	})
+	answer := c.reconfig(nil, f[1].id)
+	w.must(100, "it is answered", func() bool { return *answer != 1 })
+	c.write()
+	w.must(20, "it is served", w.served)
 }

@@ -395,11 +395,15 @@ func (r *replica) reached(conf *raftpb.ConfState, servers []core.Server) bool {
 	return n == 0
 }
 
-// quorate says whether a majority of voters shows that it lives.
+// quorate says whether a majority of voters shows that it lives. Whose server has come with a newer
+// disk does not, though it was heard of lately.
 func (r *replica) quorate(voters []core.RaftID) bool {
-	n := 0
+	m, n := r.members.now, 0
 	for _, id := range voters {
-		if r.follower(id).active {
+		e := m.Member(id)
+		lost := e != nil && newest(m, e.Server) != e &&
+			!mutant.On("replication-lost-disk-counts")
+		if !lost && r.follower(id).active {
 			n++
 		}
 	}
