@@ -37,8 +37,9 @@
 // the member as an Applicant each time, and to the Founder as what it has Heard. An empty disk has
 // a disk id, durable before its first word, and a Founder that decides: it founds, joins, or waits
 // and says for whom. Before it starts as what was decided it makes the first State with NewFounded
-// and stores it with its cluster's id and its raft id. As long as it has not, it connects to all
-// servers of its file again and again, for its leader learns of it by nothing else.
+// and stores it with its cluster's id and its raft id (a Seat). As long as it has not, it
+// connects to all servers of its file again and again, for its leader learns of it by nothing
+// else.
 //
 // # What a turn of the loop owes
 //
