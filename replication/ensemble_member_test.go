@@ -8,7 +8,6 @@ import (
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/wire"
-	"go.etcd.io/raft/v3/raftpb"
 )
 
 func diskOf(n int) core.DiskID { return core.DiskID{byte(n), byte(n >> 8), 1} }
@@ -323,8 +322,6 @@ var memberScenarios = []scenario{
 	{name: "all leave but the new ones", cfg: reconfigurable(), do: allReplaced},
 	{name: "the leader hands over", cfg: reconfigurable(), do: handsOver},
 	{name: "releases are upgraded one by one", cfg: reconfigurable(), do: upgraded},
-	{name: "a disk forgets what it acknowledged", cfg: reconfigurable(), do: diskForgets},
-	{name: "a target needs a disk that is lost", cfg: reconfigurable(), do: targetNeedsLost},
 	{name: "a learner's clock", cfg: reconfigurable(), do: learnersClock},
 }
 
@@ -611,27 +608,6 @@ func upgraded(w *world) {
 	})
 }
 
-// diskForgets: a follower's disk comes back without the last entries that it had acknowledged.
-func diskForgets(w *world) {
-	w.settle()
-	c := w.session(w.leader())
-	for range 5 {
-		c.write()
-		w.run(20_000)
-	}
-	w.must(10, "all is answered", w.served)
-	f := w.followers()[0]
-	f.crash()
-	n := len(f.disk.entries)
-	f.disk.entries = f.disk.entries[:n-3]
-	commit := f.disk.entries[n-4].GetIndex()
-	f.disk.hs = &raftpb.HardState{Term: f.disk.hs.Term, Vote: f.disk.hs.Vote, Commit: &commit}
-	f.start()
-	w.must(20, "it is noticed", func() bool { return w.done["lost"] == 1 && f.gone })
-	w.configured(fmt.Sprint(without([]int{1, 2, 3, 4}, f.id)))
-	w.together()
-}
-
 // learnersClock: a leader that hears only learners is in contact with nobody.
 func learnersClock(w *world) {
 	w.settle()
@@ -652,20 +628,4 @@ func learnersClock(w *world) {
 	if lead.member.replica.leading && lead.member.replica.clocks.fresh(lead.member.replica.ticks) {
 		w.violate("a leader takes learners for a quorum")
 	}
-}
-
-// targetNeedsLost: a disk is lost, and its server is one of two voters that are left by a reconfig
-// before anybody misses it. The ensemble may not go where it needs that disk.
-func targetNeedsLost(w *world) {
-	lead := w.settle()
-	f := w.followers()
-	c := w.session(lead)
-	w.wipe(f[0])
-	w.must(40, "the new disk is known", func() bool {
-		return len(lead.member.Local.State.Membership().Members) == 4
-	})
-	answer := c.reconfig(nil, f[1].id)
-	w.must(100, "it is answered", func() bool { return *answer != 1 })
-	c.write()
-	w.must(20, "it is served", w.served)
 }

@@ -192,7 +192,7 @@ type scenario struct {
 
 func (s *scenario) try(t *testing.T, seed uint64) { try(t, seed, cmp.Or(s.n, 3), s.cfg, s.do) }
 
-var scenarios = slices.Concat(streamScenarios, jumpScenarios, memberScenarios,
+var scenarios = slices.Concat(streamScenarios, jumpScenarios, memberScenarios, diskScenarios,
 	servingScenarios, reapScenarios)
 
 var streamScenarios = []scenario{

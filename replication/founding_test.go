@@ -366,7 +366,9 @@ func TestAcknowledged(t *testing.T) {
 		{at(raftpb.MsgAppResp, 2, 40, false), "2/40"},
 		{at(raftpb.MsgAppResp, 2, 90, true), "2/40"},
 		{at(raftpb.MsgAppResp, 2, 30, false), "2/40"}, // late
-		{at(raftpb.MsgHeartbeat, 3, 0, false), "3/0"},
+		{at(raftpb.MsgApp, 3, 40, false), "2/40"},     // others may have elected it
+		{at(raftpb.MsgHeartbeat, 3, 0, false), "2/40"},
+		{at(raftpb.MsgVoteResp, 3, 0, true), "3/0"},
 		{at(raftpb.MsgAppResp, 3, 35, false), "3/35"}, // a new leader has shortened it
 		{at(raftpb.MsgHeartbeatResp, 7, 0, false), "3/35"},
 	} {

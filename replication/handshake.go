@@ -80,21 +80,31 @@ func (r *replica) judgeDisk(turn *Turn, work *Work) {
 	}
 }
 
-// acknowledged notes what a message shows to be on its sender's disk: the term of one who leads
-// or answers, and what he says to have stored.
+// acknowledged notes what a message shows to be on its sender's disk: the term of one who answers,
+// and what he says to have stored. What a leader sends shows nothing: the votes of others may have
+// elected it before its disk has the term. It tells with its ticks what it has.
 func (r *replica) acknowledged(m *raftpb.Message) {
 	mark := Mark{Term: m.GetTerm()}
 	switch m.GetType() {
-	case raftpb.MsgApp, raftpb.MsgHeartbeat, raftpb.MsgVoteResp:
+	case raftpb.MsgVoteResp:
 	case raftpb.MsgAppResp:
 		if !m.GetReject() {
 			mark.Index = m.GetIndex()
 		}
+	case raftpb.MsgApp, raftpb.MsgHeartbeat:
+		if !mutant.On("replication-leader-term-believed") {
+			return
+		}
 	default:
 		return // it may leave before the disk has the term
 	}
+	r.note(core.RaftID(m.GetFrom()), mark)
+}
+
+// note keeps the most that a member has acknowledged.
+func (r *replica) note(id core.RaftID, mark Mark) {
 	for i := range r.known {
-		if k := &r.known[i]; k.ID == core.RaftID(m.GetFrom()) {
+		if k := &r.known[i]; k.ID == id {
 			if k.Mark.Less(mark) {
 				k.Mark = mark
 			}
@@ -102,7 +112,7 @@ func (r *replica) acknowledged(m *raftpb.Message) {
 		}
 	}
 	if len(r.known) < maxKnown {
-		r.known = append(r.known, KnownMark{core.RaftID(m.GetFrom()), mark})
+		r.known = append(r.known, KnownMark{id, mark})
 	}
 }
 

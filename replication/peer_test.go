@@ -32,10 +32,10 @@ var goldenPeer = []struct {
 		commands: twoCommands()},
 		"0103ac020902" + "07040e01000a1278" + "06040e01000c12"},
 	{"tick", peerMessage{kind: peerTick, wallMs: 1_700_000_000_000, stored: 77,
-		news: tickNews{term: 4, number: 300, registration: 20, heardOf: 21, heard: 9,
+		news: tickNews{term: 4, number: 300, registration: 20, heardOf: 21, heard: 9, durable: 6,
 			flags: tickLow, offsetMs: -2, digests: []indexDigest{{256, [16]byte{1, 15: 2}}}},
 		touched: []core.SessionID{1 << 32, 5}},
-		"010480a0abfef9624d" + "04ac0214150901" + "03" + "018002" +
+		"010480a0abfef9624d" + "04ac021415090601" + "03" + "018002" +
 			"01000000000000000000000000000002" + "02" + "00000001000000000000000000000005"},
 	{"dropped", peerMessage{kind: peerDropped, registration: 300, seq: 10}, "0105ac020a"},
 	{"first piece", peerMessage{kind: peerPiece, piece: &piece{term: 4, transfer: 300, seq: 1,

@@ -18,6 +18,7 @@ type tickNews struct {
 	// by one who is known to have led then.
 	heardOf  core.Registration
 	heard    uint64
+	durable  uint64 // from a leader whose disk has its term: the last entry there; else 0
 	flags    tickFlags
 	offsetMs int64 // from a leader: how far the receiver's clock is ahead, 0 if it is good
 	// digests are, from a follower, the newest of its State's, and from a leader the last one
@@ -41,7 +42,7 @@ type indexDigest struct {
 
 func (t *tickNews) appendTo(b []byte) []byte {
 	for _, v := range [...]uint64{t.term, t.number, uint64(t.registration), uint64(t.heardOf),
-		t.heard, uint64(t.flags)} {
+		t.heard, t.durable, uint64(t.flags)} {
 		b = binary.AppendUvarint(b, v)
 	}
 	b = binary.AppendVarint(b, t.offsetMs)
@@ -56,7 +57,7 @@ func (t *tickNews) appendTo(b []byte) []byte {
 func (t *tickNews) decode(r *peerReader) {
 	t.term, t.number = r.uvarint(), r.uvarint()
 	t.registration, t.heardOf = core.Registration(r.uvarint()), core.Registration(r.uvarint())
-	t.heard, t.flags = r.uvarint(), tickFlags(r.uvarint())
+	t.heard, t.durable, t.flags = r.uvarint(), r.uvarint(), tickFlags(r.uvarint())
 	t.offsetMs = r.varint()
 	n := r.uvarint()
 	if n > mostDigests {
@@ -146,6 +147,9 @@ func (r *replica) sendLeaderTicks(turn *Turn, work *Work) {
 	quorum := r.clocks.heardByQuorum(r.touches.number - 1)
 	r.touches.heard(quorum)
 	news := tickNews{term: r.term, number: r.touches.number}
+	if r.stable == r.term {
+		news.durable = r.log.last()
+	}
 	if agreed, ok := r.judgeDigests(); ok {
 		news.digests = []indexDigest{agreed}
 		r.digests.said(agreed)
@@ -171,6 +175,9 @@ func (r *replica) sendLeaderTicks(turn *Turn, work *Work) {
 // takeTick takes in a peer's clock and the signs of life that it reports. From the leader it
 // says what every member has stored, and which reports have been heard.
 func (r *replica) takeTick(m *peerMessage, from core.RaftID, monoMs int64, work *Work) {
+	if m.news.durable > 0 {
+		r.note(from, Mark{m.news.term, m.news.durable})
+	}
 	if !r.leading {
 		if from == r.lead {
 			r.stored = max(r.stored, min(m.stored, r.commit))

@@ -1,0 +1,79 @@
+package replication
+
+import (
+	"fmt"
+
+	"github.com/vivariumdb/vivarium/core"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+var diskScenarios = []scenario{
+	{name: "a disk forgets what it acknowledged", cfg: reconfigurable(),
+		do: diskForgets(func(w *world) *host { return w.followers()[0] })},
+	{name: "a leader's disk forgets what it acknowledged", cfg: reconfigurable(),
+		do: diskForgets(func(w *world) *host { return w.leader() })},
+	{name: "a leader whose disk is slow", cfg: reconfigurable(), do: electedByOthers},
+	{name: "a target needs a disk that is lost", cfg: reconfigurable(), do: targetNeedsLost},
+}
+
+// diskForgets: a disk comes back without the last entries that its member had acknowledged.
+func diskForgets(who func(*world) *host) func(*world) {
+	return func(w *world) {
+		lead := w.settle()
+		c := w.session(lead)
+		for range 5 {
+			c.write()
+			w.run(20_000)
+		}
+		w.must(10, "all is answered", w.served)
+		w.run(200_000)
+		h := who(w)
+		h.crash()
+		n := len(h.disk.entries)
+		h.disk.entries = h.disk.entries[:n-3]
+		commit := h.disk.entries[n-4].GetIndex()
+		h.disk.hs = &raftpb.HardState{Term: h.disk.hs.Term, Vote: h.disk.hs.Vote, Commit: &commit}
+		h.start()
+		w.must(20, "it is noticed", func() bool { return w.done["lost"] == 1 && h.gone })
+		w.configured(fmt.Sprint(without([]int{1, 2, 3, 4}, h.id)))
+		w.together()
+	}
+}
+
+// electedByOthers: a member leads by the votes of the others before its own disk has the term. When
+// it meets them again they must not tell it that its disk is lost.
+func electedByOthers(w *world) {
+	lead := w.settle()
+	f := w.followers()[0]
+	f.syncUs = 1_000_000
+	lead.member.replica.transfer(core.RaftID(f.id))
+	lead.wake()
+	w.must(10, "it leads", func() bool { return f.member.Leading() })
+	w.run(5_000)
+	if r := &f.member.replica; r.stable >= r.term {
+		w.violate("the disk of member %d has its term already", f.id)
+	}
+	w.link(f.id, lead.id).fail()
+	w.run(200_000)
+	if n := w.done["lost"]; n > 0 {
+		w.violate("%d disks are taken for lost", n)
+	}
+	f.syncUs = 0
+	w.together()
+}
+
+// targetNeedsLost: a disk is lost, and its server is one of two voters that are left by a reconfig
+// before anybody misses it. The ensemble may not go where it needs that disk.
+func targetNeedsLost(w *world) {
+	lead := w.settle()
+	f := w.followers()
+	c := w.session(lead)
+	w.wipe(f[0])
+	w.must(40, "the new disk is known", func() bool {
+		return len(lead.member.Local.State.Membership().Members) == 4
+	})
+	answer := c.reconfig(nil, f[1].id)
+	w.must(100, "it is answered", func() bool { return *answer != 1 })
+	c.write()
+	w.must(20, "it is served", w.served)
+}
