@@ -24,6 +24,9 @@ type failover struct {
 // takeConnections takes in which peers' connections broke, and which came up.
 func (r *replica) takeConnections(turn *Turn) {
 	for _, id := range turn.Lost {
+		if !slices.Contains(r.gone, id) {
+			r.gone = append(r.gone, id)
+		}
 		switch {
 		case r.leading:
 			r.node.ReportUnreachable(uint64(id))
@@ -33,6 +36,10 @@ func (r *replica) takeConnections(turn *Turn) {
 			r.failover.atMs = turn.MonoMs + r.rank()*r.cfg.StaggerMs
 		}
 	}
+	r.gone = slices.DeleteFunc(r.gone, func(id core.RaftID) bool {
+		return slices.Contains(turn.Connected, id) ||
+			r.members.now != nil && r.members.now.Member(id) == nil
+	})
 	for _, id := range turn.Connected {
 		if id == r.failover.lost {
 			r.failover.lost = 0

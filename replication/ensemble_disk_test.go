@@ -4,20 +4,25 @@ import (
 	"fmt"
 
 	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/wire"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
 var diskScenarios = []scenario{
 	{name: "a disk forgets what it acknowledged", cfg: reconfigurable(),
-		do: diskForgets(func(w *world) *host { return w.followers()[0] })},
+		do: diskForgets(func(w *world) *host { return w.followers()[0] }, false)},
+	{name: "a disk forgets and its process hangs", cfg: reconfigurable(),
+		do: diskForgets(func(w *world) *host { return w.followers()[0] }, true)},
 	{name: "a leader's disk forgets what it acknowledged", cfg: reconfigurable(),
-		do: diskForgets(func(w *world) *host { return w.leader() })},
+		do: diskForgets(func(w *world) *host { return w.leader() }, false)},
 	{name: "a leader whose disk is slow", cfg: reconfigurable(), do: electedByOthers},
 	{name: "a target needs a disk that is lost", cfg: reconfigurable(), do: targetNeedsLost},
+	{name: "a target needs a process that is lost", cfg: reconfigurable(), do: targetNeedsDown},
 }
 
-// diskForgets: a disk comes back without the last entries that its member had acknowledged.
-func diskForgets(who func(*world) *host) func(*world) {
+// diskForgets: a disk comes back without the last entries that its member had acknowledged. If it
+// hangs, handshakes and messages of its leader come to it in one turn.
+func diskForgets(who func(*world) *host, hangs bool) func(*world) {
 	return func(w *world) {
 		lead := w.settle()
 		c := w.session(lead)
@@ -34,6 +39,11 @@ func diskForgets(who func(*world) *host) func(*world) {
 		commit := h.disk.entries[n-4].GetIndex()
 		h.disk.hs = &raftpb.HardState{Term: h.disk.hs.Term, Vote: h.disk.hs.Vote, Commit: &commit}
 		h.start()
+		if hangs {
+			h.pause()
+			w.run(200_000)
+			h.resume()
+		}
 		w.must(20, "it is noticed", func() bool { return w.done["lost"] == 1 && h.gone })
 		w.configured(fmt.Sprint(without([]int{1, 2, 3, 4}, h.id)))
 		w.together()
@@ -68,12 +78,31 @@ func targetNeedsLost(w *world) {
 	lead := w.settle()
 	f := w.followers()
 	c := w.session(lead)
+	for _, h := range []*host{lead, f[1]} { // nobody is told: it has no power
+		l := w.link(h.id, f[0].id)
+		l.up = false
+		l.epoch++
+	}
 	w.wipe(f[0])
 	w.must(40, "the new disk is known", func() bool {
 		return len(lead.member.Local.State.Membership().Members) == 4
 	})
 	answer := c.reconfig(nil, f[1].id)
 	w.must(100, "it is answered", func() bool { return *answer != 1 })
+	c.write()
+	w.must(20, "it is served", w.served)
+}
+
+// targetNeedsDown: a process has just ended, and its server is one of two voters that would be left
+// by a reconfig. The ensemble may not go where it needs that one.
+func targetNeedsDown(w *world) {
+	lead := w.settle()
+	f := w.followers()
+	c := w.session(lead)
+	f[0].crash()
+	w.run(5_000)
+	answer := c.reconfig(nil, f[1].id)
+	w.must(200, "it is given up", func() bool { return *answer == wire.CodeNewConfigNoQuorum })
 	c.write()
 	w.must(20, "it is served", w.served)
 }

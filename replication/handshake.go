@@ -69,15 +69,18 @@ type LostDisk struct {
 	Has, Acknowledged Mark
 }
 
-// judgeDisk compares what peers say that this member has acknowledged with what it has. It is done
-// here, and not where the handshake was, for acknowledgements may have gone out since that began.
-func (r *replica) judgeDisk(turn *Turn, work *Work) {
+// judgeDisk compares what peers say that this member has acknowledged with what it has, and says
+// whether its disk is lost. It is done here, and not where the handshake was, for acknowledgements
+// may have gone out since that began; and before anything that peers have sent is taken in, for
+// they count on what is lost.
+func (r *replica) judgeDisk(turn *Turn, work *Work) bool {
 	has := Mark{max(r.log.hard.GetTerm(), r.stable), r.log.last()}
 	for _, a := range turn.Applicants {
 		if has.Less(a.Acknowledged) && !mutant.On("replication-lost-disk-unnoticed") {
 			work.Lost = &LostDisk{has, a.Acknowledged}
 		}
 	}
+	return work.Lost != nil
 }
 
 // acknowledged notes what a message shows to be on its sender's disk: the term of one who answers,

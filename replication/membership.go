@@ -395,15 +395,16 @@ func (r *replica) reached(conf *raftpb.ConfState, servers []core.Server) bool {
 	return n == 0
 }
 
-// quorate says whether a majority of voters shows that it lives. Whose server has come with a newer
-// disk does not, though it was heard of lately.
+// quorate says whether a majority of voters shows that it lives. Whose process is lost does not,
+// nor whose server has come with a newer disk, though it was heard of lately.
 func (r *replica) quorate(voters []core.RaftID) bool {
 	m, n := r.members.now, 0
 	for _, id := range voters {
 		e := m.Member(id)
 		lost := e != nil && newest(m, e.Server) != e &&
 			!mutant.On("replication-lost-disk-counts")
-		if !lost && r.follower(id).active {
+		gone := slices.Contains(r.gone, id) && !mutant.On("replication-lost-process-counts")
+		if !lost && !gone && r.follower(id).active {
 			n++
 		}
 	}

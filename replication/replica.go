@@ -160,6 +160,7 @@ type replica struct {
 	stable     uint64      // the term that is durable
 	reads      reads
 	failover   failover
+	gone       []core.RaftID     // whose process is lost: Turn.Lost, and not Turn.Connected since
 	out        []*raftpb.Message // for peers; encoded at the end of the turn
 	asked      uint64            // the last context of this term's heartbeats
 	tickNow    bool              // the leader is new: it is told clock and touches at once
@@ -255,6 +256,9 @@ func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
 func (r *replica) step(turn *Turn, work *Work) {
 	*work = Work{}
 	r.takeStored(turn, work)
+	if r.judgeDisk(turn, work) {
+		return
+	}
 	r.takeAllApplied(turn)
 	if !r.alone {
 		r.ensemble(turn, work)
@@ -264,7 +268,6 @@ func (r *replica) step(turn *Turn, work *Work) {
 	r.takeMail(&turn.Mail)
 	r.takeRoom(turn, work)
 	r.tick(turn, work)
-	r.judgeDisk(turn, work)
 	r.govern(turn)
 	r.propose(turn)
 	r.ready(work)
