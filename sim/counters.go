@@ -50,6 +50,13 @@ const (
 	countPeerMessages
 	countPeerLost
 	countPeerConnectionsLost
+	countHandshakes
+	countHandshakesRefused
+	countFounded
+	countJoined
+	countRemoved
+	countConfigurations
+	countDisksLost
 	countCrashedBefore // and the following: by kind of boundary
 
 	faultCrashAppend
@@ -72,6 +79,9 @@ const (
 	faultPowerLost
 	faultDisk
 	faultRot
+	faultUpgrade
+	faultWipe
+	faultForgot
 	faultForeign
 	faultTruncated
 	faultTornTail
@@ -194,6 +204,13 @@ var counterNames = [counterCount]string{
 	countPeerMessages:        "peer messages",
 	countPeerLost:            "peer messages lost",
 	countPeerConnectionsLost: "peer connections lost",
+	countHandshakes:          "handshakes",
+	countHandshakesRefused:   "handshakes refused",
+	countFounded:             "founded by asking",
+	countJoined:              "disks that joined",
+	countRemoved:             "members removed",
+	countConfigurations:      "changes of members applied",
+	countDisksLost:           "disks lost",
 	countCrashedBefore:       "crashes",
 	faultCrashAppend:         "fault: crash before an append",
 	faultCrashSynced:         "fault: crash behind an append's sync",
@@ -215,6 +232,9 @@ var counterNames = [counterCount]string{
 	faultPowerLost:           "fault: power lost",
 	faultDisk:                "fault: error of the disk",
 	faultRot:                 "fault: durable data damaged",
+	faultUpgrade:             "fault: release upgraded",
+	faultWipe:                "fault: disk wiped",
+	faultForgot:              "fault: disk forgets its last promises",
 	faultForeign:             "fault: foreign entries in the log",
 	faultTruncated:           "fault: suffix of the log replaced",
 	faultTornTail:            "fault: unsynced writes partly kept",

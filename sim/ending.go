@@ -17,6 +17,7 @@ func (w *World) quiesce() {
 		l.heal()
 	}
 	for _, h := range w.hosts {
+		h.upgrade()
 		h.crashAt, h.crashIn = 0, 0
 		h.empty()
 		if h.paused {
@@ -132,7 +133,7 @@ func (w *World) restart() {
 // converged says whether all members hold all that was committed, and one of them leads.
 func (w *World) converged() bool {
 	lead := w.leader()
-	return lead != nil && w.all(func(h *host) bool {
+	return lead != nil && w.upgraded() && w.all(func(h *host) bool {
 		state := h.member.Local.State
 		if h.seen.index != w.shadow.state.Index() || h.applying ||
 			!w.alone() && h.member.Leader() == 0 ||

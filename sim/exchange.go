@@ -14,6 +14,14 @@ func (h *host) heed() {
 	if d := h.work.Diverged; d != nil {
 		w.violate("digest", fmt.Sprintf("host %d says that its State differs: %+v", h.id, *d))
 	}
+	if l := h.work.Lost; l != nil {
+		if !h.forgot {
+			w.violate("disks", fmt.Sprintf("host %d takes its disk for lost: it has %v and has "+
+				"acknowledged %v", h.id, l.Has, l.Acknowledged))
+		}
+		h.lose("a peer knows of more")
+		return
+	}
 	for _, n := range h.work.Notices {
 		w.count.add(countNotices)
 		w.trace.add(w.clock.now, traceHost, h.id, []byte(n.String()))
@@ -89,6 +97,9 @@ func (h *host) install(a *replication.Append, done func()) {
 					return
 				}
 				w.shadow.installed(h)
+				if h.follow(h.report.Membership); h.gone {
+					return
+				}
 				if !h.report.Applied.Empty() {
 					h.turn.Applied = append(h.turn.Applied, h.report.Applied)
 				}

@@ -45,6 +45,7 @@ func (w *World) planFaults() {
 	w.planLowRoom()
 	w.planLeaderFaults()
 	w.planPartitions()
+	w.planLostDisks()
 }
 
 // planLeaderFaults plans what befalls whoever leads at the moment.
@@ -138,7 +139,7 @@ func (w *World) jumpClock(h *host) {
 }
 
 func (w *World) stopOrderly(h *host, kind counter) {
-	if h.up && !h.paused && !h.stopping {
+	if h.up && !h.paused && !h.stopping && h.member != nil {
 		w.count.add(kind)
 		h.stopOrderly()
 	}
@@ -164,7 +165,7 @@ func (w *World) roll() {
 	at := int64(0)
 	for _, h := range w.shuffled() {
 		w.clock.after(at, func() {
-			if !w.calm && h.up && !h.paused && !h.stopping {
+			if !w.calm && h.up && !h.paused && !h.stopping && h.member != nil {
 				h.stopOrderly()
 			}
 		})

@@ -29,6 +29,13 @@ type host struct {
 	drift int64 // per mille by which its clocks run too fast
 	epoch int   // counts starts; what an earlier process had to do does not happen any more
 
+	self    replication.Identity // what its disk says
+	follows uint32               // the feature level of its release
+	founder *replication.Founder // not nil: its disk is empty
+	gone    bool                 // removed, for ever
+	forgot  bool                 // its disk has less than it has acknowledged
+	rotten  bool                 // its disk is damaged, and has not been opened since
+
 	up       bool
 	dark     bool   // without power: nobody answers there
 	shut     bool   // no client reaches it
@@ -84,17 +91,24 @@ func newHost(w *World, id int64) *host {
 	}
 	h := &host{w: w, id: id, life: newRNG(w.seed, purpose+"life"),
 		raft: newRNG(w.luck, purpose+"raft"), pace: newRNG(w.luck, purpose+"pace"),
-		wall: 1_700_000_000_000, disk: newStrict(), drift: w.k.DriftPerMille}
+		wall: 1_700_000_000_000, disk: newDisk(w), drift: w.k.DriftPerMille,
+		follows: core.MaxFeatureLevel}
 	if id > 1 {
 		// Each clock goes wrong in its own way, within the same bounds.
 		h.drift = h.life.between(-abs(w.k.DriftPerMille), abs(w.k.DriftPerMille))
 		h.wall += h.life.between(-500, 500)
 	}
-	if w.k.RealStore != 0 {
-		h.disk = newReal()
-	}
-	h.disk.keep(w.k.KeepUnsynced)
 	return h
+}
+
+// newDisk is an empty disk.
+func newDisk(w *World) (m medium) {
+	m = newStrict()
+	if w.k.RealStore != 0 {
+		m = newReal()
+	}
+	m.keep(w.k.KeepUnsynced)
+	return m
 }
 
 func abs(v int64) int64 { return max(v, -v) }
@@ -213,12 +227,12 @@ func (h *host) end(power bool) {
 			sc.end.kill(power || h.life.chance(500))
 		}
 	}
-	h.conns, h.member = nil, nil
+	h.conns, h.member, h.founder = nil, nil, nil
 }
 
 // start lets a process begin on what is on the disk.
 func (h *host) start() {
-	if h.up || h.w.over {
+	if h.up || h.gone || h.w.over {
 		return
 	}
 	h.epoch++
@@ -277,7 +291,15 @@ func (h *host) open() {
 	h.boundary(faultCrashOpen)
 	w.trace.add(w.clock.now, traceHost, h.id, []byte("start"))
 	rec, err := h.disk.open(h.options())
+	if h.rotten && !h.passes(err) {
+		return
+	}
 	if err == nil {
+		h.identify(rec)
+		if rec.Checkpoint.Index == 0 && rec.Empty && w.asks() {
+			h.ask()
+			return
+		}
 		h.boundary(faultCrashOpen)
 		rec, err = h.prepare(rec)
 	}
@@ -334,17 +356,25 @@ func (h *host) prepare(rec *store.Recovered) (*store.Recovered, error) {
 	}
 	h.boundary(faultCrashOpen)
 	h.disk.crash(h.life, false, &w.count)
-	return h.disk.open(h.options())
+	again, err := h.disk.open(h.options())
+	if err == nil {
+		h.identify(again)
+	}
+	return again, err
 }
 
 // found makes the disk that of a member of an ensemble that nobody has written to.
 func (h *host) found() error {
 	var voters []core.RaftID
 	for _, other := range h.w.hosts {
-		voters = append(voters, other.raftID())
+		voters = append(voters, core.RaftID(other.id))
+	}
+	err := h.disk.disk().Sit(store.Seat{Cluster: core.ClusterID{1}, RaftID: core.RaftID(h.id)})
+	if err != nil {
+		return err
 	}
 	founding := h.w.founding()
-	err := store.FoundWith(h.disk.disk(), store.Founding(founding, voters...))
+	err = store.FoundWith(h.disk.disk(), store.Founding(founding, voters...))
 	if err == nil {
 		h.log.founded(founding.Index())
 	}
@@ -372,7 +402,7 @@ func (h *host) tick() {
 
 // wake lets the loop turn soon.
 func (h *host) wake() {
-	if h.looped {
+	if h.looped || h.member == nil {
 		return
 	}
 	h.looped = true
@@ -387,7 +417,9 @@ func (h *host) loop() {
 	m.Local.Inbox.Take(&h.turn.Mail)
 	h.turn.NowMs, h.turn.MonoMs = h.wallMs(), h.mono()
 	m.Step(&h.turn, &h.work)
-	h.heed()
+	if h.heed(); h.member == nil {
+		return
+	}
 	h.w.shadow.given(h, h.work.Appends)
 	h.turn = replication.Turn{Mail: h.turn.Mail}
 	h.w.leads(h)
@@ -544,6 +576,9 @@ func (h *host) apply() {
 			return
 		}
 		h.w.shadow.follow(h, &h.report)
+		if h.follow(h.report.Membership); h.gone {
+			return
+		}
 		h.boundary(faultCrashApply)
 		h.applying = false
 		if !h.report.Applied.Empty() {

@@ -21,7 +21,7 @@ type slot struct {
 // seen is one entry, as the first member that had it had it.
 type seen struct {
 	term, sum uint64
-	data      []byte // nil if it is raft's own
+	data      []byte // what the State gets of it
 	host      *host  // who decided what is in it,
 	decided   int64  // and when
 }
@@ -39,6 +39,8 @@ type hostLog struct {
 	// acked is the last index that the member was told to be durable, vote the last hard state.
 	acked  uint64
 	vote   [2]uint64 // term and vote
+	told   uint64    // the last commit index given to the log,
+	commit uint64    // and the one that is durable for certain
 	firsts []uint64  // of the appends under way, the first index each replaces; 0: none
 }
 
@@ -79,6 +81,10 @@ func (l *hostLog) acknowledge(group []*replication.Append) {
 		}
 		if hs := a.HardState; hs != nil {
 			l.vote = [2]uint64{hs.GetTerm(), hs.GetVote()}
+			l.told = hs.GetCommit()
+		}
+		if len(a.Entries) > 0 { // a commit index alone costs no write, and rides on the next one
+			l.commit = l.told
 		}
 	}
 }
@@ -95,10 +101,19 @@ func (s *shadow) given(h *host, appends []*replication.Append) {
 			if i == 0 && first == 0 {
 				first = e.GetIndex()
 			}
-			s.note(h, e.GetIndex(), &seen{term: e.GetTerm(), data: e.GetData(),
-				sum: sumOf(e.GetType(), e.GetData())}, e.GetType() != 0)
+			data, err := replication.StateEntry(e)
+			s.must(h, err)
+			s.note(h, e.GetIndex(), &seen{term: e.GetTerm(), data: data,
+				sum: sumOf(e.GetType(), e.GetData())})
 		}
 		h.log.firsts = append(h.log.firsts, first)
+	}
+}
+
+// must says that an entry of a host's log cannot be read.
+func (s *shadow) must(h *host, err error) {
+	if err != nil {
+		s.w.violate("shadow", fmt.Sprintf("host %d: %v", h.id, err))
 	}
 }
 
@@ -107,10 +122,10 @@ func (s *shadow) written(h *host, index, term uint64, data []byte) {
 	if index < uint64(len(s.slots)) {
 		s.slots[index].entries = nil
 	}
-	s.note(h, index, &seen{term: term, data: data, sum: sumOf(int32(0), data)}, false)
+	s.note(h, index, &seen{term: term, data: data, sum: sumOf(int32(0), data)})
 }
 
-func (s *shadow) note(h *host, index uint64, e *seen, own bool) {
+func (s *shadow) note(h *host, index uint64, e *seen) {
 	h.log.put(index, e.term)
 	for uint64(len(s.slots)) <= index {
 		s.slots = append(s.slots, slot{})
@@ -133,9 +148,6 @@ func (s *shadow) note(h *host, index uint64, e *seen, own bool) {
 	if at.committed && s.w.alone() {
 		s.w.violate("durability", fmt.Sprintf("entry %d of term %d is committed, and one of term "+
 			"%d is written over it", index, at.term, e.term))
-	}
-	if own {
-		e.data = nil
 	}
 	e.host, e.decided = h, s.w.clock.now
 	at.entries = append(at.entries, e)
@@ -199,13 +211,15 @@ func (s *shadow) loaded(h *host, rec *replication.Recovered) {
 	s.compare(h, "loaded", rec.State)
 	s.digestLine(h, rec.State.Index(), rec.State.Digest(), sourceLoaded)
 	h.log = hostLog{base: rec.State.Index(), vote: [2]uint64{rec.HardState.GetTerm(),
-		rec.HardState.GetVote()}}
+		rec.HardState.GetVote()}, commit: rec.HardState.GetCommit()}
 	if len(rec.Entries) > 0 {
 		h.log.base = rec.Entries[0].GetIndex() - 1
 	}
 	for _, e := range rec.Entries {
-		s.note(h, e.GetIndex(), &seen{term: e.GetTerm(), data: e.GetData(),
-			sum: sumOf(e.GetType(), e.GetData())}, e.GetType() != 0)
+		data, err := replication.StateEntry(e)
+		s.must(h, err)
+		s.note(h, e.GetIndex(), &seen{term: e.GetTerm(), data: data,
+			sum: sumOf(e.GetType(), e.GetData())})
 	}
 	h.log.acked = h.log.last()
 	if index := rec.HardState.GetCommit(); index <= s.state.Index() && index > h.log.base &&

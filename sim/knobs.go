@@ -88,6 +88,9 @@ type Knobs struct {
 	StallMs             int64
 
 	// The founding State, and what is not the same everywhere.
+	Upgrade      int64 // 1: all begin with an older release, if they ask
+	Spares       int64 // hosts that do not belong to the ensemble at first, if it asks
+	Asks         int64 // 1: hosts begin with empty disks, and ask each other
 	FoundingTerm int64 // 0: 1
 	ZxidLead     int64 // so many zxids before the low half overflows, in a far term; 0: new
 	SequenceLead int64 // so many numbers before those below the root overflow; 0: new
@@ -134,6 +137,8 @@ type Knobs struct {
 	LowDiskMs     int64 // it shows little room
 	LowLeaderMs   int64
 	LowManyMs     int64
+	WipeMs        int64 // a disk is lost,
+	RotMs         int64 // or damaged
 	CutHostMs     int64
 	CutLeaderMs   int64
 	CutHalvesMs   int64
@@ -193,6 +198,7 @@ type Knobs struct {
 	WeightFlood      int64 // hundreds of watches at once
 	WeightConfig     int64 // the configuration, read and watched
 	WeightOperator   int64 // and changed, if that is not refused
+	MemberChanges    int64 // 1: servers join and leave
 	RoleChanges      int64 // 1: voters become observers, and the other way round
 
 	// What recipes are followed, as weights.
@@ -220,6 +226,7 @@ func draw(seed uint64) Knobs {
 	k.drawNetwork(r, some, log)
 	k.drawClients(r, some, log)
 	k.drawEnsemble(seed)
+	k.drawMembers(seed)
 	k.CheckpointItems, k.KeptLogBytes = some(200, 1, 50), some(500, 1, 5000)
 	k.drawRecipes(some)
 	k.drawRare(seed)
@@ -306,6 +313,20 @@ func (k *Knobs) drawNetwork(r rng, some drawSome, log drawLog) {
 	k.ResetMs = some(500, 500, 10000)
 	k.BlackMs = some(300, 1000, 20000)
 	k.StallMs = some(300, 200, 5000)
+}
+
+// drawMembers has a stream of its own.
+func (k *Knobs) drawMembers(seed uint64) {
+	if r := newRNG(seed, "members"); k.Hosts > 1 {
+		k.Asks = r.some(700, 1, 1)
+		k.WipeMs = r.some(400, k.DurationMs/8, k.DurationMs)
+		k.RotMs = r.some(300, k.DurationMs/8, k.DurationMs)
+		k.Spares, k.Upgrade = r.some(400, 1, 2), r.some(300, 1, 1)
+		if r.chance(400) {
+			k.ReconfigEnabled, k.WeightOperator = 1, r.between(5, 60)
+			k.MemberChanges, k.RoleChanges = r.some(800, 1, 1), r.some(500, 1, 1)
+		}
+	}
 }
 
 // drawEnsemble has a stream of its own.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/replication"
@@ -22,9 +23,10 @@ type peerLink struct {
 	way    [2]way // to hosts[i]
 	// silent is a half-open connection: nothing passes, nobody is told.
 	silent bool
-	ended  int64 // when the last connection did
-	trying bool  // an attempt to connect is planned
-	tries  int   // attempts since the last connection
+	ended  int64   // when the last connection did
+	trying bool    // an attempt to connect is planned
+	tries  int     // attempts since the last connection
+	sides  [2]side // of hosts[i]
 	// late is the epoch whose messages come late, if they were on their way when it ended.
 	late int
 }
@@ -35,15 +37,19 @@ type way struct {
 	last  int64     // when the last message arrives,
 	later int64     // and the last late one
 	cuts  int       // by how many faults it is cut
-	held  []*parcel // while it is cut
+	held  []*parcel // while it is cut, in the order sent
+	count int       // of parcels sent
 }
 
 // parcel is some messages of one turn on their way.
 type parcel struct {
+	number  int // in the order sent
 	epoch   int // of the link
 	process int // epoch of the receiving host
 	late    bool
+	shake   bool // it belongs to a handshake
 	sent    int64
+	from    core.RaftID
 	data    [][]byte
 }
 
@@ -128,22 +134,42 @@ func (l *peerLink) repeat(meanMs int64, do func()) {
 func (l *peerLink) send(from *host, out []replication.Outgoing) {
 	w, i := l.w, 1-l.index(from)
 	to := l.hosts[i]
-	p := &parcel{epoch: l.epoch, process: to.epoch, sent: w.clock.now,
+	if s := &l.sides[1-i]; !s.met || s.peer.RaftID != out[0].To {
+		w.count[countPeerLost] += int64(len(out))
+		return
+	}
+	p := &parcel{epoch: l.epoch, process: to.epoch, sent: w.clock.now, from: from.raftID(),
 		data: make([][]byte, len(out))}
 	for n := range out {
 		p.data[n] = out[n].Data
 		w.trace.add(w.clock.now, tracePeer, from.id<<8|to.id, out[n].Data)
 	}
 	w.count[countPeerMessages] += int64(len(out))
+	l.push(i, p)
+}
+
+// push gives a parcel to the connection, if there is one.
+func (l *peerLink) push(i int, p *parcel) {
 	if !l.up || l.silent {
-		w.count[countPeerLost] += int64(len(out))
+		l.w.count[countPeerLost] += int64(len(p.data))
 		return
 	}
+	l.way[i].count++
+	p.number = l.way[i].count
 	if l.way[i].cuts > 0 {
-		l.way[i].held = append(l.way[i].held, p)
+		l.way[i].hold(p)
 		return
 	}
 	l.carry(i, p)
+}
+
+// hold keeps a parcel while the way is cut. What was on its way before comes before what was sent
+// since.
+func (w *way) hold(p *parcel) {
+	at, _ := slices.BinarySearchFunc(w.held, p.number, func(q *parcel, number int) int {
+		return q.number - number
+	})
+	w.held = slices.Insert(w.held, at, p)
 }
 
 // carry lets a parcel arrive in time.
@@ -168,7 +194,7 @@ func (l *peerLink) arrive(i int, p *parcel) {
 	case to.epoch != p.process || !to.up:
 		return
 	case p.late:
-	case p.epoch != l.epoch && p.epoch == l.late:
+	case p.epoch != l.epoch && p.epoch == l.late && !p.shake:
 		p.late = true
 		w.count.add(faultPeerLate)
 		way.later = max(way.later, w.clock.now+l.r.spread(300*millisecond))
@@ -178,11 +204,22 @@ func (l *peerLink) arrive(i int, p *parcel) {
 		w.count[countPeerLost] += int64(len(p.data))
 		return
 	case way.cuts > 0:
-		way.held = append(way.held, p)
+		way.hold(p)
 		return
 	}
 	w.peerLag = max(w.peerLag, w.clock.now-p.sent)
-	to.receive(l.hosts[1-i].raftID(), p.data)
+	switch {
+	case !p.shake:
+		to.receive(p.from, p.data)
+	case to.paused:
+		to.after(0, func() {
+			if l.epoch == p.epoch {
+				l.hear(i, p.data)
+			}
+		})
+	default:
+		to.run(func() { l.hear(i, p.data) })
+	}
 }
 
 // cut cuts the way to a host, or opens it again: what was held arrives then.
@@ -224,13 +261,21 @@ func (l *peerLink) end(told [2]int64) {
 	}
 	l.epoch++
 	l.way[0].held, l.way[1].held = nil, nil
-	epoch := l.epoch
 	for i, h := range l.hosts {
-		other := l.hosts[1-i].raftID()
+		old := l.sides[i]
+		s := &l.sides[i]
+		*s = side{owed: old.owed}
+		switch {
+		case !h.up:
+			s.owed = 0
+		case old.met && old.peer.RaftID != 0:
+			s.owed = old.peer.RaftID
+		}
 		h.notice(told[i], func() {
-			if l.epoch == epoch {
-				h.turn.Lost = append(h.turn.Lost, other)
-				h.wake()
+			if !l.sides[i].met { // else that is all it learns
+				id := l.sides[i].owed
+				l.sides[i].owed = 0
+				h.part(l.hosts[1-i], id)
 			}
 		})
 	}
@@ -279,10 +324,7 @@ func (l *peerLink) attempt() {
 	case l.isCut(): // silence
 	case !to.up && !to.dark:
 		other := to.raftID()
-		from.notice(l.way[i].delay, func() {
-			from.turn.Lost = append(from.turn.Lost, other)
-			from.wake()
-		})
+		from.notice(l.way[i].delay, func() { from.part(to, other) })
 	case to.up:
 		l.established(i)
 		return
@@ -298,15 +340,14 @@ func (l *peerLink) established(i int) {
 	l.epoch++
 	l.w.peerLag = max(l.w.peerLag, l.w.clock.now-l.ended)
 	for at, h := range l.hosts {
-		delay, epoch, other := int64(0), l.epoch, l.hosts[1-at].raftID()
+		delay, epoch := int64(0), l.epoch
 		if at == i {
 			delay = l.way[at].delay
 		}
 		l.way[at].last = l.w.clock.now + delay
 		h.notice(delay, func() {
 			if l.epoch == epoch {
-				h.turn.Connected = append(h.turn.Connected, other)
-				h.wake()
+				l.greet(at, at == i)
 			}
 		})
 	}
@@ -325,8 +366,8 @@ func (l *peerLink) heal() {
 	l.tries = 0
 }
 
-// raftID is the one under which the host's member is known.
-func (h *host) raftID() core.RaftID { return core.RaftID(h.id) }
+// raftID is the one under which the host's member is known, 0 if its disk is empty.
+func (h *host) raftID() core.RaftID { return h.self.RaftID }
 
 // notice lets the process learn something after a while, in an event of its own.
 func (h *host) notice(delay int64, do func()) {
@@ -338,6 +379,9 @@ func (h *host) notice(delay int64, do func()) {
 // receive takes messages of a peer. Those that come to a paused process wait in its kernel, and
 // are all there when it goes on.
 func (h *host) receive(from core.RaftID, data [][]byte) {
+	if h.member == nil {
+		return
+	}
 	take := func() {
 		for _, b := range data {
 			h.turn.Received = append(h.turn.Received, replication.Received{From: from, Data: b})
@@ -366,14 +410,23 @@ func (h *host) speak(out []replication.Outgoing) {
 			n = int(h.pace.between(1, int64(n)))
 		}
 		h.boundary(faultCrashPeerSend)
-		h.w.peerLink(h, h.w.byRaftID(out[0].To)).send(h, out[:n])
+		if to := h.w.byRaftID(out[0].To); to != nil {
+			h.w.peerLink(h, to).send(h, out[:n])
+		}
 		out = out[n:]
 		h.boundary(faultCrashPeerSend)
 	}
 }
 
-// byRaftID returns the host of a member.
-func (w *World) byRaftID(id core.RaftID) *host { return w.hosts[id-1] }
+// byRaftID returns the host of a member, nil if its disk is gone.
+func (w *World) byRaftID(id core.RaftID) *host {
+	for _, h := range w.hosts {
+		if h.raftID() == id && !h.gone {
+			return h
+		}
+	}
+	return nil
+}
 
 // String says how the link is.
 func (l *peerLink) String() string {

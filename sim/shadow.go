@@ -26,6 +26,8 @@ type shadow struct {
 	out     core.Outcome
 	by      *host      // whose report is followed
 	recent  [64][]byte // what the last entries held
+	members *core.Membership
+	changed uint64 // the index of the entry that made them what they are
 
 	// The entry that is begun.
 	begun   bool
@@ -62,12 +64,20 @@ func printOf(out *core.Outcome) print {
 }
 
 func newShadow(w *World) *shadow {
-	s := &shadow{w: w, state: w.founding()}
+	s := &shadow{w: w}
+	if !w.asks() {
+		s.found(w.founding())
+	}
+	return s
+}
+
+// found begins with the State that the ensemble begins with.
+func (s *shadow) found(state *core.State) {
+	s.state, s.members, s.changed = state, state.Membership(), state.Index()
 	s.digests = append(s.digests, [16]byte{}, s.state.Digest()) // the founding index is 1
 	s.first = append(s.first, 0, 0)
 	s.slots = append(s.slots, slot{}, slot{committed: true, term: s.state.Term()})
 	s.other(replication.FoundingIndex, s.state.Term())
-	return s
 }
 
 // other writes the line of an entry without commands.
@@ -201,6 +211,9 @@ func (s *shadow) finish() {
 		s.other(s.index, s.state.Term())
 	}
 	s.begun = false
+	if m := s.state.Membership(); m != s.members {
+		s.members, s.changed = m, s.index
+	}
 	digest := s.state.Digest()
 	s.digests = append(s.digests, digest)
 	if s.index%100 == 0 {
@@ -242,6 +255,12 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 			s.judgeExpiry(c)
 			l.Result = s.ended()
 		}
+	case core.KindAim:
+		if !out.Skipped {
+			k.Kind, k.Pending = linearizability.CommitConfig, true
+			l.Request = &linearizability.Request{Op: linearizability.OpReconfig,
+				Data: configText(c.Member.Servers)}
+		}
 	case core.KindConfigure, core.KindGiveUp:
 		if out.Zxid != 0 {
 			s.configLine(&l)
@@ -269,12 +288,15 @@ func (s *shadow) configLine(l *linearizability.Line) {
 		return
 	}
 	m := s.state.Membership()
-	var text []byte
-	for i := range m.Servers {
-		text = fmt.Appendf(text, "%v=%s\n", m.Servers[i].ID, m.Servers[i].Text())
-	}
 	l.Request = &linearizability.Request{Op: linearizability.OpReconfig,
-		Data: fmt.Appendf(text, "version=%x", uint64(m.Version))}
+		Data: fmt.Appendf(configText(m.Servers), "version=%x", uint64(m.Version))}
+}
+
+func configText(servers []core.Server) (text []byte) {
+	for i := range servers {
+		text = fmt.Appendf(text, "%v=%s\n", servers[i].ID, servers[i].Text())
+	}
+	return text
 }
 
 // turnOf says whether a command's place in its stream was the next one.

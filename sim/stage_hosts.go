@@ -101,3 +101,26 @@ func (a Actor) Committed(path string) int64 {
 	}
 	return 0
 }
+
+// Wipe takes the disk of a host away, whatever that costs. It comes back with an empty one after
+// about DownMs.
+func (s *Stage) Wipe(host int64) { s.w.hosts[host-1].lose("wiped") }
+
+// Down keeps a host down for so long.
+func (s *Stage) Down(host, ms int64) {
+	h := s.w.hosts[host-1]
+	h.gone = true
+	if h.up {
+		h.crash(true)
+	}
+	s.w.clock.after(ms*millisecond, func() {
+		h.gone = false
+		h.start()
+	})
+}
+
+// Member says under which raft id a host is a member, and whether its process is one; 0 is none.
+func (s *Stage) Member(host int64) (id int64, runs bool) {
+	h := s.w.hosts[host-1]
+	return int64(h.raftID()), h.member != nil
+}

@@ -40,9 +40,13 @@ func (g *generator) operate(s *session) []asked {
 		}
 		return []asked{ask(wire.OpAuth, &wire.AuthRequest{Scheme: "digest",
 			Auth: []byte(superCredentials)})}
+	case 4, 5:
+		if q, ok := g.members(); ok {
+			return g.mayChange(s, q)
+		}
 	case 3:
 		if q, ok := g.roles(); ok {
-			return []asked{q, g.readOf(wire.OpGetData, path, true)}
+			return append(g.mayChange(s, q), g.readOf(wire.OpGetData, path, true))
 		}
 	}
 	return []asked{g.badReconfig()}
@@ -114,4 +118,42 @@ func (g *generator) roles() (asked, bool) {
 		q.NewMembers, q.HasNewMembers = strings.Join(all, "\n"), true
 	}
 	return ask(wire.OpReconfig, &q), true
+}
+
+// mayChange has somebody ask for a change who may.
+func (g *generator) mayChange(s *session, q asked) []asked {
+	if len(s.auths) >= 3 {
+		return []asked{q}
+	}
+	s.auths = append(s.auths, []byte(superCredentials))
+	return []asked{ask(wire.OpAuth, &wire.AuthRequest{Scheme: "digest",
+		Auth: []byte(superCredentials)}), q}
+}
+
+// members asks for a server to join, to leave, or both.
+func (g *generator) members() (asked, bool) {
+	o, w := &g.operator, g.w
+	if w.k.MemberChanges == 0 || len(o.config) < 2 {
+		return asked{}, false
+	}
+	q := wire.ReconfigRequest{CurrentConfigID: -1}
+	if g.r.chance(300) {
+		q.CurrentConfigID = o.version
+	}
+	h := pick(g.r, w.hosts)
+	line := h.server()
+	key := line.ID.String() + "="
+	in := slices.ContainsFunc(o.config, func(l string) bool { return strings.HasPrefix(l, key) })
+	if !in || g.r.chance(100) {
+		line.Observer = g.r.chance(200)
+		q.Joining, q.HasJoining = key+line.Text(), true
+	}
+	if in && len(o.config) > 2 {
+		q.Leaving, q.HasLeaving = fmt.Sprint(h.id), true
+	}
+	if !q.HasLeaving && len(o.config) > 3 && g.r.chance(300) {
+		leaving, _, _ := strings.Cut(strings.TrimPrefix(pick(g.r, o.config), "server."), "=")
+		q.Leaving, q.HasLeaving = leaving, true
+	}
+	return ask(wire.OpReconfig, &q), q.HasJoining || q.HasLeaving
 }

@@ -73,8 +73,9 @@ type World struct {
 	shadow    *shadow
 	hosts     []*host // by raft id, from 1 on
 	peers     []*peerLink
-	toldUs    int64 // a scenario's: when peers learn of the end of a process
-	peerLag   int64 // the longest that a message took, or a new connection
+	cluster   core.ClusterID // that was founded by asking
+	toldUs    int64          // a scenario's: when peers learn of the end of a process
+	peerLag   int64          // the longest that a message took, or a new connection
 	net       *network
 	faults    rng
 	repeaters int
@@ -136,11 +137,12 @@ func Run(o Options) *Result {
 	defer func() { rand.Reader = reader }()
 	w.net = &network{w: w, clock: &w.clock, k: &w.k, count: &w.count}
 	w.shadow = newShadow(w)
-	for id := int64(1); id <= max(w.k.Hosts, 1); id++ {
+	for id := int64(1); id <= max(w.k.Hosts, 1)+w.spareHosts(); id++ {
 		w.hosts = append(w.hosts, newHost(w, id))
 	}
 	w.history.Header = w.header()
 	w.connectPeers()
+	w.planUpgrades()
 	for _, h := range w.hosts {
 		h.start()
 	}
@@ -163,9 +165,13 @@ func (w *World) header() linearizability.Header {
 	for _, h := range w.hosts {
 		drift = max(drift, h.drift)
 	}
+	zxid := int64(0)
+	if s := w.shadow.state; s != nil {
+		zxid = int64(s.LastZxid())
+	}
 	return linearizability.Header{
 		Name: "sim", Seed: w.seed, Config: []byte{}, Members: len(w.hosts),
-		Zxid:    int64(w.shadow.state.LastZxid()),
+		Zxid:    zxid,
 		Super:   core.DigestID("", superCredentials),
 		SkipACL: w.k.SkipACL != 0, RootCreates: w.rootCreates(),
 		// A host's clock drifts by so much, and a leader rounds to its ticks.
@@ -278,7 +284,8 @@ func (h *host) own() Knobs {
 func (h *host) config(nonce [16]byte) replication.Config {
 	k := h.own()
 	return replication.Config{
-		RaftID: h.raftID(), Nonce: nonce, Record: true,
+		RaftID: h.raftID(), Nonce: nonce, Record: true, Servers: h.w.file(),
+		FeatureLevel:  h.follows,
 		ElectionTicks: int(k.ElectionTicks), MaxEntryBytes: int(k.MaxEntryBytes),
 		CheckpointBytes: k.CheckpointBytes, IdleTicks: k.IdleTicks,
 		CheckpointItems: int(k.CheckpointItems), KeptLogBytes: k.KeptLogBytes,
@@ -365,7 +372,7 @@ func (w *World) dialTo(id int64, who string, ip netip.Addr, opened func(*end), f
 			w.clock.after(second, failed) // in vain
 			return
 		}
-		if !h.up || h.stopping {
+		if !h.up || h.stopping || h.member == nil {
 			w.count.add(faultRefused)
 			w.clock.after(l.client.in.delay, failed)
 			return

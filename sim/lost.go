@@ -1,0 +1,116 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/replication/store"
+)
+
+// planLostDisks plans what takes disks away.
+func (w *World) planLostDisks() {
+	w.repeat(w.k.WipeMs, func() {
+		h := pick(w.faults, w.hosts)
+		w.strike(h, func() {
+			w.count.add(faultWipe)
+			h.lose("wiped")
+		})
+	})
+	w.repeat(w.k.RotMs, func() {
+		h := pick(w.faults, w.hosts)
+		w.strike(h, h.decay)
+	})
+}
+
+// strike lets something befall a disk without which the ensemble can do: at once, or after its host
+// has been down for some time.
+//
+// Where members come and go, somebody may take a voter away before anybody misses the disk, so that
+// nothing goes on without it. If it is lost at once the ensemble can do without one more; if its
+// host was down for so long that nobody counts on it, there is no need for that.
+func (w *World) strike(h *host, befall func()) {
+	margin := 0
+	if w.k.MemberChanges+w.k.RoleChanges > 0 {
+		margin = 1
+	}
+	if w.spares(h, margin) {
+		befall()
+		return
+	}
+	if margin == 0 || !w.spares(h, 0) {
+		return
+	}
+	h.gone = true
+	if h.up {
+		h.crash(w.faults.chance(w.k.LosePower))
+	}
+	w.clock.after(w.faults.between(2*second, 5*second), func() {
+		h.gone = false
+		if !w.calm && w.spares(h, 0) {
+			befall()
+		}
+		h.start()
+	})
+}
+
+// spares says whether the ensemble can do without a disk, and so many more: a quorum of those that
+// vote is on other disks, holds everything, has not just been paused, and knows for certain who
+// votes. (Who leads may be the only one to know that a change has ended: the others would need a
+// majority of the old voters too.)
+func (w *World) spares(lost *host, margin int) bool {
+	s := w.shadow
+	if s.members == nil || s.members.Target != nil || lost.gone || lost.raftID() == 0 {
+		return false
+	}
+	voters, good := 0, 0
+	for i := range s.members.Members {
+		e := &s.members.Members[i]
+		if e.Role != core.RoleVoter {
+			continue
+		}
+		voters++
+		h := w.byRaftID(e.RaftID)
+		if h == nil || h == lost || h.rotten {
+			continue
+		}
+		if h.member == nil || h.member.Changing() || h.paused ||
+			h.pausedAt > w.clock.now-2*second {
+			return false
+		}
+		if h.seen.index >= s.changed && h.log.commit >= s.changed &&
+			h.log.acked >= s.state.Index() {
+			good++
+		}
+	}
+	return 2*(good-margin) > voters-margin
+}
+
+// decay damages the disk of a process that ends without a word, or has ended.
+func (h *host) decay() {
+	if h.up {
+		h.crash(false)
+	}
+	if what := h.disk.rot(h.life); what != "" {
+		h.w.count.add(faultRot)
+		h.w.trace.add(h.w.clock.now, traceHost, h.id, []byte(what))
+		h.rotten = true
+	}
+}
+
+// passes says whether a damaged disk was opened all the same: what was written last may look as if
+// it had never been whole. Then peers know better. Else it is another disk from now on.
+func (h *host) passes(err error) bool {
+	h.rotten = false
+	switch {
+	case err == nil:
+		h.w.count.add(faultForgot)
+		h.log, h.forgot = hostLog{}, true
+		return true
+	case errors.Is(err, store.ErrDiskLost):
+		h.lose("damaged")
+	default:
+		h.w.violate("recovery", fmt.Sprintf("host %d: %v", h.id, err))
+	}
+	return false
+}

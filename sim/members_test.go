@@ -1,0 +1,89 @@
+package sim_test
+
+import (
+	"testing"
+
+	"github.com/vivariumdb/vivarium/sim"
+)
+
+// asking is a world whose hosts found their ensemble by asking each other.
+func asking(hosts, durationMs int64) sim.Knobs {
+	k := sim.Ensemble(hosts, durationMs)
+	k.Asks, k.MinTimeoutMs, k.MaxTimeoutMs = 1, 5000, 5000
+	return k
+}
+
+// Two disks are lost while the third host is down: nobody founds a second ensemble. When the third
+// is back it alone holds the data, and waits too.
+func TestNoSecondFounding(t *testing.T) {
+	k := asking(3, 8000)
+	r := sim.Run(sim.Options{Seed: 1, Knobs: &k, Script: func(s *sim.Stage) {
+		a := s.Actor()
+		s.At(1500, func() { a.Send(create("/x", 0)) })
+		s.At(2000, func() {
+			s.Down(3, 3000)
+			s.Wipe(1)
+			s.Wipe(2)
+		})
+		for _, ms := range []int64{3000, 4900, 7900} {
+			s.At(ms, func() {
+				for _, host := range []int64{1, 2} {
+					if id, runs := s.Member(host); id != 0 || runs {
+						t.Errorf("at %d ms: host %d is member %d, runs %v", ms, host, id, runs)
+					}
+				}
+			})
+		}
+		s.At(7900, func() {
+			if s.Leader() != 0 {
+				t.Errorf("host %d leads without its voters", s.Leader())
+			}
+		})
+	}})
+	if n := r.Count("founded by asking"); n != 1 {
+		t.Errorf("%d ensembles were founded, want 1", n)
+	}
+	for _, v := range r.Violations {
+		if v.Judge != "liveness" { // two of three disks are lost: an operator has to help
+			t.Errorf("violation %v", v)
+		}
+	}
+}
+
+// A disk is lost: its server comes back as another member, which has no vote until it is swapped
+// in, and the ensemble serves all the time.
+func TestLostDiskIsSwapped(t *testing.T) {
+	k := asking(3, 12000)
+	var a sim.Actor
+	var lost, before int64
+	r := play(t, k, func(s *sim.Stage) {
+		s.At(1200, func() {
+			lost = s.Others(s.Leader())[0]
+			before, _ = s.Member(lost)
+			a = s.ActorAt(s.Leader())
+		})
+		s.At(1500, func() { a.Send(create("/x", 0)) })
+		s.At(2000, func() { s.Wipe(lost) })
+		s.At(2300, func() { a.Send(create("/meanwhile", 0)) })
+		s.At(11000, func() {
+			if id, runs := s.Member(lost); id <= 3 || !runs {
+				t.Errorf("host %d was member %d and is member %d, runs %v", lost, before, id, runs)
+			}
+			// The two that were there from the beginning are a quorum of nothing any more if
+			// the new disk votes: without one of them it goes on.
+			for _, other := range s.Others(lost) {
+				if other != s.Leader() {
+					s.Down(other, 3000)
+				}
+			}
+		})
+		s.At(11500, func() { a.Send(create("/after", 0)) })
+	})
+	if a.Committed("/meanwhile") == 0 || a.Committed("/after") == 0 {
+		t.Errorf("the service was interrupted: writes are committed at %d and %d us",
+			a.Committed("/meanwhile"), a.Committed("/after"))
+	}
+	if n := r.Count("founded by asking"); n != 1 {
+		t.Errorf("%d ensembles were founded, want 1", n)
+	}
+}
