@@ -14,14 +14,14 @@ import (
 // desk is a server's half with a log of its own in between: what is in the inbox becomes one
 // entry when commit is called.
 type desk struct {
-	t     *testing.T
+	t     testing.TB
 	l     *Local
 	index uint64
 	now   int64
 	ids   ConnID
 }
 
-func newDesk(t *testing.T, s Settings) *desk {
+func newDesk(t testing.TB, s Settings) *desk {
 	t.Helper()
 	d := &desk{t: t, l: NewLocal(NewState(), s), now: 1_000_000}
 	entry := AppendEntryHeader(nil, d.now)

@@ -512,6 +512,12 @@ func (l *Local) endOthers(mine *Conn, out *Outcome) {
 func (l *Local) answer(c *Conn, out *Outcome) {
 	switch out.Kind {
 	case KindCreateSession, KindAttach:
+		if out.Skipped && !mutant.On("members-removed-attaches") {
+			// Nothing was decided: this member was removed before. It is told with the rest of
+			// what is being applied.
+			l.end(c, CauseRemoved)
+			return
+		}
 		l.attached(c, out)
 		return
 	case KindConfigure, KindGiveUp:

@@ -435,6 +435,34 @@ func TestReconfigIsAnsweredInItsTurn(t *testing.T) {
 	}
 }
 
+// What a removed member has sent is ignored: who attaches there is not told that it is done.
+func TestRemovedMemberAttachesNobody(t *testing.T) { checkRemovedMemberAttachesNobody(t) }
+
+func checkRemovedMemberAttachesNobody(t testing.TB) {
+	d := newDesk(t, Settings{})
+	s, err := NewEnsemble(wordOf(3), d.index, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.l = NewLocal(s, d.l.Settings)
+	hello := AppendBatchHeader(AppendEntryHeader(nil, d.now), Origin{RaftID: 1}, 0, 1)
+	d.apply(AppendHello(hello, 1, [16]byte{1}, 0))
+	d.l.SetSelf(s.Stream(1).Origin)
+	old := d.client()
+	again := d.connect(wire.ConnectRequest{TimeoutMs: 10000, SessionID: int64(old.Session()),
+		Password: old.password})
+	house := AppendHousekeepingHeader(AppendEntryHeader(nil, d.now), 1, 1)
+	d.apply(AppendConfigure(house, &MemberCommand{Voters: []RaftID{2, 3}, Ends: true}))
+	d.commit()
+	if b := again.Take(nil); len(b) > 0 || again.Cause() != CauseRemoved {
+		t.Errorf("a client that attaches to a removed member is told %x, and closed: %v", b,
+			again.Cause())
+	}
+	if old.Over() {
+		t.Errorf("an attach that is ignored closes another connection: %v", old.Cause())
+	}
+}
+
 func TestMembershipSurvivesACheckpoint(t *testing.T) {
 	m := newEnsemble(t, 3)
 	c := m.connect()

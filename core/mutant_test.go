@@ -45,7 +45,7 @@ func (v *verdict) Fatalf(format string, args ...any) {
 
 func caught() (by string) {
 	for _, check := range []func(testing.TB){checkAdmit, checkRemovedMembersStream,
-		checkReconfigRefused, checkReconfigEnds, checkRaise} {
+		checkReconfigRefused, checkReconfigEnds, checkRaise, checkRemovedMemberAttachesNobody} {
 		v := &verdict{}
 		func() {
 			defer func() {

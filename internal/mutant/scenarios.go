@@ -48,6 +48,8 @@ var membershipScenarios = []Mutant{
 		Text: "a raft id is given to another disk once its member is removed"},
 	{Name: "members-removed-batch-applied",
 		Text: "a batch of a member that was removed is applied"},
+	{Name: "members-removed-attaches",
+		Text: "who attaches to a member that was removed is told that it is done"},
 	{Name: "members-level-too-early",
 		Text: "the feature level is raised before every member can follow"},
 	{Name: "members-config-not-written",
