@@ -119,6 +119,15 @@ func (h *host) String() string {
 	if m := h.member; m != nil {
 		text += fmt.Sprintf(" term %d leader %d index %d", m.Term(), m.Leader(),
 			m.Local.State.Index())
+		if list := m.Local.State.Membership(); list != nil {
+			text += fmt.Sprintf(" raft id %d changing %v target %v", h.raftID(), m.Changing(),
+				list.Target != nil)
+			for i := range list.Members {
+				if e := &list.Members[i]; e.Role != core.RoleRemoved {
+					text += fmt.Sprintf(" %d=%d:%v", e.RaftID, e.Server, e.Role)
+				}
+			}
+		}
 	}
 	return text
 }

@@ -329,4 +329,5 @@ func (h *host) lose(why string) {
 	h.disk = newDisk(w)
 	h.log, h.seen, h.self = hostLog{}, followed{}, replication.Identity{}
 	h.forgot, h.rotten = false, false
+	h.empty()
 }
