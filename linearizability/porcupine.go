@@ -100,10 +100,14 @@ type confirmer struct {
 	*index
 	ops    []*operation
 	budget int // steps per window; 0: by its length
+	// refuted, if not nil, is shown what has no order.
+	refuted func(porcupine.Model, porcupine.LinearizationInfo)
 }
 
-func judgePorcupine(x *index) {
-	p := &confirmer{index: x}
+func judgePorcupine(x *index) { (&confirmer{index: x}).judge() }
+
+func (p *confirmer) judge() {
+	x := p.index
 	p.gather()
 	for _, g := range p.components() {
 		x.r.Porcupine.Components++
@@ -342,6 +346,10 @@ func (p *confirmer) check(g *group, st *pstate, ops []*operation, end *pstate,
 	steps = 0
 	_, info := porcupine.CheckOperationsVerbose(model, list, 0)
 	p.report(g, list, longest(info.PartialLinearizations()[0]))
+	if p.refuted != nil {
+		steps, spent, budget = 0, false, unbounded
+		p.refuted(model, info)
+	}
 	return res
 }
 

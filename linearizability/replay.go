@@ -463,7 +463,9 @@ func notExecuted(c Code) bool {
 		c == CodeSessionExpired || c == CodeConnectionLoss
 }
 
-// describe says a request in one line.
+// Describe says a request in one line.
+func Describe(r *Request) string { return describe(r) }
+
 func describe(r *Request) string {
 	if r.Op != OpMulti && r.Op != OpMultiRead {
 		return fmt.Sprintf("%v %s", r.Op, r.Path)

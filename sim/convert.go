@@ -259,6 +259,7 @@ func (t *tap) sent(frame []byte, wrong bool) {
 		l.Connect = &linearizability.Connect{TimeoutMs: q.TimeoutMs, LastZxidSeen: q.LastZxidSeen,
 			Resumed: q.SessionID != 0, WrongPassword: wrong, ReadOnly: q.ReadOnly}
 		w.history.Add(l)
+		t.link.reel.call(w, len(frame))
 		w.count.add(countConnects)
 		return
 	}
@@ -271,6 +272,7 @@ func (t *tap) sent(frame []byte, wrong bool) {
 	l := t.line(linearizability.KindCall)
 	l.Xid, l.Request = q.Xid, requestOf(q.Op, r.Rest())
 	w.history.Add(l)
+	t.link.reel.call(w, len(frame))
 	t.waiting = append(t.waiting, sentCall{q.Xid, q.Op, l.Request})
 	w.inFlight++
 	w.count[countMostInFlight] = max(w.count[countMostInFlight], w.inFlight)
@@ -293,6 +295,7 @@ func (t *tap) received(b []byte, each func(*arrival)) {
 		t.w.trace.add(t.w.clock.now, traceReply, t.conn, frame)
 		var a arrival
 		if t.frame(frame[wire.FrameHeaderLen:], &a) {
+			t.link.reel.reply(t.w, len(frame))
 			each(&a)
 		}
 	}

@@ -25,6 +25,9 @@ func (h *host) heed() {
 	for _, n := range h.work.Notices {
 		w.count.add(countNotices)
 		w.trace.add(w.clock.now, traceHost, h.id, []byte(n.String()))
+		if f := w.film; f != nil {
+			f.point(f.lane("member", h.id), "notice", n.String())
+		}
 	}
 }
 
@@ -80,6 +83,7 @@ func (h *host) install(a *replication.Append, done func()) {
 	w := h.w
 	c, b := store.InstallCheckpoint(a), store.InstallBatch(a)
 	w.trace.add(w.clock.now, traceCheckpoint, h.id<<48|int64(c.Index), encodeCheckpoint(&c))
+	installed := h.bar("install the checkpoint of index %d", c.Index)
 	h.operate(h.disk.checkpoint(c), faultCrashInstall, h.checkpointUs, func() {
 		h.boundary(faultCrashInstall)
 		h.operate(h.disk.append(b), faultCrashInstall, h.syncUs, func() {
@@ -91,6 +95,7 @@ func (h *host) install(a *replication.Append, done func()) {
 			h.after(h.checkpointUs(), func() {
 				h.boundary(faultCrashInstall)
 				w.count.add(countInstalled)
+				installed()
 				h.member.Install(a, state, &h.report)
 				if h.report.Err != nil {
 					w.violate("install", h.report.Err.Error())

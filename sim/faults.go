@@ -118,6 +118,7 @@ func (w *World) pause(h *host, kind counter) {
 func (h *host) pause() {
 	w := h.w
 	w.trace.add(w.clock.now, traceHost, h.id, []byte("pause"))
+	h.shade("paused", true, "the process hangs")
 	h.paused = true
 	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindPause,
 		Server: h.id})
@@ -162,6 +163,7 @@ func (w *World) kill(power bool, kind counter, hosts ...*host) {
 // roll restarts all hosts in good order, one after the other.
 func (w *World) roll() {
 	w.count.add(faultRolling)
+	w.say("all hosts")
 	at := int64(0)
 	for _, h := range w.shuffled() {
 		w.clock.after(at, func() {
@@ -185,6 +187,7 @@ func (w *World) fill(h *host, kind counter) {
 	}
 	w.count.add(kind)
 	h.full = true
+	h.shade("full", true, "little room on the disk")
 	w.clock.after(w.faults.spread(3*second), h.empty)
 }
 
@@ -194,5 +197,6 @@ func (h *host) empty() {
 		h.emptied = h.w.clock.now
 	}
 	h.full, h.low = false, 0
+	h.shade("full", false, "")
 	h.disk.room(0)
 }

@@ -169,6 +169,9 @@ func (h *host) run(do func()) {
 	defer func() {
 		switch r := recover(); r.(type) {
 		case nil:
+			if h.w.film != nil {
+				h.film()
+			}
 		case crashed:
 			h.crash(h.life.chance(h.w.k.LosePower))
 		default:
@@ -237,6 +240,12 @@ func (h *host) end(power bool) {
 		}
 	}
 	h.conns, h.member, h.founder = nil, nil, nil
+	h.shade("paused", false, "")
+	h.shade("stopping", false, "")
+	h.shade("down", true, "the process does not run")
+	if h.w.film != nil {
+		h.film()
+	}
 }
 
 // start lets a process begin on what is on the disk.
@@ -254,6 +263,7 @@ func (h *host) start() {
 	h.report, h.looked = replication.Report{}, 0
 	h.conns, h.nextConn = map[core.ConnID]*serverConn{}, 0
 	h.planCrash()
+	h.shade("down", false, "")
 	h.run(h.open)
 	for _, other := range h.w.hosts {
 		if other != h {
@@ -481,6 +491,7 @@ func (h *host) write() {
 		h.w.count.add(countAppends)
 		h.w.count[countMerged] += int64(n - 1)
 		h.w.trace.add(h.w.clock.now, traceAppend, h.id, encodeBatch(&batch))
+		stored := h.appended(&batch)
 		h.operate(h.disk.append(batch), faultCrashAppend, h.syncUs, func() {
 			h.boundary(faultCrashSynced)
 			h.soon(h.w.k.LoopUs, func() {
@@ -488,6 +499,7 @@ func (h *host) write() {
 				h.turn.Stored = append(h.turn.Stored, group...)
 				h.log.acknowledge(group)
 				h.appending = false
+				stored()
 				h.wake()
 				h.mark()
 				h.write()
@@ -631,7 +643,9 @@ func (h *host) checkpoint(c *replication.Checkpoint, done func()) {
 	w.shadow.froze(h, c)
 	sc := store.FromMember(c)
 	w.trace.add(w.clock.now, traceCheckpoint, h.id<<48|int64(c.Index), encodeCheckpoint(&sc))
+	written := h.bar("checkpoint at index %d, %d records", c.Index, len(sc.Records))
 	h.operate(h.disk.checkpoint(sc), faultCrashCheckpoint, h.checkpointUs, func() {
+		written()
 		h.turn.Checkpointed = c.Index
 		h.wake()
 		done()
@@ -656,7 +670,11 @@ func encodeCheckpoint(c *store.Checkpoint) []byte {
 func (h *host) cut(index uint64, done func()) {
 	h.w.count.add(countCuts)
 	h.w.trace.add(h.w.clock.now, traceCut, h.id<<48|int64(index), nil)
-	h.operate(h.disk.cut(index), faultCrashCut, h.checkpointUs, done)
+	cut := h.bar("cut the log behind %d", index)
+	h.operate(h.disk.cut(index), faultCrashCut, h.checkpointUs, func() {
+		cut()
+		done()
+	})
 }
 
 // mark writes down what was acknowledged, if it is time.
@@ -669,7 +687,11 @@ func (h *host) mark() {
 		return
 	}
 	h.marking = true
-	h.operate(op, faultCrashMark, h.syncUs, func() { h.marking = false })
+	marked := h.bar("mark")
+	h.operate(op, faultCrashMark, h.syncUs, func() {
+		h.marking = false
+		marked()
+	})
 }
 
 // quiet says whether the process has nothing to do but to wait.
@@ -681,6 +703,7 @@ func (h *host) quiet() bool {
 // resume lets a paused process go on with what it had to do meanwhile.
 func (h *host) resume() {
 	h.paused, h.pausedAt = false, h.w.clock.now
+	h.shade("paused", false, "")
 	h.w.history.Add(linearizability.Line{At: h.w.clock.now, Kind: linearizability.KindResume,
 		Server: h.id})
 	h.w.trace.add(h.w.clock.now, traceHost, h.id, []byte("resume"))
@@ -694,6 +717,7 @@ func (h *host) resume() {
 // stopOrderly is what an operator does: no new work, replies out, state saved, and a new start.
 func (h *host) stopOrderly() {
 	h.stopping = true
+	h.shade("stopping", true, "stops in good order")
 	h.w.trace.add(h.w.clock.now, traceHost, h.id, []byte("stop"))
 	h.run(func() {
 		h.member.Local.Drain()

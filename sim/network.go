@@ -24,6 +24,7 @@ type link struct {
 	name   string
 	r      rng
 	faults int
+	reel   *reel
 	host   int64 // whose process the server's end belongs to
 	client end
 	server end

@@ -147,10 +147,15 @@ func (w *World) cutClients(h *host) {
 	}
 	w.count.add(faultCutClients)
 	h.shut = true
+	h.shade("shut", true, "no client reaches it")
+	w.say("host %d", h.id)
 	for _, l := range w.net.links {
 		if l.host == h.id && !l.client.over && !l.server.over {
 			l.blacken()
 		}
 	}
-	w.clock.after(w.faults.spread(w.k.CutLengthMs*millisecond), func() { h.shut = false })
+	w.clock.after(w.faults.spread(w.k.CutLengthMs*millisecond), func() {
+		h.shut = false
+		h.shade("shut", false, "")
+	})
 }

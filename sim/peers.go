@@ -48,6 +48,7 @@ type parcel struct {
 	process int // epoch of the receiving host
 	late    bool
 	shake   bool // it belongs to a handshake
+	arrow   int  // in the film; 0: none
 	sent    int64
 	from    core.RaftID
 	data    [][]byte
@@ -92,6 +93,7 @@ func (l *peerLink) plan() {
 	l.repeat(k.PeerBlackMs, func() {
 		l.w.count.add(faultPeerHalfOpen)
 		l.silent = true
+		l.hush(true)
 		epoch := l.epoch
 		l.w.clock.after(l.faults.between(second/2, 10*second), func() {
 			if l.epoch == epoch {
@@ -145,6 +147,7 @@ func (l *peerLink) send(from *host, out []replication.Outgoing) {
 		w.trace.add(w.clock.now, tracePeer, from.id<<8|to.id, out[n].Data)
 	}
 	w.count[countPeerMessages] += int64(len(out))
+	p.arrow = l.shoot(from, to, out)
 	l.push(i, p)
 }
 
@@ -208,6 +211,9 @@ func (l *peerLink) arrive(i int, p *parcel) {
 		return
 	}
 	w.peerLag = max(w.peerLag, w.clock.now-p.sent)
+	if p.arrow > 0 {
+		w.film.Arrows[p.arrow-1].Came = w.clock.now
+	}
 	switch {
 	case !p.shake:
 		to.receive(p.from, p.data)
@@ -228,11 +234,13 @@ func (l *peerLink) cut(to *host, cut bool) {
 	way := &l.way[i]
 	if cut {
 		way.cuts++
+		l.darken(i, way.cuts == 1)
 		return
 	}
 	if way.cuts--; way.cuts > 0 {
 		return
 	}
+	l.darken(i, false)
 	held := way.held
 	way.held = nil
 	for _, p := range held {
@@ -255,6 +263,7 @@ func (l *peerLink) end(told [2]int64) {
 		return
 	}
 	w := l.w
+	l.hush(false)
 	l.up, l.silent, l.ended = false, false, w.clock.now
 	if l.late = -1; l.r.chance(w.k.PeerLatePerMille) && !w.calm {
 		l.late = l.epoch

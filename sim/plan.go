@@ -51,7 +51,8 @@ var settings = strings.Fields(`RealStore MaxEntryBytes CheckpointBytes Checkpoin
 	LosePower KeepUnsynced DownMs DriftPerMille DelayUs Window SplitPerMille SlowSegmentPerMille
 	SmallWindowPerMille FoundingTerm ZxidLead Uneven MaxLogBytes MaxIntakeBytes PieceBytes
 	StaggerMs ResendTicks SyncLimitMs DigestEntries PeerDelayUs PeerOneInFlight PeerSlowPerMille
-	PeerSpoiled PeerLatePerMille WrongPassword FutureZxid ReadOnlyClients HasteMs Sticky`)
+	PeerSpoiled PeerLatePerMille Asks Spares Upgrade WrongPassword FutureZxid ReadOnlyClients
+	HasteMs Sticky`)
 
 // Draw returns the knobs that a seed draws.
 func Draw(seed uint64) Knobs { return draw(seed) }

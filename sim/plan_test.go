@@ -48,3 +48,34 @@ func TestPlanFile(t *testing.T) {
 		}
 	}
 }
+
+// TestFilmChangesNothing films worlds: they stay what they are.
+func TestFilmChangesNothing(t *testing.T) {
+	for seed := uint64(1); seed < 4; seed++ {
+		plain, filmed := Run(Options{Seed: seed}), Run(Options{Seed: seed, Film: true})
+		if plain.Trace != filmed.Trace {
+			t.Errorf("seed %d: trace %s, filmed %s", seed, plain.Trace, filmed.Trace)
+		}
+		f := filmed.Film
+		if plain.Film != nil || len(f.Arrows) == 0 || len(f.Bars) == 0 || len(f.States) == 0 {
+			t.Errorf("seed %d: a film of %d arrows, %d bars, %d states", seed, len(f.Arrows),
+				len(f.Bars), len(f.States))
+		}
+		lost, calls := 0, 0
+		for _, a := range f.Arrows {
+			if a.Came >= 0 && a.Came < a.Sent || a.From >= len(f.Lanes) || a.To >= len(f.Lanes) {
+				t.Fatalf("seed %d: arrow %+v", seed, a)
+			}
+			if a.Came < 0 {
+				lost++
+			}
+			if a.Kind == "call" {
+				calls++
+			}
+		}
+		if lost*5 > len(f.Arrows) || calls == 0 {
+			t.Errorf("seed %d: of %d arrows %d never come, %d are calls", seed, len(f.Arrows),
+				lost, calls)
+		}
+	}
+}

@@ -130,8 +130,10 @@ func (h *recipe) all(list ...asked) []answer {
 	sent := false
 	c.own.act(func() {
 		c.own.next()
-		for _, q := range list {
-			c.w.say("%s", describe(q))
+		if c.w.record {
+			for _, q := range list {
+				c.w.say("%s", describe(q))
+			}
 		}
 		sent = true
 	})

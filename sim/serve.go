@@ -254,6 +254,7 @@ func (sc *serverConn) scribble(n int) {
 		return
 	}
 	sc.h.w.count.add(faultScribble)
+	sc.end.link.reel.take(n)
 	for i := range sc.in[:n] {
 		sc.in[i] = 0xdb
 	}
@@ -324,6 +325,7 @@ func (sc *serverConn) writeSome() int {
 	limit := min(len(sc.out), int(1+h.pace.Int64N(h.w.k.FlushBytes)))
 	n := sc.end.write(sc.out[:limit])
 	h.w.trace.add(h.w.clock.now, traceSend, sc.end.link.id, sc.out[:n])
+	sc.end.link.reel.write(n)
 	sc.sent += uint64(n)
 	if n == len(sc.out) {
 		h.spare, sc.out = sc.out[:0], nil

@@ -14,7 +14,7 @@ func (w *World) planUpgrades() {
 	r := newRNG(w.seed, "upgrades")
 	for _, h := range w.hosts {
 		h.follows = core.MaxFeatureLevel - 1
-		w.clock.after(r.spread(w.k.DurationMs*millisecond), func() {
+		w.clock.after(w.gaps.warp(r.spread(w.k.DurationMs*millisecond)), func() {
 			if w.comes(fmt.Sprintf("upgrade %d", h.id), "gets the new release") {
 				h.upgrade()
 			}

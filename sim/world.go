@@ -23,8 +23,8 @@ type Options struct {
 	Trace io.Writer
 	// Plan says what of the world is left, if not nil.
 	Plan *Plan
-	// Record asks for the decisions.
-	Record bool
+	// Record asks for the decisions, Film for all that a picture of the world shows.
+	Record, Film bool
 	// Script, if not nil, drives the clients of a scenario in place of those that the knobs ask
 	// for.
 	Script func(*Stage)
@@ -44,6 +44,7 @@ type Result struct {
 	History *linearizability.History
 	// Decisions are those that were made, if they were asked for.
 	Decisions []Decision
+	Film      *Film
 
 	own int // so many of the violations are the world's own
 }
@@ -95,6 +96,7 @@ type World struct {
 	gaps      gaps
 	record    bool
 	decisions []Decision
+	film      *Film
 	luck      uint64           // seed of all that is not decided
 	dialled   map[string]int64 // connections so far, by who asked for them
 	entropy   rng              // of the host whose turn it is, for raft
@@ -135,6 +137,9 @@ func Run(o Options) *Result {
 	reader := rand.Reader
 	rand.Reader = entropy{w}
 	defer func() { rand.Reader = reader }()
+	if o.Film {
+		w.film = newFilm(w)
+	}
 	w.net = &network{w: w, clock: &w.clock, k: &w.k, count: &w.count}
 	w.shadow = newShadow(w)
 	for id := int64(1); id <= max(w.k.Hosts, 1)+w.spareHosts(); id++ {
@@ -367,6 +372,9 @@ func (w *World) dialTo(id int64, who string, ip netip.Addr, opened func(*end), f
 	w.dialled[who]++
 	l := w.net.link(w.nextConn, fmt.Sprintf("link %d of %s", w.dialled[who], who))
 	l.host = id
+	if w.film != nil {
+		l.film(who)
+	}
 	w.clock.after(l.server.in.delay, func() {
 		if h.shut && !w.calm {
 			w.clock.after(second, failed) // in vain
@@ -420,7 +428,7 @@ func (w *World) judge() *Result {
 	w.guard(w.audit)
 	r := &Result{Seed: w.seed, Knobs: w.drawn, Trace: w.trace.sum(), Counts: w.count.list(),
 		Virtual: w.clock.now, Violations: w.violations, History: &w.history,
-		Decisions: leaves(w.decisions), own: len(w.violations)}
+		Decisions: leaves(w.decisions), own: len(w.violations), Film: w.film}
 	w.history.Header.ExpirySlackMs = w.expirySlackMs()
 	w.guard(func() { r.Judged = *linearizability.Judge(&w.history) })
 	r.Violations = append(w.violations, r.Judged.Violations...)

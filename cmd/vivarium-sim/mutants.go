@@ -46,6 +46,7 @@ func newMutants(s streams) *cobra.Command {
 	fs.StringVarP(&h.output, "output", "o", "text", "text, or json")
 	fs.StringVar(&h.table, "table", "", "write the tables into this file of documentation")
 	fs.StringVar(&h.commit, "commit", "", "the commit that the tables name")
+	fs.DurationVar(&h.shrink, "shrink", 0, "make what has caught a mutant smaller, for so long")
 	fs.IntVar(&workers, "workers", runtime.NumCPU(), "processes that run worlds")
 	return c
 }
@@ -62,6 +63,7 @@ type hunt struct {
 	turn          uint64
 	output, table string
 	commit        string
+	shrink        time.Duration
 }
 
 // chase is one sweep for one mutant: its seeds one after the other, so that what it comes to does
@@ -84,6 +86,10 @@ func (h *hunt) run() error {
 		}
 	}
 	h.chase(all)
+	if h.shrink > 0 {
+		h.shrinkAll(all)
+		return nil
+	}
 	r := h.report(list, all)
 	r.Dirty = h.clean(all)
 	switch h.output {

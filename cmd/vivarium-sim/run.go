@@ -18,14 +18,16 @@ import (
 
 // runFlags are those of the command run.
 type runFlags struct {
-	seed, seeds     uint64
-	verbose, shrink bool
-	history, trace  string
-	set             []string
-	mutant, output  string
-	decisions       string
-	workers         int
-	budget          time.Duration
+	seed, seeds    uint64
+	verbose        bool
+	explain        bool
+	out            string
+	history, trace string
+	set            []string
+	mutant, output string
+	decisions      string
+	workers        int
+	budget         time.Duration
 }
 
 func newRun(s streams) *cobra.Command {
@@ -34,6 +36,9 @@ func newRun(s streams) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !c.Flags().Changed("seed") {
 				f.seed = uint64(time.Now().UnixNano()) % 1_000_000_000
+			}
+			if f.decisions != "" && !c.Flags().Changed("explain") {
+				f.explain = false // it is explained already
 			}
 			if f.seeds > 0 {
 				return sweep(s, &f)
@@ -45,14 +50,17 @@ func newRun(s streams) *cobra.Command {
 		"the seed of the world, or of the first of many; without it, any")
 	fs.Uint64Var(&f.seeds, "seeds", 0, "run so many worlds, with the seeds from -seed on")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show all violations and all counters")
-	fs.BoolVar(&f.shrink, "shrink", false, "make a world that fails smaller")
+	fs.BoolVar(&f.explain, "explain", true,
+		"make worlds that fail smaller, and leave a folder about the first of each judge")
+	fs.StringVar(&f.out, "out", defaultDir(), "where the folders about failures are left")
 	fs.StringVar(&f.decisions, "decisions", "", "replay the decisions in this file")
 	fs.StringVar(&f.history, "history", "", "write the history to this file, as JSON lines")
 	fs.StringVar(&f.trace, "trace", "", "write what is traced to this file")
 	fs.StringArrayVar(&f.set, "set", nil, "set a knob, Name=number")
 	fs.StringVar(&f.mutant, "mutant", "", "run with this known bug (build with -tags mutants)")
 	fs.StringVarP(&f.output, "output", "o", "text", "text, or json")
-	fs.DurationVar(&f.budget, "budget", time.Minute, "the time that -shrink may take")
+	fs.DurationVar(&f.budget, "budget", time.Minute,
+		"the time in which a world that fails is made smaller; 0: it is not")
 	fs.IntVar(&f.workers, "workers", runtime.NumCPU(), "processes that run many worlds")
 	return c
 }
@@ -137,13 +145,10 @@ func runOne(s streams, f *runFlags) error {
 		one := gather([]*verdict{v})
 		one.Seed, one.Knobs, one.Trace = r.Seed, r.Knobs.String(), r.Trace
 		one.Violations = v.Violations
-		if err := one.write(s.out); err != nil {
+		if err := one.write(s.out); err != nil || !r.Failed() {
 			return err
 		}
-		if r.Failed() {
-			return errFound
-		}
-		return nil
+		return f.tell(s, plan)
 	}
 	_, _ = fmt.Fprintf(s.out, "seed %d\nknobs %v\n", r.Seed, r.Knobs)
 	for _, c := range r.Counts {
@@ -162,10 +167,7 @@ func runOne(s streams, f *runFlags) error {
 	}
 	show(s.out, r, f.verbose)
 	_, _ = fmt.Fprintln(s.out, "replay:", f.replay(plan))
-	if f.shrink {
-		return reduce(s, plan, f)
-	}
-	return errFound
+	return f.tell(s, plan)
 }
 
 // show prints violations with the lines of the history that they are about.
@@ -196,18 +198,23 @@ func writeHistory(name string, r *sim.Result) error {
 	return err
 }
 
-// reduce makes a world smaller and prints what is left of it.
-func reduce(s streams, plan *sim.Plan, f *runFlags) error {
-	binary, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find own binary: %w", err)
+// tell explains worlds that fail, for no longer than two of them may take, and says that some do.
+func (f *runFlags) tell(s streams, plans ...*sim.Plan) error {
+	if !f.explain {
+		return errFound
 	}
-	p := pool{binary: binary, env: []string{"GOMAXPROCS=1", "GOGC=400"}, size: f.workers,
-		limit: 20 * time.Second}
-	small := shrink(s.err, p, plan, f.budget)
-	_, _ = fmt.Fprintln(s.out, "shrunk to", small)
-	if err := small.plan.Write(s.out); err != nil {
+	e, err := newExplainer(s, f)
+	if err != nil {
 		return err
+	}
+	start := time.Now()
+	for _, p := range plans {
+		if time.Since(start) > f.budget && f.budget > 0 {
+			break
+		}
+		if err := e.explain(p, f.replay(p)); err != nil {
+			return err
+		}
 	}
 	return errFound
 }
@@ -250,9 +257,28 @@ func sweep(s streams, f *runFlags) error {
 		sum.report(s.out, f.workers)
 	}
 	if len(sum.failed) > 0 {
-		return errFound
+		return f.tell(s, sum.firsts(f)...)
 	}
 	return nil
+}
+
+// firsts are the worlds with the smallest seeds of those that each judge has objected to first.
+func (m *summary) firsts(f *runFlags) []*sim.Plan {
+	bySeed := map[string]uint64{}
+	for _, v := range m.verdicts {
+		if len(v.Violations) == 0 || v.Violations[0].Judge == "process" {
+			continue
+		}
+		judge := v.Violations[0].Judge
+		if seed, ok := bySeed[judge]; !ok || v.Seed < seed {
+			bySeed[judge] = v.Seed
+		}
+	}
+	var plans []*sim.Plan
+	for _, judge := range sortedKeys(bySeed) {
+		plans = append(plans, &sim.Plan{Seed: bySeed[judge], Knobs: f.set, Mutant: f.mutant})
+	}
+	return plans
 }
 
 // summary gathers the verdicts of a sweep.
@@ -359,7 +385,7 @@ func quantiles(v []int64) string {
 	return fmt.Sprintf("%8d %8d %8d %8d %8d", v[0], at(0.5), at(0.9), at(0.99), v[len(v)-1])
 }
 
-func sortedKeys(m map[string]int) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)
