@@ -29,8 +29,8 @@ mutants: # sweep worlds for each known bug; ARGS='--sweeps 1 --sample 12 --turn 
 sim-coverage: # measure which statements of core and replication SEEDS (400) worlds reach
 	$(SIM) coverage -seeds $(or $(SEEDS),400) $(ARGS)
 
-determinism: # compare the traces of SEEDS worlds between processes and settings
-	$(SIM) determinism -seeds $(or $(SEEDS),20) $(ARGS)
+determinism: # compare the traces of SEEDS ensembles between processes, settings and, with ARGS=-race, a -race build
+	$(SIM) determinism -ensembles -seeds $(or $(SEEDS),20) $(ARGS)
 
 race: # run short tests with the race detector; RACE=./server/...
 	$(GO) test -race -short $(ARGS) $(RACE)

@@ -37,11 +37,15 @@ func (h *host) exchange() {
 	for _, q := range h.work.Read {
 		if q.From == nil && !q.Close {
 			w.count.add(countCheckpointsSent)
+			h.aim(faultCrashSendCheckpoint, 3)
 		}
 		h.readAt = max(h.readAt, w.clock.now+h.checkpointUs())
 		h.after(h.readAt-w.clock.now, func() { h.readPiece(q) })
 	}
 	for _, s := range h.work.Stage {
+		if s.Restart {
+			h.aim([]counter{faultCrashInstall, faultCrashStage}[h.aims%2], 4)
+		}
 		h.keep(func(done func()) {
 			w.count.add(countPieces)
 			h.operate(h.disk.stage(s), faultCrashStage, h.checkpointUs, func() {

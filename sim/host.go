@@ -49,6 +49,7 @@ type host struct {
 	crashAt  int64  // the one of them at which it crashes; 0: none
 	crashOn  string // the kind of boundary at which it crashes,
 	crashIn  int    // the how manieth of these from now on; 0: none
+	aims     int    // how often it was decided anew
 	paused   bool
 	pausedAt int64    // when the last pause ended
 	held     []func() // what a paused process has to do
@@ -286,6 +287,17 @@ func (h *host) planCrash() {
 	}
 	if h.w.only != nil && !h.w.only[h.crashID()] {
 		h.crashAt, h.crashIn = 0, 0
+	}
+}
+
+// aim lets a process crash at one of the next boundaries of a kind, some of the time: when it comes
+// to what hardly any process comes to, so that no crash that was planned before meets it.
+func (h *host) aim(kind counter, most int64) {
+	w := h.w
+	h.aims++
+	r := newRNG(w.seed, fmt.Sprintf("%s at %d", h.crashID(), h.aims))
+	if !w.calm && r.chance(w.k.CrashAim) && w.allowed(h.crashID()) {
+		h.crashOn, h.crashIn = kind.String(), int(r.between(1, most))
 	}
 }
 

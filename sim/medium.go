@@ -118,14 +118,15 @@ func (s *strict) crash(r rng, power bool, count *counters) {
 // real is the medium of some worlds: the store of production on a file system in memory that can
 // be crashed.
 type real struct {
-	fs    *vfs.MemFS
-	store *store.Store
-	kept  int64
+	fs     *vfs.MemFS
+	faults *injector
+	store  *store.Store
+	kept   int64
 }
 
 var _ medium = (*real)(nil)
 
-func newReal() *real { return &real{fs: vfs.NewCrashableMem()} }
+func newReal() *real { return &real{fs: vfs.NewCrashableMem(), faults: &injector{}} }
 
 // rot does nothing: what damage does to the real store is the matter of its own tests.
 func (s *real) rot(rng) string { return "" }
@@ -137,7 +138,7 @@ func (s *real) open(o store.Options) (*store.Recovered, error) {
 	o.ReadySegments = 1
 	o.MemTableSize = 1 << 20
 	o.Quiet = true
-	opened, rec, err := store.Open(s.fs, o)
+	opened, rec, err := store.Open(s.faults.wrap(s.fs), o)
 	s.store = opened
 	return rec, err
 }
@@ -146,9 +147,6 @@ func (s *real) disk() store.Disk { return s.store }
 
 // room does nothing: what a full disk does to the real store is the matter of its own tests.
 func (s *real) room(uint64) bool { return false }
-
-// inject does nothing: what an error does to the real store is the matter of its own tests.
-func (s *real) inject(store.Fault) {}
 
 func (s *real) append(b store.Batch) operation {
 	return &whole{f: func() error { return s.store.Append(b) }}
@@ -173,6 +171,7 @@ func (s *real) cut(index uint64) operation {
 // crash takes the two images that file systems in memory make without drawing anything at random,
 // with nothing and with all of what was not synced, and mixes them itself.
 func (s *real) crash(r rng, power bool, count *counters) {
+	s.faults = &injector{} // what of the store is left behind may meet the old one yet
 	synced := s.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 0})
 	all := s.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100,
 		RNG: newRNG(0, "asked and not needed").Rand})

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -40,6 +41,8 @@ type verdict struct {
 	Porcupine  linearizability.Porcupine
 	Nanos      int64 // of processor time
 	Trial      *sim.Trial
+	// Full says that the process ends: too much lies in its memory.
+	Full bool
 }
 
 type finding struct {
@@ -66,11 +69,24 @@ func newWorker(s streams) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				v.Full = crowded()
 				if err := out.Encode(v); err != nil {
 					return fmt.Errorf("write verdict: %w", err)
 				}
+				if v.Full {
+					return nil
+				}
 			}
 		}}
+}
+
+// crowded says whether the process holds so much memory that another one should go on: a real
+// store that an injected error has ended leaves behind what only the end of its process frees.
+func crowded() bool {
+	const most = 1 << 30
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapSys > most
 }
 
 func (t *task) knobs() (*sim.Knobs, error) {
@@ -240,6 +256,9 @@ func (w *process) do(t task) *verdict {
 	var v verdict
 	if err := json.Unmarshal(line, &v); err != nil {
 		return fail("worker", err)
+	}
+	if v.Full {
+		w.stop()
 	}
 	return &v
 }
