@@ -68,6 +68,10 @@ oracle-mutants: # find each difference planted for the oracle; SEED=7, ARGS for 
 tla: # check the specification and all its broken variants with TLC; QUICK=yes a part; ARGS='-run Log -v'
 	$(GO) run ./tla $(if $(QUICK),-quick) $(if $(TURN),-turn $(TURN)) $(ARGS)
 
+.PHONY: tla-traces
+tla-traces: # hold TRACES (200) traces of worlds against each specification; BASE=7 their first seed
+	$(GO) run ./tla traces $(if $(TRACES),-traces $(TRACES)) $(if $(BASE),-base $(BASE)) $(ARGS)
+
 .PHONY: migration
 migration: # move a killed ZooKeeper's data here and back, compare by kazoo; ARGS='-packs gz,snappy'
 	$(GO) run ./compat/migration $(ARGS)

@@ -226,6 +226,7 @@ func (conn *rawConn) opened(e *end) {
 		conn.close()
 		return
 	}
+	w.abstract.connecting(conn)
 	q := wire.ConnectRequest{TimeoutMs: c.gen.timeoutMs(), LastZxidSeen: s.lastZxid,
 		SessionID: s.id, Password: s.password, HasReadOnly: c.r.chance(900),
 		ReadOnly: c.r.chance(w.k.ReadOnlyClients)}
@@ -270,6 +271,8 @@ func (conn *rawConn) request(op wire.OpCode, body []byte) int32 {
 	if conn.waiting == 0 {
 		conn.since = conn.c.w.clock.now
 	}
+	c := conn.c
+	c.w.abstract.sends(conn, op, xid, body, conn.waiting == 0)
 	conn.waiting++
 	conn.send(wire.EndFrame(b, at))
 	return xid
@@ -328,6 +331,7 @@ func (conn *rawConn) deafen(until int64) {
 // arrived handles one frame.
 func (conn *rawConn) arrived(a *arrival) {
 	c, s := conn.c, conn.session
+	c.w.abstract.hears(conn, a)
 	if c.keep {
 		c.seen = append(c.seen, a)
 	}

@@ -106,6 +106,7 @@ func (h *host) install(a *replication.Append, done func()) {
 					return
 				}
 				w.shadow.installed(h)
+				w.abstract.applied(h)
 				if h.follow(h.report.Membership); h.gone {
 					return
 				}

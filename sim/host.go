@@ -609,6 +609,7 @@ func (h *host) apply() {
 			return
 		}
 		h.w.shadow.follow(h, &h.report)
+		h.w.abstract.applied(h)
 		if h.follow(h.report.Membership); h.gone {
 			return
 		}

@@ -4,6 +4,10 @@ import "fmt"
 
 // populate lets in the clients that the knobs ask for.
 func (w *World) populate() {
+	if w.abstract != nil {
+		w.toldClients()
+		return
+	}
 	r := newRNG(w.seed, "populate")
 	for range w.k.Clients {
 		w.nextID++

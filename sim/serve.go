@@ -141,6 +141,7 @@ func (sc *serverConn) step(local *core.Local) (more bool) {
 		if sync && n > 0 && c.Queued() == 0 && c.Cause() == core.CauseNone {
 			h.w.violate("reads", "a sync is answered before anybody was asked")
 		}
+		h.w.abstract.fed(sc, sc.in[:n])
 		sc.scribble(n)
 		return true
 	case need == core.NeedBytes:

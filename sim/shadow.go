@@ -200,6 +200,7 @@ func (s *shadow) step() bool {
 	batch := &s.entry.Batches[s.batch]
 	s.prints = append(s.prints, printOf(&s.out))
 	s.line(batch, &batch.Commands[s.command])
+	s.w.abstract.committed(s.index, s.place, batch, &batch.Commands[s.command], &s.out)
 	s.command++
 	s.place++
 	return true

@@ -28,6 +28,9 @@ type Options struct {
 	// Script, if not nil, drives the clients of a scenario in place of those that the knobs ask
 	// for.
 	Script func(*Stage)
+	// Abstract asks for the world's behaviours in the words of the specification. The clients are
+	// then others than the knobs say: those whose requests the specification speaks of.
+	Abstract bool
 }
 
 // Result is what came of a world.
@@ -45,6 +48,9 @@ type Result struct {
 	// Decisions are those that were made, if they were asked for.
 	Decisions []Decision
 	Film      *Film
+
+	// Abstract is what was asked for with Options.Abstract.
+	Abstract []Abstract
 
 	own int // so many of the violations are the world's own
 }
@@ -72,7 +78,8 @@ type World struct {
 	trace     trace
 	history   linearizability.History
 	shadow    *shadow
-	hosts     []*host // by raft id, from 1 on
+	abstract  *abstraction // nil: nobody wants it
+	hosts     []*host      // by raft id, from 1 on
 	peers     []*peerLink
 	cluster   core.ClusterID // that was founded by asking
 	toldUs    int64          // a scenario's: when peers learn of the end of a process
@@ -134,6 +141,9 @@ func Run(o Options) *Result {
 	}
 	w.follow(o.Plan)
 	w.drawn = w.k
+	if o.Abstract {
+		w.abstract = newAbstraction(w)
+	}
 	reader := rand.Reader
 	rand.Reader = entropy{w}
 	defer func() { rand.Reader = reader }()
@@ -429,6 +439,7 @@ func (w *World) judge() *Result {
 	r := &Result{Seed: w.seed, Knobs: w.drawn, Trace: w.trace.sum(), Counts: w.count.list(),
 		Virtual: w.clock.now, Violations: w.violations, History: &w.history,
 		Decisions: leaves(w.decisions), own: len(w.violations), Film: w.film}
+	r.Abstract = w.abstract.all()
 	w.history.Header.ExpirySlackMs = w.expirySlackMs()
 	w.guard(func() { r.Judged = *linearizability.Judge(&w.history) })
 	r.Violations = append(w.violations, r.Judged.Violations...)

@@ -58,10 +58,7 @@ type Options struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	opts, err := parseFlags(os.Args[1:], os.Stderr)
-	if err == nil {
-		err = run(ctx, opts, os.Stdout, os.Stderr)
-	}
+	err := command(ctx, os.Args[1:])
 	switch {
 	case err == nil:
 	case errors.Is(err, flag.ErrHelp):
@@ -72,6 +69,18 @@ func main() {
 		fmt.Fprintln(os.Stderr, "tla:", err)
 		os.Exit(2)
 	}
+}
+
+// command checks the models, or traces of worlds against them.
+func command(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == "traces" {
+		return runTraces(ctx, args[1:], os.Stdout, os.Stderr)
+	}
+	opts, err := parseFlags(args, os.Stderr)
+	if err != nil {
+		return err
+	}
+	return run(ctx, opts, os.Stdout, os.Stderr)
 }
 
 // parseFlags reads the command line.

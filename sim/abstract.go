@@ -1,0 +1,148 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/vivariumdb/vivarium/wire"
+)
+
+// Abstract is one behaviour of a world in the words of a module of the specification: what became
+// of one session, or of one disk.
+type Abstract struct {
+	Module string // Sessions or Recovery
+	Name   string
+	Lines  []AbstractLine
+	// Cut says why the behaviour was not told to its end, "" if it was: the module does not speak
+	// of what came next.
+	Cut string
+}
+
+// AbstractLine is one step. Its action is one of the module's, or the name of something that was
+// seen there while the module takes no step.
+type AbstractLine struct {
+	At     int64 // microseconds since the beginning of the world
+	Action string
+	Fields []AbstractField
+}
+
+// AbstractField is a value that was seen in the world: a bool, a string, an int, a sorted []int,
+// which is a set, or a Terms.
+type AbstractField struct {
+	Name  string
+	Value any
+}
+
+// Terms are those of the entries of a log, from the first on.
+type Terms []int
+
+// abstraction tells what happens in a world as behaviours of the specification. It is nil in all
+// worlds that nobody wants to hear it from; all its methods may be called then.
+type abstraction struct {
+	w        *World
+	sessions sessionTales
+}
+
+func newAbstraction(w *World) *abstraction {
+	a := &abstraction{w: w}
+	a.sessions = newSessionTales(w)
+	return a
+}
+
+// all returns what was told.
+func (a *abstraction) all() []Abstract {
+	if a == nil {
+		return nil
+	}
+	return a.sessions.all()
+}
+
+// tale is a behaviour that is being told.
+type tale struct {
+	w     *World
+	name  string
+	lines []*AbstractLine
+	cut   string
+}
+
+// longestTale is how many lines of one behaviour are told.
+const longestTale = 250
+
+// add tells a line; nil if nothing is told any more. Names and values follow each other.
+func (t *tale) add(action string, fields ...any) *AbstractLine {
+	if t.cut == "" && len(t.lines) >= longestTale {
+		t.end("is long enough")
+	}
+	if t.cut != "" {
+		return nil
+	}
+	l := &AbstractLine{At: t.w.clock.now, Action: action}
+	l.set(fields...)
+	t.lines = append(t.lines, l)
+	return l
+}
+
+func (l *AbstractLine) set(fields ...any) {
+	for i := 0; i < len(fields); i += 2 {
+		l.Fields = append(l.Fields, AbstractField{fields[i].(string), fields[i+1]})
+	}
+}
+
+// end leaves the rest untold.
+func (t *tale) end(why string) {
+	if t.cut == "" {
+		t.cut = why
+	}
+}
+
+func (t *tale) abstract(module string) Abstract {
+	a := Abstract{Module: module, Name: t.name, Cut: t.cut}
+	for _, l := range t.lines {
+		if l.Action != "" {
+			a.Lines = append(a.Lines, *l)
+		}
+	}
+	return a
+}
+
+// AbstractKnobs are those of a world whose behaviours are told: small, each step of apply by
+// itself, and with nothing that the specification does not speak of.
+func AbstractKnobs(seed uint64) Knobs {
+	k, r := draw(seed), newRNG(seed, "abstract")
+	k.DurationMs = r.between(6000, 15000)
+	k.Clients, k.ProtocolClients, k.Recipes, k.Crowd, k.GarbageMs = r.between(1, 3), 0, 0, 0, 0
+	k.ThinkUs, k.Burst = r.between(100000, 600000), r.between(1, 4)
+	k.ApplyBudget, k.FeedBudget = 1, 1
+	k.MaxTimeoutMs = k.MinTimeoutMs + r.between(100, 3000)
+	for _, none := range []*int64{&k.DoubleConnect, &k.WrongPassword, &k.FutureZxid,
+		&k.BadRequest, &k.UnknownOp, &k.ShortFrame, &k.Abandon, &k.FullDiskMs, &k.FullLeaderMs,
+		&k.FullManyMs, &k.ReadOnlyClients, &k.Foreign} {
+		*none = 0
+	}
+	k.CrashBoundaries = min(k.CrashBoundaries, 5000)
+	for _, f := range []struct {
+		knob   *int64
+		lo, hi int64
+	}{{&k.Disconnect, 10, 80}, {&k.Move, 10, 80}, {&k.Silence, 0, 30}, {&k.CloseSession, 0, 15}} {
+		*f.knob = r.between(f.lo, f.hi)
+	}
+	return k
+}
+
+// toldClients lets in clients that write and read what the specification speaks of.
+func (w *World) toldClients() {
+	r := newRNG(w.seed, "populate")
+	for range w.k.Clients {
+		w.nextID++
+		c := newRawClient(w, w.nextID)
+		n := 0
+		c.gen.kinds = []func(*session) []asked{func(*session) []asked {
+			n++
+			return []asked{c.gen.create(fmt.Sprintf("/t%d-%d", c.id, n), wire.FlagEphemeral)}
+		}, func(*session) []asked {
+			return []asked{ask(wire.OpGetChildren, &wire.PathWatchRequest{Path: "/"})}
+		}}
+		c.gen.weights = []int64{2, 1}
+		w.clients = append(w.clients, c)
+		w.clock.after(r.between(0, second), c.start)
+	}
+}

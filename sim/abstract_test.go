@@ -1,0 +1,37 @@
+package sim
+
+import "testing"
+
+// TestAbstract runs worlds whose behaviours are told, and looks for what each module has to hear
+// of. That the specification admits them is `make tla-traces`.
+func TestAbstract(t *testing.T) {
+	seen, told := map[string]int{}, 0
+	for seed := uint64(1); seed <= 8; seed++ {
+		k := AbstractKnobs(seed)
+		r := Run(Options{Seed: seed, Knobs: &k, Abstract: true})
+		if r.Failed() {
+			t.Fatalf("seed %d: %v", seed, r.Violations[0])
+		}
+		for _, a := range r.Abstract {
+			told++
+			for i := range a.Lines {
+				seen[a.Module+" "+a.Lines[i].Action]++
+			}
+		}
+	}
+	for _, name := range []string{"Reconnect", "Send", "SendClose", "Feed", "Lose", "Commit",
+		"Apply", "Expire", "Read", "Heard", "Opened", "Told"} {
+		if seen["Sessions "+name] == 0 {
+			t.Errorf("%d behaviours show no %s: %v", told, name, seen)
+		}
+	}
+}
+
+// TestAbstractOff holds what is told to what is asked for.
+func TestAbstractOff(t *testing.T) {
+	k := Quiet(500)
+	k.Clients = 1
+	if r := Run(Options{Seed: 1, Knobs: &k}); r.Abstract != nil {
+		t.Errorf("nobody has asked for %d behaviours", len(r.Abstract))
+	}
+}

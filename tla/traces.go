@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/vivariumdb/vivarium/sim"
+)
+
+// TraceOptions are the flags of `tla traces`.
+type TraceOptions struct {
+	// Base is the first seed, Traces how many traces each specification gets at least.
+	Base    uint64
+	Traces  int
+	Timeout time.Duration
+	Output  string
+}
+
+// traceSpecs are the specifications that worlds are held against.
+var traceSpecs = []TraceSpec{sessionsSpec}
+
+// sessionsSpec is about one session that moves between servers.
+var sessionsSpec = TraceSpec{Module: "Sessions", Model: "SessionsMoves", Tracer: "TraceSessions",
+	Constants: func(traces []Trace) string {
+		servers, conns, entries := 1, 1, 1
+		for _, t := range traces {
+			c, e := 1, 1
+			for i := range t.Lines {
+				switch l := &t.Lines[i]; l.Action {
+				case "Reconnect":
+					c++
+				case "Commit", "Expire":
+					e++
+				case "Apply":
+					servers = max(servers, field(l, "s").(int))
+				}
+			}
+			conns, entries = max(conns, c), max(entries, e)
+		}
+		var names []string
+		for i := range servers {
+			names = append(names, fmt.Sprint(i+1))
+		}
+		return fmt.Sprintf("    Servers = {%s}\n    First = 1\n    Connections = %d\n"+
+			"    Writes = %d\n    Entries = %d\n", strings.Join(names, ", "), conns+1, 10000,
+			entries+1)
+	}}
+
+// field is the value of a line's field, nil if it has none of that name.
+func field(l *sim.AbstractLine, name string) any {
+	for _, f := range l.Fields {
+		if f.Name == name {
+			return f.Value
+		}
+	}
+	return nil
+}
+
+// shortest is how many lines a trace has at least that is worth to be checked.
+const shortest = 20
+
+// runTraces is the command `tla traces`.
+func runTraces(ctx context.Context, args []string, out, log io.Writer) error {
+	opts, err := parseTraceFlags(args, log)
+	if err != nil {
+		return err
+	}
+	root, err := findRoot()
+	if err != nil {
+		return err
+	}
+	tlc, err := fetchTLC(ctx, root)
+	if err != nil {
+		return err
+	}
+	tlc.Timeout = opts.Timeout
+	start := time.Now()
+	traces, worlds, err := record(opts)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(log, "%d worlds from seed %d on told %d traces, %s\n", worlds, opts.Base,
+		len(slices.Concat(values(traces)...)), took(start))
+	reports := []TraceReport{}
+	for _, spec := range traceSpecs {
+		r, err := checkSpec(ctx, tlc, spec, traces[spec.Module], log)
+		if err != nil {
+			return err
+		}
+		reports = append(reports, r)
+	}
+	printTraces(out, reports)
+	fmt.Fprintf(out, "seeds %d to %d, %s\n", opts.Base, opts.Base+uint64(worlds)-1, took(start))
+	return finishTraces(opts, reports, out)
+}
+
+func values(m map[string][]Trace) [][]Trace {
+	var all [][]Trace
+	for _, spec := range traceSpecs {
+		all = append(all, m[spec.Module])
+	}
+	return all
+}
+
+func finishTraces(opts TraceOptions, reports []TraceReport, out io.Writer) error {
+	if opts.Output != "" {
+		text, err := json.MarshalIndent(reports, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(opts.Output, append(text, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	failed := false
+	for _, r := range reports {
+		for _, f := range r.Failures {
+			failed = true
+			fmt.Fprintf(out, "FAILED: %s: %s\n", r.Spec, f)
+		}
+	}
+	if failed {
+		return errRefuted
+	}
+	return nil
+}
+
+func parseTraceFlags(args []string, out io.Writer) (TraceOptions, error) {
+	var opts TraceOptions
+	fs := flag.NewFlagSet("tla traces", flag.ContinueOnError)
+	fs.SetOutput(out)
+	fs.Uint64Var(&opts.Base, "base", 1, "the first `seed`")
+	fs.IntVar(&opts.Traces, "traces", 200, "check so many traces for each specification")
+	fs.DurationVar(&opts.Timeout, "timeout", 10*time.Minute, "end a run of TLC after this time")
+	fs.StringVar(&opts.Output, "o", "", "write the results as JSON to this `file`")
+	if err := fs.Parse(args); err != nil {
+		return opts, err
+	}
+	if fs.NArg() > 0 {
+		return opts, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	if opts.Traces < 1 {
+		return opts, errors.New("-traces: at least one trace has to be checked")
+	}
+	return opts, nil
+}
+
+// record runs worlds until each specification has its traces, and says how many they were.
+func record(opts TraceOptions) (map[string][]Trace, int, error) {
+	traces := map[string][]Trace{}
+	enough := func() bool {
+		for _, spec := range traceSpecs {
+			if len(traces[spec.Module]) < opts.Traces {
+				return false
+			}
+		}
+		return true
+	}
+	for n := 0; ; n++ {
+		if enough() {
+			return traces, n, nil
+		}
+		if n > 20*opts.Traces+100 {
+			return nil, 0, fmt.Errorf("%d worlds do not tell enough", n)
+		}
+		seed := opts.Base + uint64(n)
+		k := sim.AbstractKnobs(seed)
+		r := sim.Run(sim.Options{Seed: seed, Knobs: &k, Abstract: true})
+		if r.Failed() {
+			return nil, 0, fmt.Errorf("the world of seed %d fails: %v", seed, r.Violations[0])
+		}
+		for _, a := range r.Abstract {
+			if len(a.Lines) >= shortest && len(traces[a.Module]) < opts.Traces {
+				traces[a.Module] = append(traces[a.Module], Trace{a.Name, a.Lines, a.Cut})
+			}
+		}
+	}
+}
+
+// A TraceReport is what came of the traces of a specification.
+type TraceReport struct {
+	Spec, Model   string
+	Traces, Lines int
+	Seconds       float64
+	// Actions counts lines by action, Cuts traces by why they end before their world does.
+	Actions, Cuts map[string]int
+	Order         []string
+	Failures      []string
+}
+
+// checkSpec has the traces of one specification checked, and its actions counted.
+func checkSpec(ctx context.Context, tlc TLC, spec TraceSpec, traces []Trace, log io.Writer) (
+	TraceReport, error) {
+	start := time.Now()
+	r := TraceReport{Spec: spec.Tracer, Model: spec.Model, Traces: len(traces),
+		Actions: map[string]int{}, Cuts: map[string]int{}}
+	verdicts, err := tlc.CheckTraces(ctx, spec, traces, func(line string) {
+		fmt.Fprintf(log, "        %s: %s\n", spec.Tracer, line)
+	})
+	if err != nil {
+		return r, err
+	}
+	for i, t := range traces {
+		r.Cuts[t.Cut]++
+		r.Lines += len(t.Lines)
+		for j := range t.Lines {
+			r.Actions[t.Lines[j].Action]++
+		}
+		if n := verdicts[i].Refuted(t); n > 0 {
+			r.Failures = append(r.Failures, fmt.Sprintf("%s is refuted at line %d:\n%s", t.Name, n,
+				around(t, n)))
+		}
+	}
+	r.Order, err = nextActions(tlc.Modules, spec.Model)
+	if err != nil {
+		return r, err
+	}
+	for _, name := range r.Order {
+		why, never := spec.Unseen[name]
+		switch {
+		case r.Actions[name] == 0 && !never:
+			r.Failures = append(r.Failures, "no trace shows "+name)
+		case r.Actions[name] > 0 && never:
+			r.Failures = append(r.Failures, fmt.Sprintf("%s is seen: %s", name, why))
+		}
+	}
+	r.Seconds = time.Since(start).Seconds()
+	return r, nil
+}
+
+// around shows some lines before one.
+func around(t Trace, n int) string {
+	var b strings.Builder
+	for i := max(0, n-12); i < n; i++ {
+		fmt.Fprintf(&b, "    %4d  %9.3f ms  ", i+1, float64(t.Lines[i].At)/1000)
+		writeLine(&b, &t.Lines[i])
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// printTraces prints how often each action was seen, and where traces end.
+func printTraces(out io.Writer, reports []TraceReport) {
+	for _, r := range reports {
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+		fmt.Fprintf(out, "\n%s: %d traces, %s lines, %.1f s of TLC\n", r.Spec, r.Traces,
+			grouped(int64(r.Lines)), r.Seconds)
+		for _, name := range r.Order {
+			fmt.Fprintf(w, "\t%s\t%s\t\n", name, grouped(int64(r.Actions[name])))
+		}
+		w.Flush()
+		var seen, cuts []string
+		for name := range r.Actions {
+			if !slices.Contains(r.Order, name) {
+				seen = append(seen, fmt.Sprintf("%s %s", grouped(int64(r.Actions[name])), name))
+			}
+		}
+		for why, n := range r.Cuts {
+			if why != "" {
+				cuts = append(cuts, fmt.Sprintf("%d %s", n, why))
+			}
+		}
+		slices.Sort(seen)
+		slices.Sort(cuts)
+		fmt.Fprintf(out, "  seen besides: %s\n", strings.Join(seen, ", "))
+		fmt.Fprintf(out, "  ended early: %s\n", strings.Join(cuts, "; "))
+	}
+}

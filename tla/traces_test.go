@@ -1,0 +1,45 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vivariumdb/vivarium/sim"
+)
+
+func TestWriteLine(t *testing.T) {
+	l := sim.AbstractLine{Action: "Commit", Fields: []sim.AbstractField{{Name: "s", Value: 2},
+		{Name: "ok", Value: true}, {Name: "kind", Value: "close"},
+		{Name: "gone", Value: []int{1, 3}},
+		{Name: "log", Value: sim.Terms{1, 1}}, {Name: "none", Value: []int{}}}}
+	want := `[a |-> "Commit", s |-> 2, ok |-> TRUE, kind |-> "close", gone |-> {1, 3}, ` +
+		`log |-> <<1, 1>>, none |-> {}]`
+	var b strings.Builder
+	writeLine(&b, &l)
+	if got := b.String(); got != want {
+		t.Errorf("writeLine = %s, want %s", got, want)
+	}
+}
+
+func TestNextActions(t *testing.T) {
+	got, err := nextActions(".", "SessionsMoves")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"Reconnect", "Commit", "Apply", "Send", "SendClose", "Read", "Feed", "Lose",
+		"Expire"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the actions of SessionsMoves (-want +got):\n%s", diff)
+	}
+}
+
+func TestVerdictRefuted(t *testing.T) {
+	tr := Trace{Lines: make([]sim.AbstractLine, 5)}
+	for _, c := range []struct{ taken, want int }{{5, 0}, {4, 5}, {0, 1}} {
+		if got := (Verdict{c.taken}).Refuted(tr); got != c.want {
+			t.Errorf("with %d of 5 lines taken Refuted = %d, want %d", c.taken, got, c.want)
+		}
+	}
+}
