@@ -115,7 +115,7 @@ func AbstractKnobs(seed uint64) Knobs {
 	k.MaxTimeoutMs = k.MinTimeoutMs + r.between(100, 3000)
 	for _, none := range []*int64{&k.DoubleConnect, &k.WrongPassword, &k.FutureZxid,
 		&k.BadRequest, &k.UnknownOp, &k.ShortFrame, &k.Abandon, &k.FullDiskMs, &k.FullLeaderMs,
-		&k.FullManyMs, &k.ReadOnlyClients, &k.Foreign} {
+		&k.FullManyMs, &k.ReadOnlyClients, &k.Foreign, &k.Asks} {
 		*none = 0
 	}
 	k.CrashBoundaries = min(k.CrashBoundaries, 5000)
