@@ -29,12 +29,14 @@ func (w *World) planFaults() {
 		}
 	})
 	w.repeat(k.SlowDiskMs, func() {
-		w.count.add(faultSlowDisk)
-		w.slow(&pick(w.faults, w.hosts).slowDisk)
+		h := pick(w.faults, w.hosts)
+		w.meet(faultSlowDisk, h)
+		w.slow(&h.slowDisk)
 	})
 	w.repeat(k.SlowHostMs, func() {
-		w.count.add(faultSlowHost)
-		w.slow(&pick(w.faults, w.hosts).slowPace)
+		h := pick(w.faults, w.hosts)
+		w.meet(faultSlowHost, h)
+		w.slow(&h.slowPace)
 	})
 	w.repeat(k.FullDiskMs, func() { w.fill(pick(w.faults, w.hosts), faultDiskFull) })
 	w.repeat(k.FullManyMs, func() {
@@ -64,7 +66,7 @@ func (w *World) planLeaderFaults() {
 	w.repeat(k.PauseLeaderMs, led(func(h *host) { w.pause(h, faultPauseLeader) }))
 	w.repeat(k.StopLeaderMs, led(func(h *host) { w.stopOrderly(h, faultStopLeader) }))
 	w.repeat(k.CutLeaderMs, led(func(h *host) {
-		w.count.add(faultCutLeader)
+		w.meet(faultCutLeader, h)
 		w.cut(w.around(h))
 	}))
 	w.repeat(k.FullLeaderMs, led(func(h *host) { w.fill(h, faultDiskFullLeader) }))
@@ -104,7 +106,7 @@ func (w *World) pause(h *host, kind counter) {
 	if !h.up || h.paused {
 		return
 	}
-	w.count.add(kind)
+	w.meet(kind, h)
 	h.pause()
 	epoch := h.epoch
 	w.clock.after(w.faults.spread(w.k.PauseLengthMs*millisecond), func() {
@@ -128,41 +130,43 @@ func (w *World) jumpClock(h *host) {
 	const year = 365 * 24 * 3600 * 1000
 	switch w.faults.IntN(5) {
 	case 0, 1:
-		w.count.add(faultClockForward)
+		w.meet(faultClockForward, h)
 		h.wall += w.faults.spread(5000)
 	case 2, 3:
-		w.count.add(faultClockBack)
+		w.meet(faultClockBack, h)
 		h.wall -= w.faults.spread(5000)
 	case 4:
-		w.count.add(faultClockYear)
+		w.meet(faultClockYear, h)
 		h.wall += pick(w.faults, []int64{-year, year})
 	}
 }
 
 func (w *World) stopOrderly(h *host, kind counter) {
 	if h.up && !h.paused && !h.stopping && h.member != nil {
-		w.count.add(kind)
+		w.meet(kind, h)
 		h.stopOrderly()
 	}
 }
 
 // kill ends processes at once, all in the same moment.
 func (w *World) kill(power bool, kind counter, hosts ...*host) {
-	fell := false
+	var struck []*host
 	for _, h := range hosts {
 		if h.up {
-			fell = true
-			h.crash(power)
+			struck = append(struck, h)
 		}
 	}
-	if fell {
-		w.count.add(kind)
+	if len(struck) > 0 {
+		w.meet(kind, struck...)
+	}
+	for _, h := range struck {
+		h.crash(power)
 	}
 }
 
 // roll restarts all hosts in good order, one after the other.
 func (w *World) roll() {
-	w.count.add(faultRolling)
+	w.meet(faultRolling)
 	w.say("all hosts")
 	at := int64(0)
 	for _, h := range w.shuffled() {
@@ -185,7 +189,7 @@ func (w *World) fill(h *host, kind counter) {
 	if h.full || !h.disk.room(uint64(w.faults.spread(w.k.FullDiskBytes))) {
 		return
 	}
-	w.count.add(kind)
+	w.meet(kind, h)
 	h.full = true
 	h.shade("full", true, "little room on the disk")
 	w.clock.after(w.faults.spread(3*second), h.empty)

@@ -202,7 +202,7 @@ func (h *host) boundary(kind counter) {
 
 // fall crashes the process here and now.
 func (h *host) fall(kind counter) {
-	h.w.count.add(kind)
+	h.w.meet(kind, h)
 	if h.w.record {
 		h.w.decided(h.crashID(), fmt.Sprintf("host %d: %s", h.id, kind.String()[len("fault: "):]))
 	}
@@ -558,9 +558,9 @@ func (h *host) operate(op operation, kind counter, delay func() int64, done func
 func (h *host) failed(err error) {
 	switch {
 	case errors.Is(err, errInjected):
-		h.w.count.add(faultDisk)
+		h.w.meet(faultDisk, h)
 	case errors.Is(err, syscall.ENOSPC) && h.full:
-		h.w.count.add(faultNoRoom)
+		h.w.meet(faultNoRoom, h)
 	default:
 		h.w.violate("disk", err.Error())
 	}

@@ -13,7 +13,7 @@ func (w *World) planLostDisks() {
 	w.repeat(w.k.WipeMs, func() {
 		h := pick(w.faults, w.hosts)
 		w.strike(h, func() {
-			w.count.add(faultWipe)
+			w.meet(faultWipe, h)
 			h.lose("wiped")
 		})
 	})
@@ -92,7 +92,7 @@ func (h *host) decay() {
 		h.crash(false)
 	}
 	if what := h.disk.rot(h.life); what != "" {
-		h.w.count.add(faultRot)
+		h.w.meet(faultRot, h)
 		h.w.trace.add(h.w.clock.now, traceHost, h.id, []byte(what))
 		h.rotten = true
 	}
@@ -104,7 +104,7 @@ func (h *host) passes(err error) bool {
 	h.rotten = false
 	switch {
 	case err == nil:
-		h.w.count.add(faultForgot)
+		h.w.meet(faultForgot, h)
 		h.log, h.forgot = hostLog{}, true
 		return true
 	case errors.Is(err, store.ErrDiskLost):

@@ -8,7 +8,7 @@ func (w *World) planPartitions() {
 	k := &w.k
 	cut := func(meanMs int64, kind counter, choose func(hosts []*host) []path) {
 		w.repeat(meanMs, func() {
-			w.count.add(kind)
+			w.meet(kind)
 			w.cut(choose(w.shuffled()))
 		})
 	}
@@ -114,7 +114,7 @@ func (w *World) mend(p path) {
 
 // swizzle cuts the paths of some hosts one after the other, and opens them in another order.
 func (w *World) swizzle() {
-	w.count.add(faultSwizzle)
+	w.meet(faultSwizzle)
 	hosts := w.shuffled()
 	hosts = hosts[:1+w.faults.IntN(len(hosts))]
 	at := int64(0)
@@ -145,7 +145,7 @@ func (w *World) cutClients(h *host) {
 	if h.shut {
 		return
 	}
-	w.count.add(faultCutClients)
+	w.meet(faultCutClients, h)
 	h.shut = true
 	h.shade("shut", true, "no client reaches it")
 	w.say("host %d", h.id)

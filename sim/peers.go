@@ -87,11 +87,11 @@ func (l *peerLink) index(h *host) int {
 func (l *peerLink) plan() {
 	k := &l.w.k
 	l.repeat(k.PeerResetMs, func() {
-		l.w.count.add(faultPeerReset)
+		l.w.meet(faultPeerReset)
 		l.reset()
 	})
 	l.repeat(k.PeerBlackMs, func() {
-		l.w.count.add(faultPeerHalfOpen)
+		l.w.meet(faultPeerHalfOpen)
 		l.silent = true
 		l.hush(true)
 		epoch := l.epoch
@@ -102,7 +102,7 @@ func (l *peerLink) plan() {
 		})
 	})
 	l.repeat(k.PeerStallMs, func() {
-		l.w.count.add(faultPeerStall)
+		l.w.meet(faultPeerStall)
 		way := &l.way[l.faults.IntN(2)]
 		way.last = max(way.last, l.w.clock.now) + l.faults.spread(300*millisecond)
 	})

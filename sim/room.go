@@ -26,7 +26,7 @@ func (w *World) lower(kind counter, hosts ...*host) {
 		if h.full || h.low > 0 {
 			continue
 		}
-		w.count.add(kind)
+		w.meet(kind, h)
 		h.low = w.faults.between(1, w.k.LowDiskBytes)
 		if w.faults.chance(300) {
 			h.full = h.disk.room(uint64(h.low))

@@ -27,7 +27,7 @@ func (h *host) upgrade() {
 	if h.follows == core.MaxFeatureLevel {
 		return
 	}
-	h.w.count.add(faultUpgrade)
+	h.w.meet(faultUpgrade, h)
 	h.follows = core.MaxFeatureLevel
 	switch {
 	case !h.up || h.stopping:

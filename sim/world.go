@@ -40,6 +40,8 @@ type Result struct {
 	Trace   string // hash of everything that happened
 	Counts  []Count
 	Virtual int64 // microseconds that went by in the world
+	// Meetings are all kinds of faults that befell hosts, with the states that these were in.
+	Meetings []string
 	// Violations are empty if all is well.
 	Violations []linearizability.Violation
 	// Judged is how much the judges looked at.
@@ -75,6 +77,7 @@ type World struct {
 	k         Knobs
 	clock     clock
 	count     counters
+	meetings  map[meeting]int
 	trace     trace
 	history   linearizability.History
 	shadow    *shadow
@@ -130,7 +133,7 @@ const superCredentials = "super:admin"
 func Run(o Options) *Result {
 	w := &World{seed: o.Seed, trace: newTrace(o.Trace), faults: newRNG(o.Seed, "faults"),
 		doors: newRNG(o.Seed, "doors"), leaders: map[uint64]*host{}, dialled: map[string]int64{},
-		record: o.Record, luck: o.Seed}
+		record: o.Record, luck: o.Seed, meetings: map[meeting]int{}}
 	switch {
 	case o.Knobs != nil:
 		w.k = *o.Knobs
@@ -437,7 +440,8 @@ func (w *World) expirySlackMs() int64 {
 func (w *World) judge() *Result {
 	w.guard(w.audit)
 	r := &Result{Seed: w.seed, Knobs: w.drawn, Trace: w.trace.sum(), Counts: w.count.list(),
-		Virtual: w.clock.now, Violations: w.violations, History: &w.history,
+		Meetings: listMeetings(w.meetings),
+		Virtual:  w.clock.now, Violations: w.violations, History: &w.history,
 		Decisions: leaves(w.decisions), own: len(w.violations), Film: w.film}
 	r.Abstract = w.abstract.all()
 	w.history.Header.ExpirySlackMs = w.expirySlackMs()
