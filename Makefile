@@ -29,6 +29,13 @@ mutants: # sweep worlds for each known bug; ARGS='--sweeps 1 --sample 12 --turn 
 sim-coverage: # measure which statements of core and replication SEEDS (400) worlds reach
 	$(SIM) coverage -seeds $(or $(SEEDS),400) $(ARGS)
 
+.PHONY: corpus corpus-grow
+corpus: # run the standing corpus of worlds; ARGS='-coverage' counts the blocks that it reaches
+	$(SIM) corpus $(ARGS)
+
+corpus-grow: # look at TRIES (1000) worlds, from SEED (1) on, and make the standing corpus anew
+	$(SIM) corpus -grow $(or $(TRIES),1000) -from $(or $(SEED),1) $(ARGS)
+
 determinism: # compare the traces of SEEDS ensembles between processes, settings and, with ARGS=-race, a -race build
 	$(SIM) determinism -ensembles -seeds $(or $(SEEDS),20) $(ARGS)
 

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/vivariumdb/vivarium/core"
@@ -108,7 +107,7 @@ func (w *World) margin() string {
 // listMeetings returns all kinds of meetings, as "fault @ state".
 func listMeetings(meetings map[meeting]int) []string {
 	var list []string
-	for _, s := range slices.Collect(maps.Keys(meetings)) { // sorted below
+	for s := range meetings { //order-free: sorted below
 		list = append(list, s.fault.String()[len("fault: "):]+" @ "+s.what)
 	}
 	slices.Sort(list)

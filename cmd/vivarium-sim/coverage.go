@@ -61,13 +61,7 @@ func profileWorlds(dir string, from, seeds uint64) (profile []byte, failed []uin
 	if err := os.Mkdir(data, 0o755); err != nil {
 		return nil, nil, fmt.Errorf("measure coverage: %w", err)
 	}
-	// A binary counts only if its main package does.
-	packages := "./cmd/vivarium-sim"
-	for _, p := range measured {
-		packages += ",./" + p
-	}
-	if err := goCommand("build", "-tags", "checked", "-cover", "-coverpkg", packages, "-o", binary,
-		"./cmd/vivarium-sim"); err != nil {
+	if err := buildCovered(binary); err != nil {
 		return nil, nil, err
 	}
 	p := pool{binary: binary, env: []string{"GOMAXPROCS=1", "GOGC=400", "GOCOVERDIR=" + data},
@@ -90,6 +84,17 @@ func profileWorlds(dir string, from, seeds uint64) (profile []byte, failed []uin
 		err = fmt.Errorf("measure coverage: %w", err)
 	}
 	return profile, failed, err
+}
+
+// buildCovered builds a simulator that counts which statements of the measured packages it runs.
+func buildCovered(binary string) error {
+	// A binary counts only if its main package does.
+	packages := "./cmd/vivarium-sim"
+	for _, p := range measured {
+		packages += ",./" + p
+	}
+	return goCommand("build", "-tags", "checked", "-cover", "-coverpkg", packages, "-o", binary,
+		"./cmd/vivarium-sim")
 }
 
 func goCommand(args ...string) error {

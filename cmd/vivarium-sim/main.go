@@ -5,6 +5,7 @@
 //	vivarium-sim determinism -seeds 20  the same trace between processes and settings
 //	vivarium-sim mutants                every known bug must be caught (build with -tags mutants)
 //	vivarium-sim coverage               which statements of core and replication worlds reach
+//	vivarium-sim corpus                 the standing corpus: worlds that reach what few others do
 //
 // Everything that fails prints the command that replays it.
 package main
@@ -47,7 +48,7 @@ func newRoot(in io.Reader, out, err io.Writer) root {
 		SilenceUsage: true, SilenceErrors: true}
 	c.SetOut(out)
 	c.SetErr(err)
-	c.AddCommand(newRun(s), newDeterminism(s), newMutants(s), newCoverage(s),
+	c.AddCommand(newRun(s), newDeterminism(s), newMutants(s), newCoverage(s), newCorpus(s),
 		newWorker(s))
 	return root{c}
 }

@@ -26,6 +26,8 @@ type task struct {
 	Seed   uint64
 	Set    []string // knobs, as Name=number
 	Mutant string
+	// Reach asks for Meetings.
+	Reach bool
 	// Plan, if not nil, stands for all of these, and asks for a Trial.
 	Plan *sim.Plan
 }
@@ -41,6 +43,7 @@ type verdict struct {
 	Porcupine  linearizability.Porcupine
 	Nanos      int64 // of processor time
 	Trial      *sim.Trial
+	Meetings   []string // see sim.Result
 	// Full says that the process ends: too much lies in its memory.
 	Full bool
 }
@@ -112,7 +115,11 @@ func (t *task) run() (*verdict, error) {
 	}
 	start := cpuTime()
 	r := sim.Run(sim.Options{Seed: t.Seed, Knobs: k})
-	return verdictOf(r, cpuTime()-start), nil
+	v := verdictOf(r, cpuTime()-start)
+	if t.Reach {
+		v.Meetings = r.Meetings
+	}
+	return v, nil
 }
 
 // try runs the world of a plan.
