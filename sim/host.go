@@ -65,6 +65,8 @@ type host struct {
 	waking  int64 // when it is to turn at the latest, if that is yet to come
 	log     hostLog
 	seen    followed
+	vigil   *vigil
+	peak    int64 // by how much its wall clock was ahead of the world's at most
 
 	appends   []*replication.Append
 	appending bool
@@ -257,6 +259,7 @@ func (h *host) start() {
 	h.epoch++
 	h.boots++
 	h.life.again(h.w.seed, 1, int(h.id), h.boots)
+	h.vigil = newVigil()
 	h.up, h.stopping, h.dark, h.waking = true, false, false, 0
 	h.turn, h.work, h.spoiled = replication.Turn{}, replication.Work{}, 0
 	h.looped, h.appending, h.applying, h.busy, h.marking = false, false, false, false, false
@@ -446,8 +449,12 @@ func (h *host) loop() {
 	h.boundary(faultCrashLoop)
 	m := h.member
 	m.Local.Inbox.Take(&h.turn.Mail)
+	taken := len(h.vigil.heard)
 	h.turn.NowMs, h.turn.MonoMs = h.wallMs(), h.mono()
+	h.peak = max(h.peak, h.turn.NowMs-h.w.clock.now/millisecond)
+	h.vigil.learned(h.turn.Applied)
 	m.Step(&h.turn, &h.work)
+	h.vigil.turn(h, &h.turn, taken, m.Leading())
 	if h.heed(); h.member == nil {
 		return
 	}
@@ -467,7 +474,7 @@ func (h *host) loop() {
 		h.keep(func(done func()) { h.cut(index, done) })
 	}
 	h.exchange()
-	h.speak(h.work.Send)
+	h.speak(h.work.Send, taken)
 	if ms := h.work.WakeMs; ms > 0 && (h.waking <= h.w.clock.now ||
 		h.waking > h.w.clock.now+ms*millisecond) {
 		h.waking = h.w.clock.now + ms*millisecond

@@ -24,6 +24,7 @@ type seen struct {
 	data      []byte // what the State gets of it
 	host      *host  // who decided what is in it,
 	decided   int64  // and when
+	decision  decision
 }
 
 // sumOf tells entries of one term apart. Raft's own kinds have no business here but their number.
@@ -150,6 +151,9 @@ func (s *shadow) note(h *host, index uint64, e *seen) {
 			"%d is written over it", index, at.term, e.term))
 	}
 	e.host, e.decided = h, s.w.clock.now
+	if h.vigil.leads {
+		e.decision = h.vigil.decides()
+	}
 	at.entries = append(at.entries, e)
 }
 

@@ -52,6 +52,7 @@ type parcel struct {
 	sent    int64
 	from    core.RaftID
 	data    [][]byte
+	tells   []*telling
 }
 
 // connectPeers makes the links between all hosts.
@@ -133,7 +134,7 @@ func (l *peerLink) repeat(meanMs int64, do func()) {
 }
 
 // send gives messages to the connection, if there is one.
-func (l *peerLink) send(from *host, out []replication.Outgoing) {
+func (l *peerLink) send(from *host, out []replication.Outgoing, taken int) {
 	w, i := l.w, 1-l.index(from)
 	to := l.hosts[i]
 	if s := &l.sides[1-i]; !s.met || s.peer.RaftID != out[0].To {
@@ -143,6 +144,9 @@ func (l *peerLink) send(from *host, out []replication.Outgoing) {
 	p := &parcel{epoch: l.epoch, process: to.epoch, sent: w.clock.now, from: from.raftID(),
 		data: make([][]byte, len(out))}
 	for n := range out {
+		if t := from.vigil.tells(from, to, out[n].Data, taken); t != nil {
+			p.tells = append(p.tells, t)
+		}
 		p.data[n] = out[n].Data
 		w.trace.add(w.clock.now, tracePeer, from.id<<8|to.id, out[n].Data)
 	}
@@ -216,7 +220,7 @@ func (l *peerLink) arrive(i int, p *parcel) {
 	}
 	switch {
 	case !p.shake:
-		to.receive(p.from, p.data)
+		to.receive(p)
 	case to.paused:
 		to.after(0, func() {
 			if l.epoch == p.epoch {
@@ -387,14 +391,20 @@ func (h *host) notice(delay int64, do func()) {
 
 // receive takes messages of a peer. Those that come to a paused process wait in its kernel, and
 // are all there when it goes on.
-func (h *host) receive(from core.RaftID, data [][]byte) {
+func (h *host) receive(p *parcel) {
 	if h.member == nil {
 		return
 	}
 	take := func() {
-		for _, b := range data {
-			h.turn.Received = append(h.turn.Received, replication.Received{From: from, Data: b})
-			h.spoil(from, b)
+		for _, t := range p.tells {
+			if p.late { // what it tells was told again before
+				t.n = 0
+			}
+			h.vigil.heeds = append(h.vigil.heeds, *t)
+		}
+		for _, b := range p.data {
+			h.turn.Received = append(h.turn.Received, replication.Received{From: p.from, Data: b})
+			h.spoil(p.from, b)
 		}
 	}
 	if h.paused {
@@ -409,7 +419,7 @@ func (h *host) receive(from core.RaftID, data [][]byte) {
 }
 
 // speak gives messages to the peers.
-func (h *host) speak(out []replication.Outgoing) {
+func (h *host) speak(out []replication.Outgoing, taken int) {
 	for len(out) > 0 {
 		n := 1
 		for n < len(out) && out[n].To == out[0].To {
@@ -420,7 +430,7 @@ func (h *host) speak(out []replication.Outgoing) {
 		}
 		h.boundary(faultCrashPeerSend)
 		if to := h.w.byRaftID(out[0].To); to != nil {
-			h.w.peerLink(h, to).send(h, out[:n])
+			h.w.peerLink(h, to).send(h, out[:n], taken)
 		}
 		out = out[n:]
 		h.boundary(faultCrashPeerSend)

@@ -137,7 +137,11 @@ func (sc *serverConn) step(local *core.Local) (more bool) {
 	switch need := c.Next(local, sc.in, h.mono()); {
 	case need.Feedable():
 		sync := c.Established() && !c.Session().IsReadOnly() && isSync(sc.in)
+		touched := c.TouchedMs()
 		n := c.Feed(local, sc.in, h.mono())
+		if c.TouchedMs() > touched && !c.Session().IsReadOnly() {
+			h.vigil.hears(c.Session(), h.w.clock.now)
+		}
 		if sync && n > 0 && c.Queued() == 0 && c.Cause() == core.CauseNone {
 			h.w.violate("reads", "a sync is answered before anybody was asked")
 		}

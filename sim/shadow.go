@@ -24,10 +24,15 @@ type shadow struct {
 	prints  []print    // of each command, in the order of the log
 	first   []int      // by index, where its commands begin in prints
 	out     core.Outcome
-	by      *host      // whose report is followed
-	recent  [64][]byte // what the last entries held
-	members *core.Membership
-	changed uint64 // the index of the entry that made them what they are
+	by      *host // whose report is followed
+	// timeouts are those of the sessions, in milliseconds; stamp is that of the last entry, which
+	// was decided at stampedAt.
+	timeouts         map[core.SessionID]int32
+	fewest           int // voters that there ever were
+	stamp, stampedAt int64
+	recent           [64][]byte // what the last entries held
+	members          *core.Membership
+	changed          uint64 // the index of the entry that made them what they are
 
 	// The entry that is begun.
 	begun   bool
@@ -64,7 +69,7 @@ func printOf(out *core.Outcome) print {
 }
 
 func newShadow(w *World) *shadow {
-	s := &shadow{w: w}
+	s := &shadow{w: w, timeouts: map[core.SessionID]int32{}}
 	if !w.asks() {
 		s.found(w.founding())
 	}
@@ -74,6 +79,7 @@ func newShadow(w *World) *shadow {
 // found begins with the State that the ensemble begins with.
 func (s *shadow) found(state *core.State) {
 	s.state, s.members, s.changed = state, state.Membership(), state.Index()
+	s.voters()
 	s.digests = append(s.digests, [16]byte{}, s.state.Digest()) // the founding index is 1
 	s.first = append(s.first, 0, 0)
 	s.slots = append(s.slots, slot{}, slot{committed: true, term: s.state.Term()})
@@ -174,6 +180,7 @@ func (s *shadow) begin(h *host) bool {
 	s.recent[s.index%uint64(len(s.recent))] = e.data
 	if len(e.data) > 0 {
 		s.entry, _ = core.DecodeEntry(e.data) // Begin has judged it
+		s.judgeStamp()
 		s.judgeGrowth(&s.entry)
 	}
 	s.begun, s.batch, s.command, s.place = true, 0, 0, 0
@@ -199,6 +206,11 @@ func (s *shadow) step() bool {
 	}
 	batch := &s.entry.Batches[s.batch]
 	s.prints = append(s.prints, printOf(&s.out))
+	for _, f := range s.out.Facts {
+		if f.Kind == core.FactSessionStarted || f.Kind == core.FactSessionAttached {
+			s.timeouts[f.Session] = f.TimeoutMs
+		}
+	}
 	s.line(batch, &batch.Commands[s.command])
 	s.w.abstract.committed(s.index, s.place, batch, &batch.Commands[s.command], &s.out)
 	s.command++
@@ -214,6 +226,7 @@ func (s *shadow) finish() {
 	s.begun = false
 	if m := s.state.Membership(); m != s.members {
 		s.members, s.changed = m, s.index
+		s.voters()
 	}
 	digest := s.state.Digest()
 	s.digests = append(s.digests, digest)
@@ -254,6 +267,7 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 		if !out.Skipped {
 			w.count.add(countSessionsExpired)
 			s.judgeExpiry(c)
+			s.judgeSilence(c)
 			l.Result = s.ended()
 		}
 	case core.KindAim:

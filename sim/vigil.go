@@ -1,0 +1,255 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/replication"
+)
+
+// vigil is what a process, as a leader, must know of the sessions' signs of life, and how far its
+// session clock may have moved at most. The judge of histories cannot know that: whether a follower
+// that a client has spoken to could tell its leader is in no history. Here it is known which
+// messages have arrived.
+//
+// A tick's message tells all that its sender has heard before, for what may have been lost with a
+// connection or with a leader is told again. To allow for a connection that its sender has not
+// noticed yet, it counts for what was heard two ticks before it, on one connection.
+type vigil struct {
+	heard []sign // by this process, in order
+	told  map[*host]*telling
+
+	// As a leader.
+	leads bool
+	since int64 // when it began to lead
+	loops int64 // turns of the loop,
+	ticks int64 // those with a tick,
+	clock int64 // and those of them in which it had heard a quorum not long before
+	base  int64 // the clock when it began to lead
+	heeds []telling
+	knows map[*host]telling
+	seen  map[*host]int64 // the tick at which a peer was heard last
+	signs map[core.SessionID][]mark
+}
+
+// sign is a request that came at some time.
+type sign struct {
+	session core.SessionID
+	at      int64
+}
+
+// telling is how much of what a process has heard was told to another one: for certain, and at
+// most.
+type telling struct {
+	from    *host
+	vigil   *vigil
+	link    int // the epoch of the link
+	n       int
+	earlier [2]int  // how much had been heard at the last ticks
+	clocks  []int64 // of the receiver, when it may have learned of each sign first
+}
+
+// mark is when a leader learned of a sign.
+type mark struct{ loop, clock int64 }
+
+func newVigil() *vigil {
+	return &vigil{told: map[*host]*telling{}, knows: map[*host]telling{},
+		seen: map[*host]int64{}, signs: map[core.SessionID][]mark{}}
+}
+
+// hears notes a sign of life that the process has taken for one.
+func (v *vigil) hears(session core.SessionID, at int64) {
+	v.heard = append(v.heard, sign{session, at})
+}
+
+// isTick says whether a message of a peer is that of its tick.
+func isTick(data []byte) bool { return len(data) > 1 && data[1] == 4 }
+
+// tells returns what a message tells its receiver, nil if it is no tick's. taken is how much the
+// sender had heard when its turn began.
+func (v *vigil) tells(h, to *host, data []byte, taken int) *telling {
+	if !isTick(data) {
+		return nil
+	}
+	link := h.w.peerLink(h, to).epoch
+	t := v.told[to]
+	if t == nil || t.link != link {
+		t = &telling{from: h, vigil: v, link: link}
+		v.told[to] = t
+	}
+	t.n, t.earlier[0], t.earlier[1] = t.earlier[0], t.earlier[1], taken
+	told := *t
+	return &told
+}
+
+// turn follows one turn of the loop: what it has taken in, and whether its clock may have moved.
+// leads is whether the member leads when it is over.
+func (v *vigil) turn(h *host, turn *replication.Turn, taken int, leads bool) {
+	v.loops++
+	now := h.w.clock.now
+	was := v.leads && leads
+	switch {
+	case leads && !v.leads:
+		v.leads, v.since, v.base = true, now, v.clock
+		clear(v.knows)
+		clear(v.seen)
+		clear(v.signs)
+	case !leads:
+		v.leads = false
+	}
+	for _, t := range v.heeds {
+		v.seen[t.from] = v.ticks
+		if was && t.from.vigil == t.vigil {
+			v.learn(t.from, t.vigil, t.n, t.earlier[1])
+		}
+	}
+	v.heeds = v.heeds[:0]
+	if !was {
+		return
+	}
+	v.learn(h, v, taken, taken)
+	if turn.Ticks > 0 {
+		if v.ticks++; v.quorum(h) {
+			v.clock++
+		}
+	}
+}
+
+// learned notes the sessions that began, or were attached, with what was applied.
+func (v *vigil) learned(applied []replication.Applied) {
+	if !v.leads {
+		return
+	}
+	for i := range applied {
+		for _, f := range applied[i].Facts {
+			if f.Kind == core.FactSessionStarted || f.Kind == core.FactSessionAttached {
+				v.sign(f.Session, v.clock)
+			}
+		}
+	}
+}
+
+// learn takes in what a process has heard, n signs for certain and most at most. Who began to lead
+// gave every session a whole time-out: signs from before that need not come to it.
+func (v *vigil) learn(from *host, of *vigil, n, most int) {
+	k := v.knows[from]
+	if k.vigil != of {
+		k = telling{vigil: of}
+	}
+	for len(k.clocks) < most {
+		k.clocks = append(k.clocks, v.clock)
+	}
+	for ; k.n < n; k.n++ {
+		if s := of.heard[k.n]; s.at >= v.since {
+			v.sign(s.session, k.clocks[k.n])
+		}
+	}
+	v.knows[from] = k
+}
+
+func (v *vigil) sign(id core.SessionID, clock int64) {
+	const most = 64
+	list := v.signs[id]
+	if len(list) >= most {
+		list = append(list[:0], list[most/2:]...)
+	}
+	v.signs[id] = append(list, mark{v.loops, clock})
+}
+
+// quorum says whether a leader may have fresh contact with a quorum.
+func (v *vigil) quorum(h *host) bool {
+	const fresh = 4
+	n := 1
+	for _, at := range v.seen { //order-free: counts
+		if v.ticks-at <= fresh {
+			n++
+		}
+	}
+	return 2*n > h.w.shadow.fewest
+}
+
+// voters keeps how many voters there were at least.
+func (s *shadow) voters() {
+	if s.members == nil {
+		s.fewest = len(s.w.hosts)
+		return
+	}
+	n := 0
+	for i := range s.members.Members {
+		if s.members.Members[i].Role == core.RoleVoter {
+			n++
+		}
+	}
+	if s.fewest == 0 || n < s.fewest {
+		s.fewest = n
+	}
+}
+
+// decision is what a leader knew when it decided what is in an entry.
+type decision struct {
+	vigil       *vigil
+	loop, clock int64
+	base, since int64
+}
+
+func (v *vigil) decides() decision { return decision{v, v.loops, v.clock, v.base, v.since} }
+
+// waited is how many ticks of its clock a session was silent for the leader that decided its end.
+// It is false if that is not known any more.
+func (d *decision) waited(id core.SessionID) (ticks int64, ok bool) {
+	if d.vigil == nil || d.vigil.base != d.base || d.vigil.since != d.since {
+		return 0, false
+	}
+	from := d.base
+	list := d.vigil.signs[id]
+	for _, m := range list {
+		if m.loop <= d.loop {
+			from = max(from, m.clock)
+		}
+	}
+	if len(list) > 0 && list[0].loop > d.loop {
+		return 0, false
+	}
+	return d.clock - from, true
+}
+
+// judgeSilence: who decides that a session has been silent knows of no sign of it since.
+func (s *shadow) judgeSilence(c *core.Command) {
+	const tickMs = 50
+	waited, ok := s.from.decision.waited(c.Session)
+	need := (int64(s.timeouts[c.Session]) + tickMs - 1) / tickMs
+	if ok && waited < need {
+		s.w.violate("sessions", fmt.Sprintf("host %d lets %v expire after %d ticks of silence, "+
+			"its time-out is %d ticks", s.from.host.id, c.Session, waited, need))
+	}
+}
+
+// judgeStamp: one clock that is ahead, be it the leader's own, does not move the time. Of those
+// that a stamp is the median of, another one shows as late a time or a later one. While too few
+// are known the leader goes on from the stamp before by its own, which drifts.
+func (s *shadow) judgeStamp() {
+	e, w := s.from, s.w
+	was, at := s.stamp, s.stampedAt
+	s.stamp, s.stampedAt = s.entry.StampMs, e.decided
+	if w.alone() || e.decided == 0 || e.vigil() == nil {
+		return
+	}
+	first, second := int64(-1<<62), int64(-1<<62)
+	for _, h := range w.hosts {
+		if h.peak > first {
+			first, second = h.peak, first
+		} else if h.peak > second {
+			second = h.peak
+		}
+	}
+	const drift, slackMs = 60, 200
+	now := e.decided / millisecond
+	median := now + second + slackMs + (e.decided-e.decision.since)/millisecond*drift/1000
+	passed := max(0, e.decided-at) / millisecond
+	if s.stamp > median && s.stamp > was+passed+passed*drift/1000+slackMs {
+		w.violate("clock", fmt.Sprintf("host %d stamps index %d with %d, the second of all clocks "+
+			"shows %d at most", e.host.id, s.index, s.stamp, now+second))
+	}
+}
+
+func (e *seen) vigil() *vigil { return e.decision.vigil }
