@@ -189,12 +189,12 @@ func (s *shadow) installed(h *host) {
 // elected judges a new leader: all that was applied anywhere in its term or before is in its log.
 // What a later term has committed is not its matter, even if it is of an earlier one: its votes may
 // have reached it when that term had begun.
-func (s *shadow) elected(h *host) {
+func (s *shadow) elected(h *host, term uint64) {
 	index := s.state.Index()
 	if s.begun {
 		index++
 	}
-	for index > h.log.base && s.slots[index].within > h.member.Term() {
+	for index > h.log.base && s.slots[index].within > term {
 		index--
 	}
 	if index <= h.log.base {
@@ -202,7 +202,7 @@ func (s *shadow) elected(h *host) {
 	}
 	if have, want := h.log.term(index), s.slots[index].term; have != want {
 		s.w.violate("durability", fmt.Sprintf("host %d leads in term %d and has an entry of term "+
-			"%d at %d (its log ends at %d), one of term %d was applied", h.id, h.member.Term(),
+			"%d at %d (its log ends at %d), one of term %d was applied", h.id, term,
 			have, index, h.log.last(), want))
 	}
 }

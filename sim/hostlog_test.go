@@ -1,6 +1,10 @@
 package sim
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/vivariumdb/vivarium/core"
+)
 
 // A start crashes behind the founding of its disk, before anything was told of it; the next finds
 // an entry there that a foreign hand wrote.
@@ -21,5 +25,47 @@ func TestHostLogOfLostDisk(t *testing.T) {
 	if l.base != 3 || l.term(4) != 1 || l.term(5) != 1 || l.acked != 5 {
 		t.Errorf("founded(1) of a log that ends at 5: base %d, terms %d and %d, acknowledged %d",
 			l.base, l.term(4), l.term(5), l.acked)
+	}
+}
+
+// A new leader has all that was applied in its term or before; what later terms have committed is
+// not its matter.
+func TestLogOfNewLeader(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		applied []slot // from index 2 on
+		log     hostLog
+		term    uint64 // in which it leads
+		bad     bool
+	}{
+		{"it has all", []slot{{term: 3, within: 3}, {term: 4, within: 5}},
+			hostLog{base: 1, terms: []uint64{3, 4}}, 6, false},
+		{"and more", []slot{{term: 3, within: 3}},
+			hostLog{base: 1, terms: []uint64{3, 4, 4}}, 6, false},
+		{"its log ends before", []slot{{term: 3, within: 3}, {term: 4, within: 4}},
+			hostLog{base: 1, terms: []uint64{3}}, 6, true},
+		{"it has another entry there", []slot{{term: 3, within: 3}, {term: 4, within: 4}},
+			hostLog{base: 1, terms: []uint64{3, 5}}, 6, true},
+		{"it is behind a later term", []slot{{term: 3, within: 3}, {term: 4, within: 7}},
+			hostLog{base: 1, terms: []uint64{3}}, 6, false},
+		{"and behind its own", []slot{{term: 3, within: 3}, {term: 4, within: 7}},
+			hostLog{base: 1}, 6, true},
+		{"its checkpoint covers all", []slot{{term: 3, within: 3}}, hostLog{base: 2}, 6, false},
+	} {
+		w := &World{}
+		s := newShadow(w)
+		s.w, w.shadow = w, s
+		s.slots = append(s.slots[:2], test.applied...)
+		s.begun = true
+		for i := range test.applied[1:] {
+			if err := s.state.Begin(uint64(i+2), test.applied[i].term, nil); err != nil {
+				t.Fatal(err)
+			}
+			s.state.Next(core.Origin{}, &s.out)
+		}
+		s.elected(&host{w: w, id: 1, log: test.log}, test.term)
+		if got := len(w.violations) > 0; got != test.bad {
+			t.Errorf("%s: violations %v, want some %v", test.name, w.violations, test.bad)
+		}
 	}
 }

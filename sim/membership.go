@@ -211,7 +211,7 @@ func (l *peerLink) hear(i int, data [][]byte) {
 		}
 		if s.shake.Done() {
 			s.met, s.peer, s.owed = true, s.shake.Peer(), 0
-			l.w.peerLag = max(l.w.peerLag, l.w.clock.now-l.ended)
+			l.w.lags(l.w.clock.now - l.ended)
 			h.meet(&s.peer)
 		}
 	}

@@ -214,7 +214,7 @@ func (l *peerLink) arrive(i int, p *parcel) {
 		way.hold(p)
 		return
 	}
-	w.peerLag = max(w.peerLag, w.clock.now-p.sent)
+	w.lags(w.clock.now - p.sent)
 	if p.arrow > 0 {
 		w.film.Arrows[p.arrow-1].Came = w.clock.now
 	}
@@ -254,6 +254,14 @@ func (l *peerLink) cut(to *host, cut bool) {
 
 // isCut says whether one of the ways is.
 func (l *peerLink) isCut() bool { return l.way[0].cuts > 0 || l.way[1].cuts > 0 }
+
+// lags notes how long something took between two hosts.
+func (w *World) lags(us int64) {
+	w.peerLag = max(w.peerLag, us)
+	if w.calm && w.clock.now-w.calmAt > answerWithin/2 {
+		w.calmLag = max(w.calmLag, us)
+	}
+}
 
 // reset breaks the connection: both ends learn of it, each in its time.
 func (l *peerLink) reset() {
@@ -351,7 +359,7 @@ func (l *peerLink) attempt() {
 func (l *peerLink) established(i int) {
 	l.up = true
 	l.epoch++
-	l.w.peerLag = max(l.w.peerLag, l.w.clock.now-l.ended)
+	l.w.lags(l.w.clock.now - l.ended)
 	for at, h := range l.hosts {
 		delay, epoch := int64(0), l.epoch
 		if at == i {

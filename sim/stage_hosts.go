@@ -124,3 +124,10 @@ func (s *Stage) Member(host int64) (id int64, runs bool) {
 	h := s.w.hosts[host-1]
 	return int64(h.raftID()), h.member != nil
 }
+
+// Lower lets the disk of a host show so many bytes of room, for so long.
+func (s *Stage) Lower(host, bytes, ms int64) {
+	h := s.w.hosts[host-1]
+	h.low = bytes
+	s.w.clock.after(ms*millisecond, h.empty)
+}

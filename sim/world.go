@@ -86,7 +86,9 @@ type World struct {
 	peers     []*peerLink
 	cluster   core.ClusterID // that was founded by asking
 	toldUs    int64          // a scenario's: when peers learn of the end of a process
-	peerLag   int64          // the longest that a message took, or a new connection
+	peerLag   int64          // the longest that a message took, or a new connection;
+	calmLag   int64          // the same of those that came some time after the faults had stopped
+	calmAt    int64          // when they had
 	net       *network
 	faults    rng
 	repeaters int
@@ -348,7 +350,7 @@ func (w *World) leads(h *host) {
 	}
 	w.leaders[term], h.led = h, term
 	w.count.add(countLeaders)
-	w.shadow.elected(h)
+	w.shadow.elected(h, term)
 	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindLeader,
 		Server: h.id, Index: term})
 }
@@ -415,8 +417,8 @@ func (w *World) dialTo(id int64, who string, ip netip.Addr, opened func(*end), f
 }
 
 // expirySlackMs is by how much a session may be found silent too early: a leader rounds to its
-// ticks, and of each time that it hung it counts a tick as silence. What other hosts have heard of
-// it may reach the leader so much later.
+// ticks, and of each time that it hung it counts a tick as silence. What other hosts have heard
+// counts for the judges only in the end, and may reach the leader so much later then.
 func (w *World) expirySlackMs() int64 {
 	const tickMs = 50
 	window := 2 * w.k.MaxTimeoutMs * millisecond
@@ -433,7 +435,7 @@ func (w *World) expirySlackMs() int64 {
 		}
 		most = max(most, len(pauses))
 	}
-	return tickMs*int64(2+most) + 2*w.peerLag/millisecond
+	return tickMs*int64(2+most) + 2*w.calmLag/millisecond
 }
 
 // judge has the history judged and says what came of the world.
