@@ -37,6 +37,11 @@ func decodeChange(e *raftpb.Entry) (*raftpb.ConfChangeV2, error) {
 	if err := proto.Unmarshal(e.GetData(), cc); err != nil {
 		return nil, fmt.Errorf("apply entry %d: %w: %w", e.GetIndex(), core.ErrEntry, err)
 	}
+	if _, known := raftpb.ConfChangeTransition_name[int32(cc.GetTransition())]; !known {
+		// Raft would panic.
+		return nil, fmt.Errorf("apply entry %d: %w: a change of members with an unknown transition",
+			e.GetIndex(), core.ErrEntry)
+	}
 	return cc, nil
 }
 
