@@ -14,6 +14,9 @@ import (
 	"strings"
 )
 
+// maxTried bounds how many inputs are looked at for one target: each is a process of its own.
+const maxTried = 1000
+
 // maxKept bounds the size of an input that is kept: larger ones are no reading for people.
 const maxKept = 4 << 10
 
@@ -79,7 +82,10 @@ func (k *keeper) keep(most int) (kept, of int, err error) {
 		return 0, 0, err
 	}
 	var all []candidate
-	for _, entry := range names {
+	for _, entry := range names { // their names are hashes: the first are any
+		if len(all) == maxTried {
+			break
+		}
 		info, err := entry.Info()
 		if err != nil {
 			return 0, 0, err

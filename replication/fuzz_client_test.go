@@ -156,7 +156,9 @@ func (b *bench) client(h *machine) {
 		c.feed(nil)
 		return
 	}
-	switch b.below(8) {
+	switch b.below(9) {
+	case 8:
+		c.turn(1 + b.below(len(b.hosts)))
 	case 0:
 		of := b.clients[b.below(len(b.clients))]
 		c.ask(question{op: wire.OpSync}, &wire.PathRequest{Path: "/"})
@@ -182,6 +184,14 @@ func (b *bench) client(h *machine) {
 			}
 		}
 	}
+}
+
+// turn asks for a voter to become an observer, or the other way round.
+func (c *asker) turn(n int) {
+	s := server(n)
+	s.Observer = c.b.chance(2)
+	c.ask(question{op: wire.OpReconfig}, &wire.ReconfigRequest{HasJoining: true,
+		Joining: s.ID.String() + "=" + s.Text(), CurrentConfigID: wire.AnyVersion})
 }
 
 func (c *asker) path() string { return "/c" + strconv.Itoa(c.n) }

@@ -56,7 +56,20 @@ func FuzzMember(f *testing.F) {
 		31, 0, 4, 23, 0, 0, 31, 0, 11, 10, 2, 0, 31, 0, 11, 16, 2, 31, 0, 11})
 	f.Add([]byte{1, 0xff, 0x12, 31, 0, 11, 0, 0, 2, 0, 3, 0, 4, 5, 0, 4, 7, 0, 8, 0, 9, 0, 31, 0,
 		3})
+	for seed := range uint64(12) {
+		f.Add(randomScript(seed)) // a fuzzer alone hardly makes them long
+	}
 	f.Fuzz(func(t *testing.T, data []byte) { drive(t, data) })
+}
+
+// randomScript is one as a fuzzer may begin with.
+func randomScript(seed uint64) []byte {
+	r := mathrand.New(mathrand.NewPCG(seed, 7))
+	b := make([]byte, 200+r.IntN(1300))
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
 }
 
 // failer is what ends a run: a test, or what looks for known bugs.
@@ -103,9 +116,10 @@ func newBench(t failer, data []byte) *bench {
 		IdleTicks:       pick(32, 6, 200),
 		CheckpointItems: int(pick(64, 3, 1<<17)),
 		MaxIntakeBytes:  int(pick(128, 200, 1<<20)),
-		ResendTicks:     4, SyncLimitMs: 2000, LowDiskBytes: 1000, ContainerCheckMs: 1000,
-		Settings: core.Settings{SkipACL: true, MinSessionTimeoutMs: 500}}
-	b.cfg.ReadOnlyMode = other&1 != 0
+		ResendTicks:     4, ReconfigTicks: 20, SyncLimitMs: 2000, LowDiskBytes: 1000,
+		ContainerCheckMs: 1000, ReadOnlyMode: other&1 != 0,
+		Settings: core.Settings{SkipACL: true, MinSessionTimeoutMs: 500, ReconfigEnabled: true,
+			MayStandAlone: other&4 != 0}}
 	if other&2 != 0 {
 		b.cfg.Settings.MaxOutstanding = 3
 	}
@@ -339,7 +353,7 @@ func (b *bench) check() {
 		}
 		r := &h.member.replica
 		if r.commit > r.last || r.applied > r.commit || r.settled > r.applied ||
-			r.log.start.index > max(r.checkpointed, r.log.checkpoint.index, 1) && len(b.hosts) > 1 {
+			r.log.start.index > max(r.settled, r.checkpointed) {
 			b.t.Fatalf("member %d: log from %v to %d, commit %d, applied %d, raft's %d, "+
 				"checkpoint %d", h.id, r.log.start, r.last, r.commit, r.applied, r.settled,
 				r.checkpointed)

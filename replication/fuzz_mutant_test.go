@@ -4,7 +4,6 @@ package replication
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/vivariumdb/vivarium/internal/mutant"
@@ -50,14 +49,4 @@ func TestMutantsFuzzed(t *testing.T) {
 			t.Errorf("%s is not caught", name)
 		})
 	}
-}
-
-// randomScript is one as a fuzzer may begin with.
-func randomScript(seed uint64) []byte {
-	r := rand.New(rand.NewPCG(seed, 7))
-	b := make([]byte, 200+r.IntN(1300))
-	for i := range b {
-		b[i] = byte(r.Uint32())
-	}
-	return b
 }
