@@ -72,7 +72,9 @@ func (n *network) link(id int64, name string) *link {
 		n.count.add(faultSmallWindow)
 		l.client.in.window = int(l.r.between(64, 1024))
 	}
-	if !n.calm {
+	if n.calm {
+		l.widen()
+	} else {
 		l.plan()
 	}
 	n.links = append(n.links, l)
@@ -87,13 +89,21 @@ func (n *network) heal() {
 			l.reset()
 			continue
 		}
+		l.widen()
 		for _, e := range []*end{&l.client, &l.server} {
-			e.in.window = max(e.in.window, 1<<16)
 			if e.peer.blocked && !e.peer.over {
 				e.peer.blocked = false
 				n.clock.after(0, e.peer.writable)
 			}
 		}
+	}
+}
+
+// widen gives both ends windows in which large replies take seconds, not minutes. A link that is
+// opened when all is well needs them as much as those that were there: seed 50000375 of 5d8500f.
+func (l *link) widen() {
+	for _, e := range []*end{&l.client, &l.server} {
+		e.in.window = max(e.in.window, 1<<16)
 	}
 }
 
