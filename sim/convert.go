@@ -336,6 +336,9 @@ func (t *tap) frame(b []byte, a *arrival) bool {
 		}
 	}
 	a.result = resultOf(a.op, header.Err, r.Rest())
+	if a.request != nil && a.request.Op.Write() && a.result.Err == linearizability.CodeOk {
+		w.count.add(countAcknowledged)
+	}
 	l := t.line(linearizability.KindReturn)
 	l.Xid, l.Zxid, l.Result = header.Xid, header.Zxid, a.result
 	w.history.Add(l)

@@ -7,7 +7,11 @@ type counter int
 const (
 	countEvents counter = iota
 	countBoundaries
+	countClients
+	countFaults
+	countFaultKinds
 	countCalls
+	countAcknowledged
 	countReturns
 	countWatchEvents
 	countConnects
@@ -25,6 +29,7 @@ const (
 	countCheckpoints
 	countCuts
 	countRestarts
+	countMajorityRestarts
 	countReaped
 	countBackPressure
 	countWords
@@ -161,7 +166,11 @@ const (
 var counterNames = [counterCount]string{
 	countEvents:              "events",
 	countBoundaries:          "effect boundaries",
+	countClients:             "clients",
+	countFaults:              "faults",
+	countFaultKinds:          "kinds of fault",
 	countCalls:               "requests",
+	countAcknowledged:        "acknowledged writes",
 	countReturns:             "replies",
 	countWatchEvents:         "watch events",
 	countConnects:            "connects",
@@ -179,6 +188,7 @@ var counterNames = [counterCount]string{
 	countCheckpoints:         "checkpoints",
 	countCuts:                "cuts",
 	countRestarts:            "restarts",
+	countMajorityRestarts:    "restarts of most",
 	countReaped:              "znodes reaped",
 	countBackPressure:        "back-pressure",
 	countWords:               "four-letter words",

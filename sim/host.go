@@ -232,6 +232,7 @@ func (h *host) end(power bool) {
 	h.epoch++
 	h.dark = power
 	h.up, h.paused, h.held, h.crashAt = false, false, nil, 0
+	h.w.fell()
 	for _, other := range h.w.hosts {
 		if other != h {
 			h.w.peerLink(h, other).orphan(other, power)
@@ -261,6 +262,7 @@ func (h *host) start() {
 	h.life.again(h.w.seed, 1, int(h.id), h.boots)
 	h.vigil = newVigil()
 	h.up, h.stopping, h.dark, h.waking = true, false, false, 0
+	h.w.rose()
 	h.turn, h.work, h.spoiled = replication.Turn{}, replication.Work{}, 0
 	h.looped, h.appending, h.applying, h.busy, h.marking = false, false, false, false, false
 	h.appends, h.items, h.keeping = nil, nil, nil

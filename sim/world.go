@@ -99,6 +99,8 @@ type World struct {
 	nextID   int64
 	leaders  map[uint64]*host // by term
 
+	scattered bool // no majority has run since one did last
+
 	calm  bool // the faults have stopped
 	over  bool // nothing more happens
 	short bool // it was stopped before its end
@@ -441,6 +443,7 @@ func (w *World) expirySlackMs() int64 {
 // judge has the history judged and says what came of the world.
 func (w *World) judge() *Result {
 	w.guard(w.audit)
+	w.sum()
 	r := &Result{Seed: w.seed, Knobs: w.drawn, Trace: w.trace.sum(), Counts: w.count.list(),
 		Meetings: listMeetings(w.meetings),
 		Virtual:  w.clock.now, Violations: w.violations, History: &w.history,
