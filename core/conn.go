@@ -537,6 +537,9 @@ func (c *Conn) takeRead(l *Local, q wire.RequestHeader, body []byte, now int64) 
 // it must: that read may not see it, and nothing but the stream could tell them apart later. Nor
 // may it take effect before a reconfig that was sent before it has come to its end.
 func (c *Conn) holdsBack() bool {
+	if mutant.On("membership-reconfig-overtaken") {
+		return c.held > 0 || c.syncs > 0 && c.readAfterSync
+	}
 	if mutant.On("reads-write-not-held-back") {
 		return c.reconfigs > 0
 	}

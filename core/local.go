@@ -559,6 +559,9 @@ func (l *Local) answer(c *Conn, out *Outcome) {
 // reconfigurer returns the connection that waits for the end of its reconfig, nil if it is gone.
 func (l *Local) reconfigurer(w *Waiter) *Conn {
 	c := l.sessions[w.Session]
+	if mutant.On("membership-reconfig-unanswered") {
+		return nil
+	}
 	if c == nil || c.generation != w.Generation || c.head == len(c.queue) ||
 		c.queue[c.head].kind != itemTarget || c.queue[c.head].xid != w.Xid {
 		return nil

@@ -224,7 +224,7 @@ func (s *State) admit(c *MemberCommand, out *Outcome) {
 		out.skip(ReasonStandalone)
 		return
 	}
-	if e := m.Disk(c.Server, c.Disk); e != nil {
+	if e := m.Disk(c.Server, c.Disk); e != nil && !mutant.On("membership-admitted-twice") {
 		if e.Level == c.Level || e.Role == RoleRemoved {
 			out.skip(ReasonAdmitted)
 			return
@@ -286,7 +286,7 @@ func (s *State) configure(c *MemberCommand, out *Outcome) {
 	}
 	s.fact(Fact{Kind: FactMembership})
 	t := m.Target
-	if !c.Ends || t == nil || t.Index != c.Target {
+	if !c.Ends || t == nil || t.Index != c.Target && !mutant.On("membership-any-end-is-targets") {
 		s.setMembership(m)
 		return
 	}
@@ -298,6 +298,11 @@ func (s *State) configure(c *MemberCommand, out *Outcome) {
 		s.setMembership(m)
 		return
 	}
+	if mutant.On("membership-old-config-answered") && out.Late != (Waiter{}) {
+		s.replyConfig()
+		s.configured(m, out.Zxid)
+		return
+	}
 	s.configured(m, out.Zxid)
 	if out.Late != (Waiter{}) {
 		s.replyConfig()
@@ -306,7 +311,9 @@ func (s *State) configure(c *MemberCommand, out *Outcome) {
 
 // configured makes m the membership and writes /zookeeper/config.
 func (s *State) configured(m *Membership, zxid Zxid) {
-	m.Version = zxid
+	if !mutant.On("membership-version-kept") || m.Version == 0 {
+		m.Version = zxid
+	}
 	s.setMembership(m)
 	n := s.lookup(configPath)
 	if n == nil {
@@ -321,7 +328,9 @@ func (s *State) configured(m *Membership, zxid Zxid) {
 	if len(s.quotaRoot.children) > 0 {
 		s.countQuota(configPath, grows, 0)
 	}
-	s.event(wire.EventNodeDataChanged, configPath, zxid, n.acl)
+	if !mutant.On("membership-change-not-told") {
+		s.event(wire.EventNodeDataChanged, configPath, zxid, n.acl)
+	}
 }
 
 const configPath = "/zookeeper/config"
@@ -354,6 +363,9 @@ func (s *State) giveUp(c *MemberCommand, out *Outcome) {
 		return
 	}
 	m := s.members.clone()
+	if mutant.On("membership-given-up-yet-kept") {
+		m.Servers = m.Target.Servers
+	}
 	out.Late, m.Target = m.Target.Waiter, nil
 	out.Zxid = s.nextZxid()
 	out.Err = c.Code
@@ -398,7 +410,8 @@ func (s *State) reconfig(w *write, c *Command, out *Outcome) wire.ErrorCode {
 		return wire.CodeUnimplemented
 	case m.Target != nil && !mutant.On("members-two-targets"):
 		return wire.CodeReconfigInProgress
-	case q.CurrentConfigID != wire.AnyVersion && Zxid(q.CurrentConfigID) != m.Version:
+	case q.CurrentConfigID != wire.AnyVersion && Zxid(q.CurrentConfigID) != m.Version &&
+		!mutant.On("membership-version-unchecked"):
 		return wire.CodeBadVersion
 	}
 	var servers []Server
@@ -411,7 +424,8 @@ func (s *State) reconfig(w *write, c *Command, out *Outcome) wire.ErrorCode {
 	if err != nil || voters(servers) < 2 && !w.flags.MayStandAlone {
 		return wire.CodeBadArguments
 	}
-	if n := s.lookup(configPath); n == nil || !w.may(n.acl, wire.PermWrite) {
+	if n := s.lookup(configPath); n == nil || !w.may(n.acl, wire.PermWrite) &&
+		!mutant.On("membership-anybody-reconfigures") {
 		return wire.CodeNoAuth
 	}
 	m = m.clone()

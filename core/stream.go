@@ -103,6 +103,7 @@ func (s *State) judgeBatch(h *batchHeader) Reason {
 		if st == nil || !mutant.On("stream-stale-registration") {
 			return ReasonRegistration
 		}
+		return ReasonNone
 	}
 	if h.firstSeq > st.seq+1 && !mutant.On("stream-gap-applied") &&
 		!(st.seq == 0 && mutant.On("stream-gap-at-start")) {

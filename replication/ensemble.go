@@ -137,7 +137,7 @@ func (r *replica) takeProgress(a *Applied) {
 			r.rewind(0)
 		}
 	}
-	if a.gap && r.gapAt != r.outbox.acked+1 && !mutant.On("stream-gap-not-resent") {
+	if a.gap && r.gapAt != r.outbox.acked+1 {
 		r.gapAt = r.outbox.acked + 1 // several batches behind one gap are one reason
 		r.rewind(0)
 	}
@@ -259,8 +259,7 @@ func (r *replica) sendStream(work *Work) {
 	size := r.cfg.MaxEntryBytes / 2
 	if r.ticks-r.progressed > r.cfg.ResendTicks {
 		r.progressed = r.ticks
-		if r.outbox.acked+1 < r.outbox.next && !mutant.On("replication-no-resend") &&
-			!mutant.On("stream-last-message-lost") {
+		if r.outbox.acked+1 < r.outbox.next && !mutant.On("replication-no-resend") {
 			r.probed = true
 			seq, count, commands := r.outbox.again(size)
 			r.sendBatch(work, seq, count, commands)

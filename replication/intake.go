@@ -130,12 +130,19 @@ func (in *intake) share(most int) int { return max(1, most/(len(in.sources)+1)) 
 
 func (in *intake) accept(h held) {
 	s := &in.sources[h.source]
+	if h.registration < s.registration && mutant.On("stream-stale-registration") ||
+		h.seq > s.next && (mutant.On("stream-gap-applied") ||
+			s.next == 1 && mutant.On("stream-gap-at-start")) {
+		in.queue = append(in.queue, h)
+		in.bytes += len(h.commands)
+		s.bytes += len(h.commands)
+		return
+	}
 	switch {
 	case h.registration > s.registration:
 		s.refused, s.ahead = true, h.registration // it will be applied here, too
 		return
-	case h.registration < s.registration && !mutant.On("stream-stale-registration") ||
-		h.registration == s.registration && h.seq+h.count <= s.next:
+	case h.registration < s.registration || h.seq+h.count <= s.next:
 		return // of a dead process, or sent again
 	case h.seq > s.next:
 		s.refused, s.told = s.refused || !s.told, true

@@ -424,6 +424,7 @@ func (h *host) tick() {
 		h.turn.Ticks += int(n)
 		h.ticked += n * tickMs
 		h.member.Local.TouchWaiting()
+		h.hearsWaiting()
 		if h.mono()-h.swept >= 1000 {
 			h.swept = h.mono()
 			h.member.Local.Sweep(h.mono())

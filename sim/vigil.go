@@ -62,6 +62,15 @@ func (v *vigil) hears(session core.SessionID, at int64) {
 	v.heard = append(v.heard, sign{session, at})
 }
 
+// hearsWaiting notes that those live whom the process does not read.
+func (h *host) hearsWaiting() {
+	for _, sc := range h.conns { //order-free: each counts by itself
+		if c := sc.conn; sc.waiting && c.Established() && !c.Session().IsReadOnly() {
+			h.vigil.hears(c.Session(), h.w.clock.now)
+		}
+	}
+}
+
 // isTick says whether a message of a peer is that of its tick.
 func isTick(data []byte) bool { return len(data) > 1 && data[1] == 4 }
 

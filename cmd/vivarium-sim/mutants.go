@@ -40,7 +40,7 @@ func newMutants(s streams) *cobra.Command {
 	fs.Uint64Var(&h.from, "from", 1, "the first seed of the first sweep")
 	fs.IntVar(&h.sweeps, "sweeps", 5, "run so many sweeps, each with other seeds")
 	fs.StringVar(&h.only, "only", "", "only mutants whose name contains this, or of this area")
-	fs.BoolVar(&h.all, "all", false, "also those that need what no world has")
+	fs.BoolVar(&h.all, "all", false, "also those that few worlds or none catch")
 	fs.IntVar(&h.sample, "sample", 0, "only so many mutants, a part of each area; 0: all of them")
 	fs.Uint64Var(&h.turn, "turn", 0, "which part that is: with each turn the next")
 	fs.StringVarP(&h.output, "output", "o", "text", "text, or json")
@@ -116,7 +116,7 @@ func (h *hunt) run() error {
 func (h *hunt) choose() []mutant.Mutant {
 	var list []mutant.Mutant
 	for _, m := range mutant.List() {
-		if (m.By == mutant.World || h.all && m.By == mutant.Scenarios) &&
+		if (m.By == mutant.World || h.all && m.By != mutant.Oracle) &&
 			(strings.Contains(m.Name, h.only) || m.Area.String() == h.only) {
 			list = append(list, m)
 		}

@@ -70,7 +70,8 @@ type Hunter uint8
 
 // The hunters.
 const (
-	World     Hunter = iota // the sweep of simulated worlds
+	World     Hunter = iota // the sweep of simulated worlds, soon
+	Worlds                  // it as well, but only some of very many worlds
 	Scenarios               // tests of the package with the bug: no world can have what it takes
 	Oracle                  // fuzz/oracle, which compares with a real ZooKeeper
 )
@@ -86,6 +87,11 @@ func List() []Mutant {
 		planted(Client, World, client),
 		planted(Membership, World, membership),
 		planted(Limits, World, limits),
+		planted(Raft, Worlds, raftRare),
+		planted(Sessions, Worlds, sessionsRare),
+		planted(Reads, Worlds, readsRare),
+		planted(Client, Worlds, clientRare),
+		planted(Limits, Worlds, limitsRare),
 		planted(Raft, Scenarios, raftScenarios),
 		planted(Sessions, Scenarios, sessionsScenarios),
 		planted(Membership, Scenarios, membershipScenarios),

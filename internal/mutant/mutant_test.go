@@ -9,7 +9,7 @@ import (
 
 func TestTable(t *testing.T) {
 	name := regexp.MustCompile(`^(tree|sessions|storage|stream|store|watches|reads|client|limits|` +
-		`oracle|replication|members|raft)(-[a-z0-9]+)+$`)
+		`oracle|replication|members|membership|raft)(-[a-z0-9]+)+$`)
 	seen := map[string]bool{}
 	for _, m := range mutant.List() {
 		if !name.MatchString(m.Name) {

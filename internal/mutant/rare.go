@@ -1,0 +1,52 @@
+package mutant
+
+// The bugs that worlds can have and some hundreds of them do not show.
+
+var raftRare = []Mutant{
+	{Name: "stream-stale-registration", Known: "a stale registration of an older boot accepted",
+		Text: "a batch of a registration that was replaced is applied"},
+	{Name: "stream-delayed-hello-accepted", Known: "a delayed hello of a dead process",
+		Text: "a hello counts though the registration that it replaces is not the current one"},
+	{Name: "stream-gap-at-start", Known: "a gap accepted at the start of a stream",
+		Text: "the first batch of a stream may begin anywhere"},
+	{Name: "stream-early-batch-accepted",
+		Text: "a leader takes in streams before it has applied what is of former terms"},
+	{Name: "store-error-swallowed", Known: "swallowed I/O error",
+		Text: "an error of fdatasync is passed over"},
+}
+
+var sessionsRare = []Mutant{
+	{Name: "replication-commands-no-life",
+		Text: "a leader takes no command for a sign of life"},
+	{Name: "replication-touches-sent-once",
+		Text: "signs of life that went with a broken connection are not told again"},
+	{Name: "replication-touches-confirmed-early",
+		Text: "a leader that was deposed confirms that it heard signs of life"},
+	{Name: "replication-own-touches-forgotten",
+		Text: "a leader that was deposed does not tell the next one which of its clients live"},
+}
+
+var readsRare = []Mutant{
+	{Name: "reads-without-quorum", Known: "ReadIndex answered without a quorum",
+		Text: "a leader answers syncs without asking anybody"},
+	{Name: "reads-before-term-committed",
+		Known: "ReadIndex answered before the leader committed in its term",
+		Text:  "a new leader answers syncs before it has applied an entry of its term"},
+	{Name: "reads-answer-to-former-self", Known: "a ReadIndex answer to a former self",
+		Text: "an answer to a sync of a process before this one is taken"},
+	{Name: "reads-sync-behind-overtaken",
+		Text: "a write's outcome answers syncs that were sent behind it"},
+}
+
+var clientRare = []Mutant{
+	{Name: "client-rearmed-before-all-answered",
+		Text: "a reply counts for watches whose setWatches is still on its way"},
+}
+
+var limitsRare = []Mutant{
+	{Name: "limits-reap-of-another-znode",
+		Text: "what is decided of a znode is done to another one with its path"},
+	{Name: "replication-reap-not-looked-again",
+		Known: "container removed with a child created meanwhile",
+		Text:  "a container is deleted that got a child meanwhile"},
+}
