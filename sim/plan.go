@@ -224,6 +224,9 @@ func (p *Plan) read(text, what string) (err error) {
 		if p.Keep == nil {
 			p.Keep = []Decision{}
 		}
+		if rest == "" || rest[0] == '#' || strings.Contains(rest, " #") {
+			return fmt.Errorf("%q names no decision", rest)
+		}
 		if rest != "nothing" {
 			p.Keep = append(p.Keep, decisionOf(rest, what))
 		}
@@ -248,7 +251,7 @@ func decisionOf(id, what string) Decision {
 // microseconds reads what seconds shows.
 func microseconds(text string) (int64, error) {
 	whole, part, _ := strings.Cut(text, ".")
-	if whole == "" || len(part) > 6 {
+	if whole == "" || len(part) > 6 || strings.Trim(whole+part, "0123456789") != "" {
 		return 0, fmt.Errorf("%q is no number of seconds with six places at most", text)
 	}
 	return strconv.ParseInt(whole+part+"000000"[len(part):], 10, 64)
