@@ -31,7 +31,7 @@ func (w *World) quiesce() {
 	for _, c := range w.clients {
 		c.finish()
 	}
-	w.await("the clients", patience, func() bool {
+	w.await("the clients", w.patience, func() bool {
 		for _, c := range w.clients {
 			if !c.done() {
 				return false
@@ -95,7 +95,7 @@ func (w *World) all(ok func(*host) bool) bool {
 // expire waits until the sessions that nobody closed have expired, and their ephemerals with
 // them; then somebody looks at everything once more.
 func (w *World) expire() {
-	w.await("the sessions", patience, func() bool {
+	w.await("the sessions", w.patience, func() bool {
 		return w.all(func(h *host) bool { return h.member.Local.State.SessionCount() == 0 })
 	}, func() {
 		for _, h := range w.hosts {
@@ -108,7 +108,7 @@ func (w *World) expire() {
 		w.clients = append(w.clients, auditor)
 		auditor.finishing, auditor.auditor = true, true
 		auditor.start()
-		w.await("the auditor", patience, auditor.done, w.restart)
+		w.await("the auditor", w.patience, auditor.done, w.restart)
 	})
 }
 
@@ -116,11 +116,11 @@ func (w *World) expire() {
 // and that they come to agree.
 func (w *World) restart() {
 	idle := func() bool { return w.all(func(*host) bool { return true }) }
-	w.await("the hosts", patience, idle, func() {
+	w.await("the hosts", w.patience, idle, func() {
 		for _, h := range w.hosts {
 			h.stopOrderly()
 		}
-		w.await("the last restart", patience, w.converged, func() {
+		w.await("the last restart", w.patience, w.converged, func() {
 			w.finalLines()
 			for _, h := range w.hosts {
 				h.run(h.rot)

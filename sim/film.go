@@ -226,6 +226,18 @@ func (h *host) shade(kind string, yes bool, what string) {
 	}
 }
 
+// abandon ends what the disk was doing when its process ended.
+func (h *host) abandon() {
+	f := h.w.film
+	lane := f.lane("disk", h.id)
+	for i := range f.Bars {
+		if b := &f.Bars[i]; b.Lane == lane && b.To < 0 {
+			b.To = f.now.now
+			b.What += " (its process ended)"
+		}
+	}
+}
+
 // appended notes a batch that the log is given.
 func (h *host) appended(b *store.Batch) (done func()) {
 	if h.w.film == nil {

@@ -248,6 +248,7 @@ func (h *host) end(power bool) {
 	h.shade("stopping", false, "")
 	h.shade("down", true, "the process does not run")
 	if h.w.film != nil {
+		h.abandon()
 		h.film()
 	}
 }

@@ -21,6 +21,7 @@ import (
 //	calm                                knobs are those of a quiet world, unless they are named
 //	knob SyncUs=15000
 //	end 3.125417                        seconds after which nothing more happens
+//	patience 20.0                       seconds to wait for the end of a world, instead of 300
 //	gap 1.25 17.5                       seconds that are left out
 //	keep client 3#17.1.1                decisions; without any, all are kept
 type Plan struct {
@@ -34,7 +35,10 @@ type Plan struct {
 	Knobs []string
 	// EndUs ends the world, if it is not 0: its judges see what has happened until then.
 	EndUs int64
-	Gaps  []Gap
+	// PatienceUs is how long anybody waits for the end of a world once its faults have stopped;
+	// 0: as long as in any other.
+	PatienceUs int64
+	Gaps       []Gap
 	// Keep are the decisions that are not suppressed, all if it is nil.
 	Keep []Decision
 	// Notes are for people.
@@ -105,6 +109,9 @@ func (w *World) follow(p *Plan) {
 	}
 	w.luck ^= p.Luck * 0x9e3779b97f4a7c15
 	w.gaps = p.Gaps
+	if p.PatienceUs > 0 {
+		w.patience = p.PatienceUs
+	}
 	if p.EndUs > 0 {
 		w.clock.after(p.EndUs, func() { w.short, w.over = true, true })
 	}
@@ -160,6 +167,9 @@ func (p *Plan) Write(w io.Writer) error {
 	for i, d := range p.Keep {
 		line("keep %-28s # %d, at %s s: %s", d.ID, i+1, seconds(d.At), d.What)
 	}
+	if p.PatienceUs > 0 {
+		line("patience %s", seconds(p.PatienceUs))
+	}
 	if p.EndUs > 0 {
 		line("end %s", seconds(p.EndUs))
 	}
@@ -213,6 +223,8 @@ func (p *Plan) read(text, what string) (err error) {
 		p.Knobs = append(p.Knobs, rest)
 	case "end":
 		p.EndUs, err = microseconds(rest)
+	case "patience":
+		p.PatienceUs, err = microseconds(rest)
 	case "gap":
 		var g Gap
 		from, to, _ := strings.Cut(rest, " ")

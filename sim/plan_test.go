@@ -26,8 +26,9 @@ func TestPlanIsWorld(t *testing.T) {
 
 func TestPlanFile(t *testing.T) {
 	want := &Plan{Seed: 7, Mutant: "m", Luck: 2, Calm: true, Knobs: []string{"SyncUs=5"},
-		EndUs: 3_000_417, Gaps: []Gap{{1, 2}, {1 << 40, 1<<40 + 1}}, Notes: []string{"a note"},
-		Keep: []Decision{{"client 3#17.1.1", 12, "create /a"}, {"fault 5#2", 1e9, "kill, 3 s: x"}}}
+		EndUs: 3_000_417, PatienceUs: 20 * second, Gaps: []Gap{{1, 2}, {1 << 40, 1<<40 + 1}},
+		Notes: []string{"a note"},
+		Keep:  []Decision{{"client 3#17.1.1", 12, "create /a"}, {"fault 5#2", 1e9, "kill, 3 s: x"}}}
 	for _, want := range []*Plan{want, {Seed: 1}, {Seed: 1, Keep: []Decision{}}} {
 		var b bytes.Buffer
 		if err := want.Write(&b); err != nil {

@@ -72,8 +72,11 @@ type Shrinker struct {
 	judge string
 	best  *Plan
 	trial *Trial
-	whole *Plan // with all decisions, from which best has come
 	tried int
+	round int
+	luck  uint64
+	// enough are so few events that nothing is left to luck.
+	enough int64
 }
 
 // Shrink returns the smallest world found, what came of it, and what came of the one to begin
@@ -83,9 +86,10 @@ func (s *Shrinker) Shrink(p *Plan) (small *Plan, after, before *Trial) {
 	if len(first.Judges) == 0 || first.Decisions == nil {
 		return p, first, first
 	}
-	s.judge = first.Judges[0]
+	s.judge, s.enough = first.Judges[0], first.Events/10
 	s.adopt(s.begin(p, first), first)
 	s.trim(true)
+	s.shorten()
 	for better := true; better && !s.Enough(); {
 		was := *s.trial
 		size := s.best.Size()
@@ -94,9 +98,11 @@ func (s *Shrinker) Shrink(p *Plan) (small *Plan, after, before *Trial) {
 		s.calm()
 		s.closeGaps()
 		s.shorten()
-		better = s.trial.Events < was.Events*9/10 || s.best.Size() < size*9/10
+		better = s.trial.Events < was.Events*9/10 || s.best.Size() < size*9/10 || s.round < 2
+		s.round++
 	}
 	s.trim(false)
+	s.hurry()
 	s.best.Notes = nil
 	return s.best, s.trial, first
 }
@@ -188,16 +194,16 @@ func (s *Shrinker) trim(roomy bool) {
 // shorten lets the faults of a world stop earlier that fails only behind their end, and others
 // end earlier.
 func (s *Shrinker) shorten() {
-	if s.best.EndUs != 0 {
-		s.trim(true)
-		return
-	}
 	for !s.Enough() {
 		k, err := s.best.World()
 		if err != nil {
 			return
 		}
 		at := k.DurationMs
+		if s.trial.FailedAt[s.judge] < gaps(s.best.Gaps).warp(at*millisecond) {
+			s.trim(true)
+			return
+		}
 		last := int64(0)
 		for _, d := range s.best.Keep {
 			last = max(last, gaps(s.best.Gaps).unwarp(d.At)/millisecond+1)
@@ -209,12 +215,28 @@ func (s *Shrinker) shorten() {
 	}
 }
 
+// hurry lets a world that does not come to an end give up earlier. It has done so with all the
+// patience that there is.
+func (s *Shrinker) hurry() {
+	if s.best.EndUs != 0 {
+		return
+	}
+	var plans []*Plan
+	for _, us := range []int64{5 * second, 20 * second, 60 * second} {
+		plans = append(plans, s.with(func(p *Plan) { p.PatienceUs = us }))
+	}
+	s.first(plans...)
+}
+
 // knob returns the best plan with another value of a knob.
 func (s *Shrinker) knob(name string, value int64) *Plan {
 	return s.with(func(p *Plan) {
 		p.Knobs = slices.DeleteFunc(p.Knobs,
 			func(k string) bool { return strings.HasPrefix(k, name+"=") })
 		p.Knobs = append(p.Knobs, fmt.Sprintf("%s=%d", name, value))
+		if name == "DurationMs" {
+			p.EndUs = 0
+		}
 	})
 }
 
@@ -314,6 +336,7 @@ func (s *Shrinker) remove(units func() [][]string, drop func(p *Plan, ids []stri
 				runs = append(runs, all[max(end-size, 0):end])
 				plans = append(plans, without(runs[len(runs)-1]))
 			}
+			bold := size*8 >= len(all)
 			trials := s.Try(plans)
 			s.tried += len(plans)
 			var gone [][]string
@@ -325,12 +348,33 @@ func (s *Shrinker) remove(units func() [][]string, drop func(p *Plan, ids []stri
 				}
 			}
 			to -= size * len(plans)
-			if len(which) > 1 && s.first(without(gone)) || len(which) == 0 {
+			switch {
+			case len(which) == 0 && bold:
+				s.tempt(plans)
+				continue
+			case len(which) == 0, len(which) > 1 && s.first(without(gone)):
 				continue
 			}
 			s.adopt(plans[which[0]], trials[which[0]])
 		}
 	}
+}
+
+// tempt tries plans with other luck: what nobody has decided may be what they lacked.
+func (s *Shrinker) tempt(plans []*Plan) {
+	if s.round == 0 || s.trial.Events < s.enough && s.best.Size() < 20 {
+		return
+	}
+	var again []*Plan
+	for range 3 {
+		for _, p := range plans {
+			s.luck++
+			next := *p
+			next.Luck = s.luck
+			again = append(again, &next)
+		}
+	}
+	s.first(again...)
 }
 
 // closeGaps leaves out time in which nothing is decided.

@@ -111,6 +111,7 @@ type World struct {
 	record    bool
 	decisions []Decision
 	film      *Film
+	patience  int64            // of whoever waits for the end
 	luck      uint64           // seed of all that is not decided
 	dialled   map[string]int64 // connections so far, by who asked for them
 	entropy   rng              // of the host whose turn it is, for raft
@@ -137,7 +138,7 @@ const superCredentials = "super:admin"
 func Run(o Options) *Result {
 	w := &World{seed: o.Seed, trace: newTrace(o.Trace), faults: newRNG(o.Seed, "faults"),
 		doors: newRNG(o.Seed, "doors"), leaders: map[uint64]*host{}, dialled: map[string]int64{},
-		record: o.Record, luck: o.Seed, meetings: map[meeting]int{}}
+		record: o.Record, luck: o.Seed, meetings: map[meeting]int{}, patience: patience}
 	switch {
 	case o.Knobs != nil:
 		w.k = *o.Knobs

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -262,21 +263,22 @@ func sweep(s streams, f *runFlags) error {
 	return nil
 }
 
-// firsts are the worlds with the smallest seeds of those that each judge has objected to first.
+// firsts are, of the worlds that each judge has objected to first, those in which least happened.
 func (m *summary) firsts(f *runFlags) []*sim.Plan {
-	bySeed := map[string]uint64{}
+	least := map[string]*verdict{}
 	for _, v := range m.verdicts {
 		if len(v.Violations) == 0 || v.Violations[0].Judge == "process" {
 			continue
 		}
 		judge := v.Violations[0].Judge
-		if seed, ok := bySeed[judge]; !ok || v.Seed < seed {
-			bySeed[judge] = v.Seed
+		if best := least[judge]; best == nil || cmp.Or(cmp.Compare(v.events(), best.events()),
+			cmp.Compare(v.Seed, best.Seed)) < 0 {
+			least[judge] = v
 		}
 	}
 	var plans []*sim.Plan
-	for _, judge := range sortedKeys(bySeed) {
-		plans = append(plans, &sim.Plan{Seed: bySeed[judge], Knobs: f.set, Mutant: f.mutant})
+	for _, judge := range sortedKeys(least) {
+		plans = append(plans, &sim.Plan{Seed: least[judge].Seed, Knobs: f.set, Mutant: f.mutant})
 	}
 	return plans
 }

@@ -270,6 +270,14 @@ func (w *process) do(t task) *verdict {
 	return &v
 }
 
+// events is how many events the world had; the first counter says it.
+func (v *verdict) events() int64 {
+	if len(v.Counts) == 0 {
+		return 0
+	}
+	return v.Counts[0]
+}
+
 // tail keeps the beginning of what a process says before it dies.
 type tail struct {
 	mu  sync.Mutex // guards buf

@@ -1,0 +1,285 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/vivariumdb/vivarium/linearizability"
+	"github.com/vivariumdb/vivarium/sim"
+)
+
+var (
+	chromium = flag.String("chromium", "", "the browser for the page about failures; "+
+		"without it chromium or google-chrome of the PATH")
+	screenshot = flag.String("screenshot", "", "write a picture of the page to this file")
+)
+
+// browser finds a Chromium.
+func browser(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{*chromium, "chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); name != "" && err == nil {
+			return path
+		}
+	}
+	t.Skip("NO BROWSER: THE PAGE ABOUT FAILURES IS NOT TESTED; apt-get install chromium")
+	return ""
+}
+
+// browse opens a page with a script behind it, and returns what the script has left in the
+// element "outcome".
+func browse(t *testing.T, page []byte, script string, more ...string) map[string]any {
+	t.Helper()
+	dir := t.TempDir()
+	name := filepath.Join(dir, "index.html")
+	driver := fmt.Sprintf(`<pre id="outcome"></pre><script>
+window.addEventListener("load", () => {
+  const out = {};
+  try { %s } catch (e) { out.error = String(e.stack || e); }
+  document.getElementById("outcome").textContent = JSON.stringify(out);
+});
+</script></body>`, script)
+	page = bytes.Replace(page, []byte("</body>"), []byte(driver), 1)
+	if err := os.WriteFile(name, page, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+		"--no-first-run", "--disable-background-networking", "--disable-component-update",
+		"--disable-sync", "--window-size=1500,850", "--hide-scrollbars",
+		"--virtual-time-budget=20000", "--user-data-dir=" + filepath.Join(dir, "profile")}, more...)
+	if len(more) == 0 {
+		args = append(args, "--dump-dom")
+	}
+	var said bytes.Buffer
+	cmd := exec.Command(browser(t), append(args, "file://"+name)...)
+	cmd.Stderr = &said
+	dom, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("browser: %v\n%s", err, said.Bytes())
+	}
+	if len(more) > 0 {
+		return nil
+	}
+	_, rest, _ := strings.Cut(string(dom), `<pre id="outcome">`)
+	text, _, _ := strings.Cut(rest, "</pre>")
+	text = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(text)
+	out := map[string]any{}
+	if err := json.Unmarshal([]byte(text), &out); err != nil {
+		t.Fatalf("the page left %.2000q: %v\n%s", text, err, said.Bytes())
+	}
+	if out["error"] != nil {
+		t.Fatalf("script: %v", out["error"])
+	}
+	return out
+}
+
+// filmed runs a world, with a violation that names a call and its answer.
+func filmed(t *testing.T, plan *sim.Plan) (*sim.Result, []byte) {
+	t.Helper()
+	r := sim.Run(sim.Options{Seed: plan.Seed, Plan: plan, Record: true, Film: true})
+	var call *linearizability.Line
+	for i := range r.History.Lines {
+		l := &r.History.Lines[i]
+		if l.Kind == linearizability.KindCall && call == nil &&
+			l.Request.Op == linearizability.OpGetData {
+			call = l
+		}
+		if call != nil && l.Kind == linearizability.KindReturn && l.Conn == call.Conn &&
+			l.Xid == call.Xid {
+			r.Violations = append(r.Violations, linearizability.Violation{Judge: "reads",
+				Text:  fmt.Sprintf("getData <b>of</b> zxid %#x is wrong", l.Zxid),
+				Lines: []int{l.No, call.No}})
+			break
+		}
+	}
+	if call == nil || len(r.Violations) == 0 {
+		t.Fatalf("seed %d: no call is there to be named", plan.Seed)
+	}
+	var b bytes.Buffer
+	if err := writePage(&b, r, plan, "these are figures", "this is the command"); err != nil {
+		t.Fatal(err)
+	}
+	return r, b.Bytes()
+}
+
+func TestPageStandsAlone(t *testing.T) {
+	_, page := filmed(t, &sim.Plan{Seed: 3, EndUs: 5_000_000})
+	for _, bad := range []string{"<script src", "<link", "url(", "@import", "fetch(", "<b>of",
+		"XMLHttpRequest", "http://", "https://"} {
+		if bytes.Contains(page, []byte(bad)) {
+			t.Errorf("the page contains %q", bad)
+		}
+	}
+	if n := bytes.Count(page, []byte("</script>")); n != 2 {
+		t.Errorf("the page has %d scripts, want its data and its own", n)
+	}
+}
+
+// hands are what the driven scripts below use: clicks with the mouse where something is drawn.
+const hands = `
+const v = window.vivarium, canvas = document.getElementById("lanes");
+const click = (x, y) => {
+  const r = canvas.getBoundingClientRect();
+  for (const type of ["mousedown", "mouseup", "click"]) {
+    const at = { bubbles: true, clientX: r.left + x, clientY: r.top + y };
+    canvas.dispatchEvent(new MouseEvent(type, at));
+  }
+};
+const press = (key) => window.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+const ink = () => { // how many pixels are not white
+  v.draw();
+  const d = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  let n = 0;
+  for (let i = 0; i < d.length; i += 4) if (d[i] + d[i + 1] + d[i + 2] < 700) n++;
+  return n;
+};
+`
+
+// usage is what somebody does who looks for line CALL of the history.
+const usage = `
+out.title = document.title;
+out.figures = document.getElementById("figures").textContent;
+out.violations = document.querySelectorAll("#violations li").length;
+out.ink = ink();
+// The link of a line leads to its call, which is in view and selected.
+const links = [...document.querySelectorAll("#violations a")];
+links.find((a) => a.textContent === "CALL").click();
+v.draw();
+const call = v.selected();
+out.call = call.type + " " + call.what;
+out.callInView = v.view.from <= call.from && call.from <= v.view.to;
+out.zoomed = v.view.to - v.view.from < v.world.end;
+out.marked = v.offending.has(call);
+out.table = document.querySelectorAll("#members tr").length;
+out.columns = document.querySelectorAll("#members tr:first-child th").length - 1;
+out.moment = document.getElementById("moment").textContent;
+out.text = document.getElementById("selected").textContent;
+// The link of the zxid leads to its commit.
+const zxid = links.find((a) => a.textContent.startsWith("0x"));
+out.zxid = zxid ? (zxid.click(), v.selected().what) : "";
+// A click on something that is drawn selects it.
+press("0");
+v.draw();
+const bar = v.items.find((i) => i.type === "disk");
+v.goToLine(CALL);
+const [left, top, w, h] = v.box(call);
+v.select(null);
+click(left + w / 2, top + h / 2);
+out.clicked = v.selected() && v.selected().what;
+// State at a click in an empty place.
+press("0");
+v.draw();
+const lane = v.lanes.findIndex((l) => l.kind === "member");
+click(v.x(v.world.end / 2), v.lanes[lane].top + 33);
+out.stateAt = v.moment() / v.world.end;
+out.term = v.stateAt(lane, v.moment()).Term;
+// Zoom by wheel and keys, pan by keys.
+const span = v.view.to - v.view.from;
+const turn = { deltaY: -100, clientX: 600, clientY: 200, cancelable: true };
+canvas.dispatchEvent(new WheelEvent("wheel", turn));
+out.wheel = (v.view.to - v.view.from) / span;
+press("-");
+const before = v.view.from;
+press("ArrowRight");
+out.panned = v.view.from > before;
+// Search.
+const box = document.getElementById("search");
+box.value = "getdata";
+box.dispatchEvent(new Event("input"));
+out.found = v.matches().length;
+box.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+out.match = v.selected().what;
+press("v");
+out.failure = v.offending.has(v.selected());
+// Heartbeats are drawn if asked for.
+press("0");
+const without = ink();
+document.getElementById("show-beat").click();
+out.beats = ink() > without;
+out.members = v.lanes.filter((l) => l.kind === "member").length;
+out.decisions = document.querySelectorAll("#decisions li").length;
+`
+
+func TestPageInBrowser(t *testing.T) {
+	r, page := filmed(t, &sim.Plan{Seed: 3, EndUs: 9_000_000})
+	named := r.Violations[0].Lines
+	got := browse(t, page, hands+strings.ReplaceAll(usage, "CALL", strconv.Itoa(named[1])))
+	check := func(what string, ok bool) {
+		t.Helper()
+		if !ok {
+			t.Errorf("%s: the page says %v", what, got)
+		}
+	}
+	num := func(name string) float64 { n, _ := got[name].(float64); return n }
+	str := func(name string) string { s, _ := got[name].(string); return s }
+	check("title", strings.Contains(str("title"), "seed 3: reads objects"))
+	check("figures", str("figures") == "these are figures")
+	check("violations", num("violations") == float64(len(r.Violations)))
+	check("something is drawn", num("ink") > 5000)
+	check("the call is gone to", strings.HasPrefix(str("call"), "call getData") &&
+		got["callInView"] == true && got["zoomed"] == true && got["marked"] == true)
+	check("the line is shown", strings.Contains(str("text"), `"kind":"call"`))
+	members := float64(r.Knobs.Hosts)
+	check("the state of each member", num("table") > 15 && num("columns") == members &&
+		num("members") == members && num("term") > 0)
+	check("the zxid leads somewhere", str("zxid") != "")
+	check("the call is selected by a click", strings.HasPrefix(str("clicked"), "getData"))
+	check("the moment of a click", num("stateAt") > 0.45 && num("stateAt") < 0.55)
+	check("wheel", num("wheel") < 0.9)
+	check("pan", got["panned"] == true)
+	check("search", num("found") > 3 && strings.Contains(strings.ToLower(str("match")), "getdata"))
+	check("failure", got["failure"] == true)
+	check("heartbeats", got["beats"] == true)
+	check("decisions", num("decisions") > 3)
+}
+
+// TestPageOfManyEvents opens the page about a whole world, which has far more than 10,000 events,
+// and tells how long it takes to draw.
+func TestPageOfManyEvents(t *testing.T) {
+	for _, end := range []int64{10_000_000, 0} {
+		r, page := filmed(t, &sim.Plan{Seed: 3, EndUs: end})
+		got := browse(t, page, hands+`
+const start = performance.now();
+v.draw();
+out.all = v.drawn;
+out.things = v.items.length;
+v.goToLine(v.world.violations[0].Lines[0]);
+v.draw();
+out.some = v.drawn;
+const box = document.getElementById("search");
+const at = performance.now();
+box.value = "0x";
+box.dispatchEvent(new Event("input"));
+out.search = performance.now() - at;
+out.matches = v.matches().length;
+out.lines = Object.keys(v.world.lines).length;
+`)
+		if n, _ := got["things"].(float64); n < 1000 {
+			t.Errorf("a page of %v things", got["things"])
+		}
+		if n, _ := got["matches"].(float64); n < 100 {
+			t.Errorf("%v matches of 0x", got["matches"])
+		}
+		t.Logf("%d events, page of %d KiB, %v things: all drawn in %v ms, a part in %v ms, "+
+			"search in %v ms", r.Count("events"), len(page)>>10, got["things"], got["all"],
+			got["some"], got["search"])
+	}
+}
+
+// TestPagePicture writes the picture that the documentation shows.
+func TestPagePicture(t *testing.T) {
+	if *screenshot == "" {
+		t.Skip("no -screenshot")
+	}
+	_, page := filmed(t, &sim.Plan{Seed: 3, EndUs: 9_000_000})
+	browse(t, page, hands+`v.goToLine(v.world.violations[0].Lines[1]); v.draw();`,
+		"--screenshot="+*screenshot)
+}
