@@ -31,7 +31,8 @@ type Report struct {
 	Commits []Commit
 	// Membership is not nil if it has changed: the driver keeps connections to all members but
 	// the removed ones. Removed says that this member is one of those: its clients are closed,
-	// and its process has to end.
+	// and it serves nobody any more. It runs on until a peer says so too (ReasonRemoved), for it
+	// may be the only one to know that the change has ended, and the others may need its vote.
 	Membership *core.Membership
 	Removed    bool
 	// Err is a committed entry that cannot be applied: the process has to stop.

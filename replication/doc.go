@@ -24,8 +24,9 @@
 // Who belongs to the ensemble is in the State (core.Membership), and the log's configuration is the
 // truth. Report.Membership is each new one: the driver keeps connections to all members but the
 // removed ones and takes those of members that it has not heard of, for who lags behind cannot
-// know all; only who is removed is refused, and told so. Report.Removed, or that word of a peer,
-// ends the process. Turn.Applicants are the disks whose handshake ended, members or not, with the
+// know all; only who is removed is refused, and told so. That word of a peer ends the process,
+// not Report.Removed: until then it serves nobody, but its vote may be needed. Turn.Applicants
+// are the disks whose handshake ended, members or not, with the
 // feature level of their release: the leader admits them as learners, and takes raft to
 // where the target of a client's reconfig, or its own file (Config.Servers), wants it. A checkpoint
 // is stored with its own ConfState. Config.RaftID and the disk belong together for ever: a lost

@@ -18,6 +18,7 @@ var diskScenarios = []scenario{
 	{name: "a leader whose disk is slow", cfg: reconfigurable(), do: electedByOthers},
 	{name: "a target needs a disk that is lost", cfg: reconfigurable(), do: targetNeedsLost},
 	{name: "a target needs a process that is lost", cfg: reconfigurable(), do: targetNeedsDown},
+	{name: "a removed member is needed", cfg: reconfigurable(), do: removedIsNeeded},
 }
 
 // diskForgets: a disk comes back without the last entries that its member had acknowledged. If it
@@ -105,4 +106,35 @@ func targetNeedsDown(w *world) {
 	w.must(200, "it is given up", func() bool { return *answer == wire.CodeNewConfigNoQuorum })
 	c.write()
 	w.must(20, "it is served", w.served)
+}
+
+// removedIsNeeded: only the leader knows that a change has ended, and comes back without knowing it
+// itself, for a commit index alone is not synced. One of the old voters is dead: only with the vote
+// of who has left the others have a majority of them.
+func removedIsNeeded(w *world) {
+	lead := w.settle()
+	f, dead := w.followers()[0], w.followers()[1]
+	c := w.session(f)
+	w.stranger(4, diskOf(4))
+	w.must(40, "it is a learner", func() bool { return len(w.hosts) == 4 && w.hosts[3].up })
+	w.run(200_000)
+	dead.retire()
+	f.jumping.stuck = true // nor has it a checkpoint that says so
+	c.reconfig([]int{4}, lead.id)
+	conf := func() *raftpb.ConfState { return f.member.replica.log.conf }
+	w.must(40, "another leads in the joint phase", func() bool {
+		return f.member.Leading() && joint(conf())
+	})
+	end := f.member.replica.members.waitFor // the entry that ends it
+	w.link(f.id, 4).lose = func(to int, data []byte) bool {
+		m, err := decodePeer(data)
+		return err == nil && m.raft.GetCommit() >= end
+	}
+	w.must(40, "it has ended", func() bool { return !joint(conf()) })
+	w.run(50_000) // who has left calls again
+	f.crash()
+	f.disk.hs.Commit = new(end - 1)
+	w.link(f.id, 4).lose = nil
+	f.start()
+	w.configured(fmt.Sprint(without([]int{1, 2, 3, 4}, lead.id)))
 }

@@ -108,10 +108,14 @@ func (h *host) refusal(err error) {
 	case ReasonRemoved:
 		h.w.done["told"]++
 		h.retire()
+	case ReasonLeaving: // it calls again
 	default:
 		h.w.violate("member %d: %v", h.id, err)
 	}
 }
+
+// out says whether a host does not belong to the ensemble any more, or never again will.
+func (h *host) out() bool { return h.gone || h.removed }
 
 // retire ends a member for ever.
 func (h *host) retire() {
@@ -137,7 +141,7 @@ func (h *host) membership() {
 	}
 	if h.report.Removed {
 		h.w.done["removed"]++
-		h.retire()
+		h.removed = true
 	}
 }
 
@@ -251,7 +255,7 @@ func (h *host) config() (text string) {
 func (w *world) configured(voters string) {
 	w.must(100, "the voters are "+voters, func() bool {
 		for _, h := range w.hosts {
-			if !h.gone && (!h.up || h.voting() != voters) {
+			if !h.out() && (!h.up || h.voting() != voters) {
 				return false
 			}
 		}
@@ -263,7 +267,7 @@ func (w *world) configured(voters string) {
 func (w *world) together() {
 	w.must(40, "all are equally far", func() bool {
 		for _, h := range w.hosts {
-			if !h.gone && (!h.up || h.member.Local.State.Index() != w.commit()) {
+			if !h.out() && (!h.up || h.member.Local.State.Index() != w.commit()) {
 				return false
 			}
 		}

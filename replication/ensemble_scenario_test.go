@@ -128,7 +128,7 @@ func (w *world) converged() {
 	var first *host
 	for _, h := range w.hosts {
 		switch {
-		case h.gone:
+		case h.out():
 			continue
 		case first == nil:
 			first = h

@@ -347,7 +347,8 @@ type host struct {
 	swept    int64
 	syncUs   int64
 	waking   int64
-	gone     bool // its disk is lost, or the member was removed
+	gone     bool // its disk is lost, or the member was removed and knows it
+	removed  bool // as far as it has applied
 	server   core.ServerID
 	disks    core.DiskID
 	follows  uint32 // the feature level of its release

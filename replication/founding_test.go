@@ -249,6 +249,8 @@ func TestHandshakeRefuses(t *testing.T) {
 	m.Members = slices.Clone(m.Members)
 	m.Members[1].Role = core.RoleRemoved
 	removed.Membership = &m
+	leaving := removed
+	removed.Settled = true
 	change := func(w Who, f func(*Who)) Who { f(&w); return w }
 	knows := change(founded(1), func(w *Who) { w.Known = []KnownMark{{2, Mark{3, 40}}} })
 	for _, test := range []struct {
@@ -270,6 +272,8 @@ func TestHandshakeRefuses(t *testing.T) {
 			func(w *Who) { w.Disk[9]++ }), 2,
 			"server.2 is refused: the log gave its disk another identity"},
 		{"removed", founded(2), removed, 1, "server.1 refuses this member: it was removed"},
+		{"about to be removed", founded(2), leaving, 1,
+			"server.1 refuses this member: it is being removed"},
 		{"cannot follow", founded(2), change(founded(1), func(w *Who) { w.StateLevel = 9 }), 1,
 			"server.1 refuses this member: its release cannot follow"},
 		{"emptied", Who{Identity: Identity{Server: 2, Disk: founded(2).Disk, Level: 2}}, knows, 1,

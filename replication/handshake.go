@@ -43,6 +43,10 @@ type Who struct {
 	// StateLevel is the State's feature level.
 	StateLevel uint32
 	Membership *core.Membership
+	// Settled says that this member votes and will know Membership after a crash, too. Only then
+	// it may send home who was removed: until one such voter knows, the others may need the vote
+	// of who has left.
+	Settled bool
 	// Known says what others have acknowledged, as far as this process has heard.
 	Known []KnownMark
 }
@@ -56,10 +60,23 @@ type KnownMark struct {
 // Who is what this member says of itself in a handshake. Only the loop may ask.
 func (m *Member) Who(self Identity) Who {
 	r := &m.replica
-	w := Who{Identity: self, StateLevel: r.level, Membership: r.members.now}
+	w := Who{Identity: self, StateLevel: r.level, Membership: r.members.now,
+		Settled: r.settledMembers()}
 	w.RaftID = m.cfg.RaftID
 	w.Known = slices.Clone(r.known)
 	return w
+}
+
+// settledMembers says whether this member votes, and its disk knows of the newest membership that
+// it is committed.
+func (r *replica) settledMembers() bool {
+	m := &r.members
+	if m.now == nil || m.at > max(r.certain, r.checkpointed) &&
+		!mutant.On("replication-removal-told-early") {
+		return false
+	}
+	e := m.now.Member(r.cfg.RaftID)
+	return e != nil && e.Role == core.RoleVoter
 }
 
 // LostDisk is a disk that has less than this member has acknowledged, as a peer knows. Its data
@@ -136,13 +153,14 @@ const (
 	ReasonRemoved         // it was removed from the ensemble
 	ReasonLevel           // its release cannot follow the State
 	ReasonLost            // its disk has lost what it acknowledged
+	ReasonLeaving         // it was removed, but must not end yet
 )
 
 var reasonTexts = [...]string{"none", "it speaks another version", "it is another server",
 	"it has the same server id", "it belongs to another ensemble",
 	"the log gave its disk another identity", "it was removed from the ensemble",
 	"its release cannot follow the State's feature level",
-	"its disk has lost what it had acknowledged"}
+	"its disk has lost what it had acknowledged", "it is being removed from the ensemble"}
 
 func (r Reason) String() string {
 	if int(r) < len(reasonTexts) {
@@ -342,6 +360,8 @@ func (w *Who) judge(p *Identity, called core.ServerID) (Reason, core.RaftID) {
 		return ReasonNone, p.RaftID
 	case e == nil:
 		return ReasonNone, 0 // it asks to be admitted
+	case e.Role == core.RoleRemoved && !w.Settled:
+		return ReasonLeaving, 0
 	case e.Role == core.RoleRemoved:
 		return ReasonRemoved, 0
 	case p.RaftID != 0 && p.RaftID != e.RaftID:

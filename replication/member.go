@@ -183,11 +183,6 @@ func New(cfg Config, rec Recovered) (*Member, error) {
 	if rec.State == nil || rec.HardState == nil || rec.ConfState == nil {
 		return nil, errors.New("start member: the disk holds no checkpoint")
 	}
-	if m := rec.State.Membership(); m != nil {
-		if e := m.Member(cfg.RaftID); e != nil && e.Role == core.RoleRemoved {
-			return nil, fmt.Errorf("start member: %w", ErrRemoved)
-		}
-	}
 	if err := rec.State.Follow(cfg.FeatureLevel); err != nil {
 		return nil, fmt.Errorf("start member: %w", err)
 	}
@@ -212,9 +207,6 @@ func New(cfg Config, rec Recovered) (*Member, error) {
 	}
 	return m, nil
 }
-
-// ErrRemoved is the end of a member that the ensemble has removed. Its disk is of no use to it.
-var ErrRemoved = errors.New("this member was removed from its ensemble")
 
 // Config returns the configuration with all defaults filled in.
 func (m *Member) Config() Config { return m.cfg }

@@ -30,6 +30,7 @@ type Applicant struct {
 // last one stopped: with the joint phase, with the target, with a learner.
 type members struct {
 	now *core.Membership // nil: a server of its own, or an ensemble whose members never change
+	at  uint64           // the index at which it was seen
 
 	asked    []Applicant // in this term, not decided yet
 	waitFor  uint64      // the last decision lies in the log here; none before it is applied
@@ -45,13 +46,22 @@ type members struct {
 const maxApplicants = 64
 
 func (m *members) newTerm(tick int64) {
-	*m = members{now: m.now, asked: m.asked, since: tick, aimAt: m.aimAt, handOver: m.handOver,
-		restored: m.restored}
+	*m = members{now: m.now, at: m.at, asked: m.asked, since: tick, aimAt: m.aimAt,
+		handOver: m.handOver, restored: m.restored}
 	if mutant.On("replication-target-forgotten") && m.now != nil {
 		now := *m.now
 		now.Target = nil
 		m.now = &now
 	}
+}
+
+// removed says whether a member was removed, as far as is applied here.
+func (m *members) removed(id core.RaftID) bool {
+	if m.now == nil {
+		return false
+	}
+	e := m.now.Member(id)
+	return e != nil && e.Role == core.RoleRemoved
 }
 
 // change is a change of raft's configuration that was applied.
@@ -78,8 +88,21 @@ func (r *replica) takeChanges(a *Applied) {
 		r.follow(next)
 	}
 	if a.members != nil && a.Index >= r.applied {
-		r.members.now = a.members
+		if gone(a.members) > gone(r.members.now) {
+			r.wantCapture = true // who was removed waits until that is known for certain
+		}
+		r.members.now, r.members.at = a.members, a.Index
 	}
+}
+
+// gone is how many members were removed.
+func gone(m *core.Membership) (n int) {
+	for i := range m.Members {
+		if m.Members[i].Role == core.RoleRemoved {
+			n++
+		}
+	}
+	return n
 }
 
 // follow makes conf the configuration: whose streams are taken in, whose clocks count, and whether

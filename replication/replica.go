@@ -158,6 +158,8 @@ type replica struct {
 	members    members
 	known      []KnownMark // what peers have acknowledged
 	stable     uint64      // the term that is durable
+	told       uint64      // the last commit index given to the log that is stored,
+	certain    uint64      // and the one that is durable: it rides on entries
 	reads      reads
 	failover   failover
 	gone       []core.RaftID     // whose process is lost: Turn.Lost, and not Turn.Connected since
@@ -235,7 +237,8 @@ func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
 	r.lastTerm, _ = log.Term(r.last) // the last one's is always there
 	stream := state.Stream(cfg.RaftID)
 	r.registration = stream.Origin.Registration
-	r.members = members{now: state.Membership()}
+	r.members = members{now: state.Membership(), at: state.Index()}
+	r.told, r.certain = r.commit, r.commit
 	r.follow(log.conf)
 	for _, p := range state.AppendStreams(nil) {
 		r.intake.position(&p)
@@ -297,6 +300,9 @@ func (r *replica) takeStored(turn *Turn, work *Work) {
 		}
 		r.log.append(a.Entries)
 		r.stable = max(r.stable, a.HardState.GetTerm())
+		if r.told = max(r.told, a.HardState.GetCommit()); len(a.Entries) > 0 {
+			r.certain = r.told
+		}
 		r.deliver(a.responses)
 	}
 }

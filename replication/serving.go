@@ -37,6 +37,9 @@ func (r *replica) serve(work *Work) {
 }
 
 func (r *replica) whomToServe() serve {
+	if r.members.removed(r.cfg.RaftID) {
+		return serve{core.ServingNobody, core.CauseRemoved}
+	}
 	if s := r.digests.whoDiffers(); s.to != core.ServingAll {
 		return s
 	}

@@ -14,7 +14,8 @@ import (
 // asks says whether the hosts begin with empty disks and found their ensemble by asking each other.
 // A State that is older than that, or a host without peers, is there from the beginning.
 func (w *World) asks() bool {
-	return w.k.Asks != 0 && w.k.Hosts > 1 && w.k.FoundingTerm == 0 && w.k.ZxidLead == 0
+	return w.k.Asks != 0 && w.k.Hosts > 1 && w.k.FoundingTerm == 0 && w.k.ZxidLead == 0 &&
+		w.k.SequenceLead == 0
 }
 
 // spareHosts is how many hosts there are beside those that found the ensemble.
@@ -271,7 +272,7 @@ func (l *peerLink) refused(i int, err error) {
 		h.lose("its disk id was in use before")
 	default:
 		l.reset()
-		if r.Reason != replication.ReasonLevel {
+		if r.Reason != replication.ReasonLevel && r.Reason != replication.ReasonLeaving {
 			w.violate("peers", fmt.Sprintf("host %d: %v", h.id, err))
 		}
 	}
@@ -306,9 +307,6 @@ func (h *host) follow(m *core.Membership) {
 				l.reset()
 			}
 		}
-	}
-	if h.report.Removed {
-		h.retire()
 	}
 }
 

@@ -62,6 +62,8 @@ var membershipScenarios = []Mutant{
 		Text: "a leader's disk is taken to have the term in which it leads"},
 	{Name: "replication-lost-disk-counts",
 		Text: "a disk that was replaced counts in the quorum of a change"},
+	{Name: "replication-removal-told-early",
+		Text: "a removed member is sent home by one who may forget that it was"},
 	{Name: "replication-lost-process-counts",
 		Text: "a process that is lost counts in the quorum of a change"},
 }
