@@ -42,6 +42,7 @@ type bench struct {
 	clients []*asker
 	conns   core.ConnID
 	seen    witness
+	spent   int // rounds
 }
 
 // FuzzMember drives the members of an ensemble with arbitrary legal inputs, and holds them after
@@ -94,8 +95,11 @@ func drive(t failer, data []byte) {
 	b.converge()
 }
 
-// maxSteps bounds how long a script can be.
-const maxSteps = 1000
+// maxSteps and maxRounds bound how long a script can be: a fuzzer takes ten seconds for a hang.
+const (
+	maxSteps  = 1000
+	maxRounds = 800
+)
 
 func newBench(t failer, data []byte) *bench {
 	b := &bench{t: t, script: data, links: map[[2]int]*pipe{}, seen: newWitness()}
@@ -229,6 +233,9 @@ func (b *bench) overtake() {
 // rounds lets time go by. Who is down comes up again before long, and so do connections.
 func (b *bench) rounds(n int) {
 	for i := range n {
+		if b.spent++; b.spent > maxRounds {
+			return
+		}
 		if i == 5 {
 			for _, h := range b.hosts {
 				if !h.up() {

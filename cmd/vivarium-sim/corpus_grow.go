@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vivariumdb/vivarium/sim"
@@ -112,6 +113,10 @@ func (g *grower) next() (int, task, bool) {
 	t.Set = slices.Clone(parent.Set)
 	differ := sim.Draw(t.Seed).Difference(*k)
 	g.rng.Shuffle(len(differ), func(i, j int) { differ[i], differ[j] = differ[j], differ[i] })
+	differ = slices.DeleteFunc(differ, func(set string) bool {
+		name, _, _ := strings.Cut(set, "=")
+		return slices.Contains(founding, name)
+	})
 	const most = 8
 	for _, set := range differ[:min(len(differ), 1+g.rng.IntN(most))] {
 		if !slices.Contains(t.Set, set) {
@@ -121,6 +126,9 @@ func (g *grower) next() (int, task, bool) {
 	t.Set = t.Set[max(0, len(t.Set)-2*most):]
 	return 0, t, true
 }
+
+// founding are knobs that only fit each other: how the ensemble begins.
+var founding = []string{"Hosts", "FoundingTerm", "ZxidLead", "SequenceLead", "RealStore"}
 
 // take notes what a world has reached.
 func (g *grower) take(s streams, t task, r *reach) {
