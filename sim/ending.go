@@ -9,6 +9,7 @@ import (
 // quiesce ends the faults.
 func (w *World) quiesce() {
 	w.calm, w.calmAt = true, w.clock.now
+	w.backUp()
 	for _, most := range []*int64{&w.k.FlushBytes, &w.k.FeedBytes} {
 		*most = max(*most, 4096) // what little pieces it took was a fault, too
 	}

@@ -404,7 +404,7 @@ func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {
 	k.Roots, k.Names = r.between(1, 4), r.between(1, 4)
 	k.DataBytes = log(1, 2000)
 	k.BigData = some(60, 1, 40)
-	k.ManyConnections = some(200, 4, 10)
+	k.ManyConnections = some(200, 2, 8)
 	if r.chance(15) {
 		k.Burst, k.Pipeline = r.between(100, 500), 4000 // queues that never run empty
 		k.MaxEntryBytes, k.ThinkUs = 0, r.between(2, 10)*second

@@ -55,6 +55,13 @@ func (g *generator) wide(*session) []asked {
 			g.readOf(wire.OpGetData, child(), true)}
 	}
 	all := []asked{g.create(root, 0)}
+	if g.r.chance(100) { // all of them: the list is so long that it is kept
+		for i := range 150 {
+			all = append(all, g.create(fmt.Sprintf("%s/child-%d", root, i), 0))
+		}
+		return append(all, g.readOf(wire.OpGetChildren2, root, false),
+			g.readOf(wire.OpGetChildren, root, false))
+	}
 	for range g.r.IntN(40) {
 		all = append(all, g.create(child(), int32(g.r.IntN(2))))
 	}
