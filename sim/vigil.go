@@ -14,13 +14,15 @@ import (
 //
 // A tick's message tells all that its sender has heard before, for what may have been lost with a
 // connection or with a leader is told again. To allow for a connection that its sender has not
-// noticed yet, it counts for what was heard two ticks before it, on one connection.
+// noticed yet, it counts for what was heard two ticks before it, on one connection. Who leads, or
+// thinks so, tells nobody: its tick is another one.
 type vigil struct {
 	heard []sign // by this process, in order
 	told  map[*host]*telling
 
 	// As a leader.
 	leads bool
+	led   bool  // it leads, or did when its last turn began
 	since int64 // when it began to lead
 	loops int64 // turns of the loop,
 	ticks int64 // those with a tick,
@@ -74,10 +76,10 @@ func (h *host) hearsWaiting() {
 // isTick says whether a message of a peer is that of its tick.
 func isTick(data []byte) bool { return len(data) > 1 && data[1] == 4 }
 
-// tells returns what a message tells its receiver, nil if it is no tick's. taken is how much the
+// tells returns what a message tells its receiver, nil if it is no follower's tick. taken is how much the
 // sender had heard when its turn began.
 func (v *vigil) tells(h, to *host, data []byte, taken int) *telling {
-	if !isTick(data) {
+	if !isTick(data) || v.led {
 		return nil
 	}
 	link := h.w.peerLink(h, to).epoch
@@ -97,6 +99,7 @@ func (v *vigil) turn(h *host, turn *replication.Turn, taken int, leads bool) {
 	v.loops++
 	now := h.w.clock.now
 	was := v.leads && leads
+	v.led = v.leads || leads
 	switch {
 	case leads && !v.leads:
 		v.leads, v.since, v.base = true, now, v.clock
