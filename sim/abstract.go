@@ -40,11 +40,12 @@ type Terms []int
 type abstraction struct {
 	w        *World
 	sessions sessionTales
+	disks    diskTales
 }
 
 func newAbstraction(w *World) *abstraction {
 	a := &abstraction{w: w}
-	a.sessions = newSessionTales(w)
+	a.sessions, a.disks = newSessionTales(w), newDiskTales(w)
 	return a
 }
 
@@ -53,7 +54,7 @@ func (a *abstraction) all() []Abstract {
 	if a == nil {
 		return nil
 	}
-	return a.sessions.all()
+	return append(a.sessions.all(), a.disks.all()...)
 }
 
 // tale is a behaviour that is being told.
@@ -62,14 +63,18 @@ type tale struct {
 	name  string
 	lines []*AbstractLine
 	cut   string
+	most  int // lines
 }
 
-// longestTale is how many lines of one behaviour are told.
-const longestTale = 250
+// These are how many lines of one behaviour are told.
+const (
+	longestSessionTale = 250
+	longestDiskTale    = 700
+)
 
 // add tells a line; nil if nothing is told any more. Names and values follow each other.
 func (t *tale) add(action string, fields ...any) *AbstractLine {
-	if t.cut == "" && len(t.lines) >= longestTale {
+	if t.cut == "" && len(t.lines) >= t.most {
 		t.end("is long enough")
 	}
 	if t.cut != "" {
@@ -115,8 +120,11 @@ func AbstractKnobs(seed uint64) Knobs {
 	k.MaxTimeoutMs = k.MinTimeoutMs + r.between(100, 3000)
 	for _, none := range []*int64{&k.DoubleConnect, &k.WrongPassword, &k.FutureZxid,
 		&k.BadRequest, &k.UnknownOp, &k.ShortFrame, &k.Abandon, &k.FullDiskMs, &k.FullLeaderMs,
-		&k.FullManyMs, &k.ReadOnlyClients, &k.Foreign, &k.Asks} {
+		&k.FullManyMs, &k.ReadOnlyClients, &k.RealStore, &k.StopMs, &k.StopLeaderMs, &k.RollingMs, &k.FoundingTerm, &k.PeerSpoiled, &k.Foreign, &k.Asks} {
 		*none = 0
+	}
+	if r.chance(500) { // who was away gets a checkpoint
+		k.MaxLogBytes, k.CheckpointBytes = r.between(300, 2000), r.between(1, 1000)
 	}
 	k.CrashBoundaries = min(k.CrashBoundaries, 5000)
 	for _, f := range []struct {

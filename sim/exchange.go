@@ -90,7 +90,9 @@ func (h *host) install(a *replication.Append, done func()) {
 	installed := h.bar("install the checkpoint of index %d", c.Index)
 	h.operate(h.disk.checkpoint(c), faultCrashInstall, h.checkpointUs, func() {
 		h.boundary(faultCrashInstall)
-		h.operate(h.disk.append(b), faultCrashInstall, h.syncUs, func() {
+		op := h.disk.append(b)
+		w.abstract.wrote(h, op, &b)
+		h.operate(op, faultCrashInstall, h.syncUs, func() {
 			h.boundary(faultCrashInstall)
 			state, err := store.LoadState(h.disk.disk())
 			if err != nil {
@@ -115,6 +117,7 @@ func (h *host) install(a *replication.Append, done func()) {
 				}
 				h.turn.Stored = append(h.turn.Stored, a)
 				h.log.acknowledge([]*replication.Append{a})
+				w.abstract.acknowledged(h, []*replication.Append{a})
 				h.appending = false
 				h.tend(h.report.Touched)
 				h.wake()

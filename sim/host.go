@@ -221,6 +221,7 @@ func (h *host) crash(power bool) {
 	w.trace.add(w.clock.now, traceHost, h.id, []byte("crash"))
 	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindCrash,
 		Server: h.id})
+	w.abstract.crashed(h)
 	h.shelve()
 	h.disk.crash(h.life, power, &w.count)
 	h.end(power)
@@ -347,6 +348,7 @@ func (h *host) open() {
 	}
 	if err == nil && !w.over {
 		w.shadow.loaded(h, &loaded)
+		w.abstract.restarted(h, rec)
 		h.member, err = replication.New(h.config(h.life.id()), loaded)
 	}
 	if err != nil {
@@ -455,6 +457,7 @@ func (h *host) loop() {
 	m.Local.Inbox.Take(&h.turn.Mail)
 	taken := len(h.vigil.heard)
 	h.turn.NowMs, h.turn.MonoMs = h.wallMs(), h.mono()
+	rest := h.w.abstract.one(h)
 	h.peak = max(h.peak, h.turn.NowMs-h.w.clock.now/millisecond)
 	h.vigil.learned(h.turn.Applied)
 	m.Step(&h.turn, &h.work)
@@ -463,7 +466,10 @@ func (h *host) loop() {
 		return
 	}
 	h.w.shadow.given(h, h.work.Appends)
-	h.turn = replication.Turn{Mail: h.turn.Mail}
+	h.w.abstract.stepped(h, h.work.Appends)
+	if h.turn = (replication.Turn{Mail: h.turn.Mail, Received: rest}); len(rest) > 0 {
+		h.wake()
+	}
 	h.w.leads(h)
 	h.boundary(faultCrashLoop)
 	if len(h.work.Appends) > 0 {
@@ -494,6 +500,7 @@ func (h *host) write() {
 	h.appending = true
 	if a := h.appends[0]; a.Install != nil {
 		h.appends = h.appends[1:]
+		h.w.abstract.installs(h)
 		h.keep(func(done func()) { h.install(a, done) })
 		return
 	}
@@ -502,7 +509,7 @@ func (h *host) write() {
 		if i := slices.IndexFunc(h.appends, installs); i > 0 {
 			n = i
 		}
-		if n > 1 && h.pace.chance(300) {
+		if n > 1 && h.pace.chance(300) && !h.w.abstract.whole() {
 			n = int(h.pace.between(1, int64(n)))
 		}
 		group := h.appends[:n:n]
@@ -515,12 +522,15 @@ func (h *host) write() {
 		h.w.count[countMerged] += int64(n - 1)
 		h.w.trace.add(h.w.clock.now, traceAppend, h.id, encodeBatch(&batch))
 		stored := h.appended(&batch)
-		h.operate(h.disk.append(batch), faultCrashAppend, h.syncUs, func() {
+		op := h.disk.append(batch)
+		h.w.abstract.wrote(h, op, &batch)
+		h.operate(op, faultCrashAppend, h.syncUs, func() {
 			h.boundary(faultCrashSynced)
 			h.soon(h.w.k.LoopUs, func() {
 				h.boundary(faultCrashAck)
 				h.turn.Stored = append(h.turn.Stored, group...)
 				h.log.acknowledge(group)
+				h.w.abstract.acknowledged(h, group)
 				h.appending = false
 				stored()
 				h.wake()
@@ -552,10 +562,13 @@ func (h *host) operate(op operation, kind counter, delay func() int64, done func
 	}
 	h.after(delay(), func() {
 		h.boundary(kind)
+		effect := op.Next()
 		if err := op.Do(); err != nil {
+			h.w.abstract.fails(h, effect)
 			h.failed(err)
 			return
 		}
+		h.w.abstract.effect(h, effect)
 		if !op.Done() {
 			h.boundary(faultCrashInDisk)
 		} else {
@@ -665,6 +678,7 @@ func (h *host) checkpoint(c *replication.Checkpoint, done func()) {
 	w := h.w
 	w.count.add(countCheckpoints)
 	w.shadow.froze(h, c)
+	w.abstract.captured(h, c.Index)
 	sc := store.FromMember(c)
 	w.trace.add(w.clock.now, traceCheckpoint, h.id<<48|int64(c.Index), encodeCheckpoint(&sc))
 	written := h.bar("checkpoint at index %d, %d records", c.Index, len(sc.Records))

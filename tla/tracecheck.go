@@ -29,6 +29,8 @@ type TraceSpec struct {
 	Module, Model, Tracer string
 	// Constants are those of the model, with bounds that no trace reaches.
 	Constants func(traces []Trace) string
+	// View is what tells states apart, "" if all does.
+	View string
 	// Unseen are actions of the model that no trace can show, with the reason.
 	Unseen map[string]string
 }
@@ -148,10 +150,13 @@ func (s TraceSpec) files(modules string, traces []Trace) (module, config string,
 		fmt.Fprintf(&m, "t = %d -> VvTrace%d[n]\n", i+1, i+1)
 	}
 	m.WriteString("====\n")
-	config = "INIT VvInit\nNEXT VvNext\nCONSTRAINT VvNote\nVIEW Place\nCHECK_DEADLOCK FALSE\n" +
+	config = "INIT VvInit\nNEXT VvNext\nCONSTRAINT VvNote\nCHECK_DEADLOCK FALSE\n" +
 		"PROPERTIES VvIsModel\nCONSTANTS\n    Broken = {}\n" +
 		"    Lengths <- VvLengths\n    Line <- VvLine\n" +
 		s.Constants(traces)
+	if s.View != "" {
+		config += "VIEW " + s.View + "\n"
+	}
 	return m.String(), config, nil
 }
 
