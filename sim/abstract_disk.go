@@ -477,4 +477,8 @@ func (a *abstraction) restarted(h *host, rec *store.Recovered) {
 	t.add("Restart", "term", t.term, "vote", t.vote, "log", slices.Clone(t.log), "applied", at,
 		"commit", t.commit, "mterm", int(rec.Mark.Term), "mvote", int(rec.Mark.Vote),
 		"macked", entryAt(rec.Mark.Acked.Index), "mackedterm", int(rec.Mark.Acked.Term))
+	if t.term != int(rec.Mark.Term) || t.vote != int(rec.Mark.Vote) {
+		t.add("WriteMark") // before anything is answered
+		t.add("SyncMark")
+	}
 }

@@ -168,6 +168,9 @@ func (m *Memory) Open(o Options) (*Recovered, error) {
 	m.promise = r.promise(i.mark)
 	m.pace = pace{marked: i.mark.Acked}
 	rec := r.recovered(i.id, i.meta, i.mark)
+	if r.ahead(i.mark) {
+		i.mark, i.markTorn, m.pace.marked = m.promise, false, m.promise.Acked
+	}
 	rec.Founded, rec.Damage, rec.Seat = founded, damage, i.seat
 	return rec, nil
 }

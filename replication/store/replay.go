@@ -224,6 +224,13 @@ func (r *replay) termAt(index uint64) (uint64, bool) {
 	return r.entries[index-1-r.before.Index].GetTerm(), true
 }
 
+// ahead says whether the log knows a term or a vote that the mark does not: the process ended
+// between the two. Raft tells a candidate again what it has stored, and stores nothing for that, so
+// the mark has to know it before anything is answered.
+func (r *replay) ahead(mark Mark) bool {
+	return !unpromised() && (r.hs.term != mark.Term || r.hs.vote != mark.Vote)
+}
+
 // promise is what the log goes on promising, given what the mark says.
 func (r *replay) promise(mark Mark) Mark {
 	m := Mark{Term: r.hs.term, Vote: r.hs.vote, Acked: r.acked}

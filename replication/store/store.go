@@ -117,6 +117,11 @@ func (s *Store) open(fresh DiskID) (*Recovered, error) {
 	s.checkpoint = meta.Position
 	s.promise = r.promise(mark)
 	s.pace.marked = mark.Acked
+	if r.ahead(mark) {
+		if err := s.marker.write(s.current); err != nil {
+			return nil, err
+		}
+	}
 	rec := r.recovered(id, meta, mark)
 	rec.Founded, rec.Damage, rec.Seat = founded, append(damage, torn...), seat
 	return rec, nil
