@@ -120,7 +120,8 @@ func AbstractKnobs(seed uint64) Knobs {
 	k.MaxTimeoutMs = k.MinTimeoutMs + r.between(100, 3000)
 	for _, none := range []*int64{&k.DoubleConnect, &k.WrongPassword, &k.FutureZxid,
 		&k.BadRequest, &k.UnknownOp, &k.ShortFrame, &k.Abandon, &k.FullDiskMs, &k.FullLeaderMs,
-		&k.FullManyMs, &k.ReadOnlyClients, &k.RealStore, &k.StopMs, &k.StopLeaderMs, &k.RollingMs, &k.FoundingTerm, &k.PeerSpoiled, &k.Foreign, &k.Asks} {
+		&k.FullManyMs, &k.ReadOnlyClients, &k.RealStore, &k.StopMs, &k.StopLeaderMs,
+		&k.RollingMs, &k.FoundingTerm, &k.PeerSpoiled, &k.Foreign, &k.Asks} {
 		*none = 0
 	}
 	if r.chance(500) { // who was away gets a checkpoint
