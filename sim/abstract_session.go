@@ -276,7 +276,8 @@ func (a *abstraction) committed(index uint64, pos int, batch *core.Batch, c *cor
 	}
 	if c.Kind == core.KindCreateSession {
 		t := &sessionTale{tale: tale{w: a.w, most: longestSessionTale,
-			name: fmt.Sprintf("seed %d session %d", a.w.seed, len(s.order)+1)}, all: s, id: id, numbers: map[string]int{}, xids: map[int32]int{},
+			name: fmt.Sprintf("seed %d session %d", a.w.seed, len(s.order)+1)},
+			all: s, id: id, numbers: map[string]int{}, xids: map[int32]int{},
 			reads: map[int32]*AbstractLine{}, asked: map[int32]int{},
 			entries: []place{{index, pos}}, zxids: []int64{int64(out.Zxid)}}
 		s.byID[id] = t
