@@ -101,8 +101,8 @@ func (s *Shrinker) Shrink(p *Plan) (small *Plan, after, before *Trial) {
 		better = s.trial.Events < was.Events*9/10 || s.best.Size() < size*9/10 || s.round < 2
 		s.round++
 	}
-	s.trim(false)
 	s.hurry()
+	s.trim(false)
 	s.best.Notes = nil
 	return s.best, s.trial, first
 }
@@ -218,12 +218,13 @@ func (s *Shrinker) shorten() {
 // hurry lets a world that does not come to an end give up earlier. It has done so with all the
 // patience that there is.
 func (s *Shrinker) hurry() {
-	if s.best.EndUs != 0 {
+	k, err := s.best.World()
+	if err != nil || s.trial.FailedAt[s.judge] < gaps(s.best.Gaps).warp(k.DurationMs*millisecond) {
 		return
 	}
 	var plans []*Plan
 	for _, us := range []int64{5 * second, 20 * second, 60 * second} {
-		plans = append(plans, s.with(func(p *Plan) { p.PatienceUs = us }))
+		plans = append(plans, s.with(func(p *Plan) { p.PatienceUs, p.EndUs = us, 0 }))
 	}
 	s.first(plans...)
 }

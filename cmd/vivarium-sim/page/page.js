@@ -518,7 +518,7 @@
     for (const v of world.violations || []) {
       const li = document.createElement("li");
       li.append(text("strong", v.Judge + ": "));
-      const brief = v.Text.length > 1500 ? v.Text.slice(0, 1500) + " …" : v.Text;
+      const brief = v.Text.length > 600 ? v.Text.slice(0, 600) + " …" : v.Text;
       for (const part of brief.split(/(0x[0-9a-f]+)/)) { // zxids lead to their commits
         const no = zxids.get(part);
         li.append(no ? link(part, () => goToLine(no)) : part);
