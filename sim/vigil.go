@@ -76,8 +76,8 @@ func (h *host) hearsWaiting() {
 // isTick says whether a message of a peer is that of its tick.
 func isTick(data []byte) bool { return len(data) > 1 && data[1] == 4 }
 
-// tells returns what a message tells its receiver, nil if it is no follower's tick. taken is how much the
-// sender had heard when its turn began.
+// tells returns what a message tells its receiver, nil if it is no follower's tick. taken is how
+// much the sender had heard when its turn began.
 func (v *vigil) tells(h, to *host, data []byte, taken int) *telling {
 	if !isTick(data) || v.led {
 		return nil
