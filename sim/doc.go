@@ -14,8 +14,10 @@
 // is given each committed entry once and never sees a disk: the first member that reports an index
 // defines it. The commit lines of the history come from it, and every digest of every member,
 // running, loaded or received, is held against its own. It knows what each log was told to hold and
-// has acknowledged: a restart must find that, and a leader must have what was ever applied. A panic
-// anywhere in the machine is a violation like any other.
+// has acknowledged: a restart must find that, and a leader must have what was ever applied. A vigil
+// knows which signs of life have come to a leader, and so what its session clock may find silent.
+// A twin of each session of the real client knows what its caller asked for, and what it must send
+// and tell. A panic anywhere in the machine is a violation like any other.
 //
 // # Decisions
 //
