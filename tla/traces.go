@@ -135,9 +135,17 @@ func runTraces(ctx context.Context, args []string, out, log io.Writer) error {
 		if err != nil {
 			return err
 		}
+		if len(r.Failures) == 0 {
+			all := traces[spec.Module]
+			if r.Alterations, err = checkAlterations(ctx, tlc, spec, all); err != nil {
+				return err
+			}
+			r.Failures = failuresOf(r.Alterations, len(all) >= enough)
+		}
 		reports = append(reports, r)
 	}
 	printTraces(out, reports)
+	printAltered(out, reports)
 	fmt.Fprintf(out, "seeds %d to %d, %s\n", opts.Base, opts.Base+uint64(worlds)-1, took(start))
 	return finishTraces(opts, reports, out)
 }
@@ -235,6 +243,7 @@ type TraceReport struct {
 	Actions, Cuts map[string]int
 	Order         []string
 	Failures      []string
+	Alterations   []Altered
 }
 
 // checkSpec has the traces of one specification checked, and its actions counted.

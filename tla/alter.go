@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/vivariumdb/vivarium/sim"
+)
+
+// An alteration makes a trace tell what may not be. Its specification has to refute the line that
+// was altered, or the next.
+type alteration struct {
+	module, kind, name string
+	// at says whether the line can be altered, given those behind it.
+	at func(lines []sim.AbstractLine) bool
+	// alter changes a copy of the lines from there on.
+	alter func(lines []sim.AbstractLine) []sim.AbstractLine
+}
+
+// An Altered trace is what came of an alteration.
+type Altered struct {
+	Spec, Kind, Name, Trace string
+	Line                    int // that was altered
+	Refuted                 int // that is not admitted; 0: none
+}
+
+func (a Altered) caught() bool { return a.Refuted == a.Line || a.Refuted == a.Line+1 }
+
+// has says whether lines begin with these actions.
+func has(actions ...string) func([]sim.AbstractLine) bool {
+	return func(lines []sim.AbstractLine) bool {
+		for i, action := range actions {
+			if i >= len(lines) || lines[i].Action != action {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// both says whether two conditions hold.
+func both(a, b func([]sim.AbstractLine) bool) func([]sim.AbstractLine) bool {
+	return func(lines []sim.AbstractLine) bool { return a(lines) && b(lines) }
+}
+
+// is says whether a field of the first line has a value.
+func is(name string, want any) func([]sim.AbstractLine) bool {
+	return func(lines []sim.AbstractLine) bool { return field(&lines[0], name) == want }
+}
+
+// full says whether a field of the first line is a set or a log that is not empty.
+func full(name string) func([]sim.AbstractLine) bool {
+	return func(lines []sim.AbstractLine) bool {
+		switch v := field(&lines[0], name).(type) {
+		case []int:
+			return len(v) > 0
+		case sim.Terms:
+			return len(v) > 0
+		}
+		return false
+	}
+}
+
+func dropFirst(lines []sim.AbstractLine) []sim.AbstractLine { return lines[1:] }
+
+func double(lines []sim.AbstractLine) []sim.AbstractLine {
+	return slices.Insert(lines, 1, lines[0])
+}
+
+func swap(lines []sim.AbstractLine) []sim.AbstractLine {
+	lines[0], lines[1] = lines[1], lines[0]
+	return lines
+}
+
+// with changes a field of the first line.
+func with(name string, change func(any) any) func([]sim.AbstractLine) []sim.AbstractLine {
+	return func(lines []sim.AbstractLine) []sim.AbstractLine {
+		l := lines[0]
+		l.Fields = slices.Clone(l.Fields)
+		for i := range l.Fields {
+			if f := &l.Fields[i]; f.Name == name {
+				f.Value = change(f.Value)
+			}
+		}
+		lines[0] = l
+		return lines
+	}
+}
+
+func less(v any) any    { return v.(int) - 1 }
+func more(v any) any    { return v.(int) + 1 }
+func negated(v any) any { return !v.(bool) }
+
+// shorter leaves out the last of a set or of a log.
+func shorter(v any) any {
+	if log, ok := v.(sim.Terms); ok {
+		return log[:len(log)-1]
+	}
+	set := v.([]int)
+	return set[:len(set)-1]
+}
+
+// alterations are made one after the other, each in another trace.
+var alterations = []alteration{
+	{"Sessions", "dropped event", "a request is not read", has("Feed", "Feed"), dropFirst},
+	{"Sessions", "dropped event", "a command is not in the log", has("Commit", "Apply"), dropFirst},
+	{"Sessions", "doubled command", "a write is executed twice",
+		both(has("Commit", "Apply"), is("kind", "write")), double},
+	{"Sessions", "swapped reply", "two answers change places", has("Heard", "Heard"),
+		func(lines []sim.AbstractLine) []sim.AbstractLine {
+			first, second := field(&lines[0], "n"), field(&lines[1], "n")
+			with("n", func(any) any { return second })(lines)
+			with("n", func(any) any { return first })(lines[1:])
+			return lines
+		}},
+	{"Sessions", "late expiry", "a session ends by an older generation",
+		both(has("Expire"), is("ok", true)), with("g", less)},
+	{"Sessions", "zxid that goes back", "of a read", has("Read"), with("z", less)},
+	{"Sessions", "zxid that goes back", "of a write",
+		both(both(has("Commit"), is("kind", "write")), is("ok", true)), with("z", less)},
+	{"Sessions", "lost data", "a read misses a write", both(has("Read"), full("seen")),
+		with("seen", shorter)},
+	{"Sessions", "lost data", "an ephemeral stays behind its session",
+		both(both(has("Commit"), is("kind", "close")), full("gone")), with("gone", shorter)},
+	{"Sessions", "wrong outcome", "a write that was fenced is executed",
+		both(both(has("Commit"), is("kind", "write")), is("ok", false)), with("ok", negated)},
+	{"Sessions", "wrong outcome", "a write is refused",
+		both(both(has("Commit"), is("kind", "write")), is("ok", true)), with("ok", negated)},
+	{"Sessions", "wrong connection", "one is closed that an attach has opened",
+		both(has("Apply"), full("up")), with("up", shorter)},
+	{"Recovery", "dropped event", "a sync is left out", has("SyncLog", "Acknowledge"),
+		dropFirst},
+	{"Recovery", "doubled command", "an entry is applied twice", has("Apply"), double},
+	{"Recovery", "early answer", "acknowledged before the sync", has("SyncLog", "Acknowledge"),
+		swap},
+	{"Recovery", "early answer", "a vote before the mark", has("SyncMark", "SendVote"), swap},
+	{"Recovery", "lost data", "an entry is gone after a crash",
+		both(has("Restart"), full("log")), with("log", shorter)},
+	{"Recovery", "lost data", "the term falls at a restart", has("Restart"), with("term", less)},
+	{"Recovery", "wrong outcome", "a checkpoint is of another index", has("BeginCheckpoint"),
+		with("n", more)},
+	{"Recovery", "too far", "more is acknowledged than there is", has("Acknowledge"),
+		with("n", more)},
+	{"Recovery", "too far", "an entry is applied before it is known to be committed",
+		has("ReceiveAppend", "Apply"), swap},
+}
+
+// checkAlterations alters traces that were admitted, and has them checked again.
+func checkAlterations(ctx context.Context, tlc TLC, spec TraceSpec, traces []Trace) ([]Altered,
+	error) {
+	var done []Altered
+	var altered []Trace
+	used := map[int]bool{}
+	for _, a := range alterations {
+		if a.module != spec.Module {
+			continue
+		}
+		r := Altered{Spec: spec.Tracer, Kind: a.kind, Name: a.name}
+		for pass := range 2 {
+			for i, t := range traces {
+				at := slices.IndexFunc(ends(t.Lines), a.at)
+				if at < 0 || pass == 0 && used[i] || r.Line != 0 {
+					continue
+				}
+				used[i] = true
+				r.Trace, r.Line = t.Name, at+1
+				rest := a.alter(slices.Clone(t.Lines[at:min(at+10, len(t.Lines))]))
+				altered = append(altered, Trace{Name: t.Name,
+					Lines: slices.Concat(t.Lines[:at], rest)})
+			}
+		}
+		done = append(done, r)
+	}
+	verdicts, err := tlc.CheckTraces(ctx, spec, altered, func(string) {})
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	for i := range done {
+		if done[i].Line != 0 {
+			done[i].Refuted = verdicts[n].Refuted(altered[n])
+			n++
+		}
+	}
+	return done, nil
+}
+
+// ends are all that begin somewhere in lines and go to their end.
+func ends(lines []sim.AbstractLine) [][]sim.AbstractLine {
+	all := make([][]sim.AbstractLine, len(lines))
+	for i := range lines {
+		all[i] = lines[i:]
+	}
+	return all
+}
+
+// failuresOf says which alterations were not refuted where they were made.
+func failuresOf(done []Altered, all bool) (failures []string) {
+	for _, a := range done {
+		switch {
+		case a.Line == 0 && all:
+			failures = append(failures, fmt.Sprintf("no trace can be altered: %s", a.Name))
+		case a.Line != 0 && !a.caught():
+			failures = append(failures, fmt.Sprintf("%s: %s altered at line %d is refuted at %d",
+				a.Name, a.Trace, a.Line, a.Refuted))
+		}
+	}
+	return failures
+}
+
+// printAltered prints the table of the alterations.
+func printAltered(out io.Writer, reports []TraceReport) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nkind\talteration\tof\tline altered\tline refuted")
+	for _, r := range reports {
+		for _, a := range r.Alterations {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\n", a.Kind, a.Name, a.Spec, a.Line, a.Refuted)
+		}
+	}
+	w.Flush()
+}
