@@ -33,6 +33,7 @@ type host struct {
 	follows uint32               // the feature level of its release
 	founder *replication.Founder // not nil: its disk is empty
 	gone    bool                 // removed, for ever
+	kept    core.DiskID          // a scenario's: the id of its disk, which is empty
 	forgot  bool                 // its disk has less than it has acknowledged
 	rotten  bool                 // its disk is damaged, and has not been opened since
 
@@ -318,6 +319,9 @@ var rareBoundaries = []counter{faultCrashSynced, faultCrashAck, faultCrashCheckp
 // options are those with which the disk is opened.
 func (h *host) options() store.Options {
 	o := store.Options{DataDir: "/data", LogDir: "/log", DiskID: h.life.id()}
+	if h.kept != (core.DiskID{}) {
+		o.DiskID = store.DiskID(h.kept)
+	}
 	if !h.w.alone() {
 		o.RetainBytes = cmp.Or(h.w.k.MaxLogBytes, 1<<30)
 	}

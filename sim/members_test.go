@@ -50,6 +50,39 @@ func TestNoSecondFounding(t *testing.T) {
 	}
 }
 
+// A disk is emptied but for its id, and its server comes back under its old server id: it never
+// votes or acknowledges under its old raft id again, for its peers know that it had data.
+func TestEmptiedMemberUnderItsOldServerID(t *testing.T) {
+	k := asking(3, 12000)
+	var a sim.Actor
+	var lost, before int64
+	r := play(t, k, func(s *sim.Stage) {
+		s.At(1200, func() {
+			lost = s.Others(s.Leader())[0]
+			before, _ = s.Member(lost)
+			a = s.ActorAt(s.Leader())
+		})
+		s.At(1500, func() { a.Send(create("/x", 0)) })
+		s.At(2000, func() { s.Empty(lost) })
+		s.At(2500, func() { a.Send(create("/y", 0)) })
+		s.At(11000, func() {
+			if id, runs := s.Member(lost); id <= 3 || !runs {
+				t.Errorf("host %d was member %d and is member %d, runs %v", lost, before, id, runs)
+			}
+			if at := s.Spoke(before); at == 0 || at > 2_000_000 {
+				t.Errorf("somebody speaks as member %d at %d us, whose disk was emptied before",
+					before, at)
+			}
+		})
+	})
+	if a.Committed("/y") == 0 {
+		t.Error("the service was interrupted")
+	}
+	if n := r.Count("disks lost"); n != 2 {
+		t.Errorf("%d disks were lost, want 2: the emptied one has to take a new id", n)
+	}
+}
+
 // A disk is lost: its server comes back as another member, which has no vote until it is swapped
 // in, and the ensemble serves all the time.
 func TestLostDiskIsSwapped(t *testing.T) {
@@ -68,6 +101,9 @@ func TestLostDiskIsSwapped(t *testing.T) {
 		s.At(11000, func() {
 			if id, runs := s.Member(lost); id <= 3 || !runs {
 				t.Errorf("host %d was member %d and is member %d, runs %v", lost, before, id, runs)
+			}
+			if at := s.Spoke(before); at == 0 || at > 2_000_000 {
+				t.Errorf("somebody speaks as member %d at %d us, whose disk was lost", before, at)
 			}
 			// The two that were there from the beginning are a quorum of nothing any more if
 			// the new disk votes: without one of them it goes on.

@@ -326,6 +326,6 @@ func (h *host) lose(why string) {
 	}
 	h.disk = newDisk(w)
 	h.log, h.seen, h.self = hostLog{}, followed{}, replication.Identity{}
-	h.forgot, h.rotten = false, false
+	h.forgot, h.rotten, h.kept = false, false, core.DiskID{}
 	h.empty()
 }

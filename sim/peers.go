@@ -151,6 +151,9 @@ func (l *peerLink) send(from *host, out []replication.Outgoing, taken int) {
 		w.trace.add(w.clock.now, tracePeer, from.id<<8|to.id, out[n].Data)
 	}
 	w.count[countPeerMessages] += int64(len(out))
+	if w.spoke != nil {
+		w.spoke[p.from] = w.clock.now
+	}
 	p.arrow = l.shoot(from, to, out)
 	l.push(i, p)
 }

@@ -1,6 +1,9 @@
 package sim
 
-import "github.com/vivariumdb/vivarium/linearizability"
+import (
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/linearizability"
+)
 
 // Ensemble is Quiet for several hosts, between which a message takes at most half a millisecond.
 func Ensemble(hosts, durationMs int64) Knobs {
@@ -105,6 +108,17 @@ func (a Actor) Committed(path string) int64 {
 // Wipe takes the disk of a host away, whatever that costs. It comes back with an empty one after
 // about DownMs.
 func (s *Stage) Wipe(host int64) { s.w.hosts[host-1].lose("wiped") }
+
+// Empty is Wipe, but the new disk has the id of the old one.
+func (s *Stage) Empty(host int64) {
+	h := s.w.hosts[host-1]
+	id := h.self.Disk
+	s.Wipe(host)
+	h.kept, h.forgot = id, true
+}
+
+// Spoke says until when anybody has spoken to peers under a raft id, in microseconds.
+func (s *Stage) Spoke(id int64) int64 { return s.w.spoke[core.RaftID(id)] }
 
 // Down keeps a host down for so long.
 func (s *Stage) Down(host, ms int64) {

@@ -84,11 +84,12 @@ type World struct {
 	abstract  *abstraction // nil: nobody wants it
 	hosts     []*host      // by raft id, from 1 on
 	peers     []*peerLink
-	cluster   core.ClusterID // that was founded by asking
-	toldUs    int64          // a scenario's: when peers learn of the end of a process
-	peerLag   int64          // the longest that a message took, or a new connection;
-	calmLag   int64          // the same of those that came some time after the faults had stopped
-	calmAt    int64          // when they had
+	cluster   core.ClusterID        // that was founded by asking
+	spoke     map[core.RaftID]int64 // a scenario's: when a member last spoke to a peer
+	toldUs    int64                 // a scenario's: when peers learn of the end of a process
+	peerLag   int64                 // the longest that a message took, or a new connection;
+	calmLag   int64                 // the same of those that came after the faults had stopped
+	calmAt    int64                 // when they had
 	net       *network
 	faults    rng
 	repeaters int
@@ -170,6 +171,7 @@ func Run(o Options) *Result {
 		h.start()
 	}
 	if o.Script != nil {
+		w.spoke = map[core.RaftID]int64{}
 		o.Script(&Stage{w: w})
 	} else {
 		w.populate()
