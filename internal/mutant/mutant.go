@@ -91,6 +91,7 @@ func List() []Mutant {
 		planted(Sessions, Worlds, sessionsRare),
 		planted(Reads, Worlds, readsRare),
 		planted(Client, Worlds, clientRare),
+		planted(Membership, Worlds, membershipRare),
 		planted(Limits, Worlds, limitsRare),
 		planted(Raft, Scenarios, raftScenarios),
 		planted(Sessions, Scenarios, sessionsScenarios),
