@@ -151,7 +151,6 @@ func (b *bench) client(h *machine) {
 		c.connect(h)
 		return
 	}
-	h = c.host
 	if !c.ready {
 		c.feed(nil)
 		return
