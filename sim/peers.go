@@ -38,12 +38,14 @@ type way struct {
 	later int64     // and the last late one
 	cuts  int       // by how many faults it is cut
 	held  []*parcel // while it is cut, in the order sent
+	under []*parcel // on their way
 	count int       // of parcels sent
 }
 
 // parcel is some messages of one turn on their way.
 type parcel struct {
 	number  int // in the order sent
+	trip    int // how often it was sent on its way
 	epoch   int // of the link
 	process int // epoch of the receiving host
 	late    bool
@@ -195,7 +197,15 @@ func (l *peerLink) carry(i int, p *parcel) {
 		from = max(from, way.last)
 	}
 	way.last = max(way.last, from+delay)
-	w.clock.after(way.last-w.clock.now, func() { l.arrive(i, p) })
+	way.under = append(way.under, p)
+	p.trip++
+	trip := p.trip
+	w.clock.after(way.last-w.clock.now, func() {
+		if p.trip == trip {
+			way.under = slices.DeleteFunc(way.under, func(q *parcel) bool { return q == p })
+			l.arrive(i, p)
+		}
+	})
 }
 
 func (l *peerLink) arrive(i int, p *parcel) {
@@ -248,6 +258,23 @@ func (l *peerLink) cut(to *host, cut bool) {
 		return
 	}
 	l.darken(i, false)
+	l.release(i)
+}
+
+// release sends what was held on its way again, and behind it all that was sent later: what is
+// under way already would overtake it (seed 60003400 of 9f2dea0).
+func (l *peerLink) release(i int) {
+	way := &l.way[i]
+	if len(way.held) == 0 {
+		return
+	}
+	first := way.held[0].number
+	for _, p := range way.under {
+		if p.number > first {
+			way.hold(p)
+		}
+	}
+	way.under = slices.DeleteFunc(way.under, func(p *parcel) bool { return p.number > first })
 	held := way.held
 	way.held = nil
 	for _, p := range held {
