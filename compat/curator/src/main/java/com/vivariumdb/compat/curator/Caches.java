@@ -3,6 +3,7 @@ package com.vivariumdb.compat.curator;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.NoSuchElementException;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -110,12 +111,21 @@ final class Caches {
         };
     }
 
+    /**
+     * The cache is of the znode above, which nobody deletes: a TreeCache whose own root is created
+     * and deleted again before it has looked at it asks for nothing any more (Curator 5.9.0).
+     */
     private static View tree(World w, CuratorFramework c, String root) throws Exception {
-        TreeCache cache = w.use(new TreeCache(c, root));
+        TreeCache cache = w.use(new TreeCache(c, ZKPaths.getPathAndNode(root).getPath()));
         cache.start();
         return () -> {
             List<ChildData> all = new ArrayList<>();
-            cache.iterator().forEachRemaining(all::add);
+            try {
+                cache.iterator().forEachRemaining(all::add);
+            } catch (NoSuchElementException e) { // its tree changed under the iterator
+                return hold(List.of());
+            }
+            all.removeIf(d -> !(d.getPath() + "/").startsWith(root + "/"));
             return hold(all);
         };
     }
