@@ -110,6 +110,12 @@ func (h *host) read() {
 		}
 		j.views[q.Transfer] = v
 	}
+	h.turn.Read = append(h.turn.Read, v.piece(q))
+	h.wake()
+}
+
+// piece answers a read of a view.
+func (v *frozen) piece(q CheckpointRead) CheckpointPiece {
 	p := CheckpointPiece{Transfer: q.Transfer, From: q.From, Of: v.of}
 	size := 0
 	for _, key := range v.keys {
@@ -124,8 +130,7 @@ func (h *host) read() {
 		size += n
 		p.Of.Records = append(p.Of.Records, core.Record{Key: []byte(key), Value: v.all[key]})
 	}
-	h.turn.Read = append(h.turn.Read, p)
-	h.wake()
+	return p
 }
 
 func (h *host) stage() {

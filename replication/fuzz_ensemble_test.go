@@ -1,7 +1,6 @@
 package replication
 
 import (
-	"bytes"
 	"maps"
 	"slices"
 
@@ -238,25 +237,6 @@ func (h *machine) read() {
 		h.views[q.Transfer] = v
 	}
 	h.turn.Read = append(h.turn.Read, v.piece(q))
-}
-
-// piece answers a read of a view.
-func (v *frozen) piece(q CheckpointRead) CheckpointPiece {
-	p := CheckpointPiece{Transfer: q.Transfer, From: q.From, Of: v.of}
-	size := 0
-	for _, key := range v.keys {
-		if bytes.Compare([]byte(key), q.From) < 0 {
-			continue
-		}
-		n := len(key) + len(v.all[key])
-		if size > 0 && size+n > q.MaxBytes {
-			p.More = true
-			break
-		}
-		size += n
-		p.Of.Records = append(p.Of.Records, core.Record{Key: []byte(key), Value: v.all[key]})
-	}
-	return p
 }
 
 // settle does all that there is to do without the peers.
