@@ -376,9 +376,10 @@ func (a *abstraction) fails(h *host, e store.Effect) {
 	}
 }
 
-// captured is told when a checkpoint is to be written: it began when its index was applied.
+// captured is told when a checkpoint is to be written: it began when its index was applied. One of
+// a process that is not told of any more may be of an index that was told of the one before it.
 func (a *abstraction) captured(h *host, index uint64) {
-	if a == nil {
+	if a == nil || a.disks.of(h).cut != "" {
 		return
 	}
 	t := a.disks.of(h)
@@ -389,7 +390,7 @@ func (a *abstraction) captured(h *host, index uint64) {
 	if spot := t.spots[t.written]; spot != nil && spot.Action == "" {
 		spot.Action = "BeginCheckpoint"
 		spot.set("n", t.written)
-	} else if t.cut == "" {
+	} else {
 		t.end("a checkpoint began where nothing was applied")
 	}
 }
