@@ -12,6 +12,7 @@ type loopNews struct {
 	stored       []*replication.Append
 	applied      *replication.Applied
 	checkpointed uint64
+	freeBytes    int64                       // room on the disks, if it was looked at
 	save         *save                       // somebody wants a checkpoint
 	deadlines    chan []replication.Deadline // somebody wants to know; room for the answer
 	alive        chan struct{}               // closed when it is taken in
@@ -76,6 +77,9 @@ func (l *loop) step() {
 	s.member.Step(turn, &l.work)
 	s.logWork.put(l.work.Appends...)
 	s.applyWork.put(l.work.Apply...)
+	for _, n := range l.work.Notices {
+		s.notice(n)
+	}
 	if l.work.Cut > 0 {
 		s.checkWork.put(checkpointWork{cut: l.work.Cut})
 	}
@@ -84,6 +88,16 @@ func (l *loop) step() {
 	clear(turn.Applied)
 	*turn = replication.Turn{Mail: turn.Mail, Stored: turn.Stored[:0],
 		Applied: turn.Applied[:0]}
+}
+
+// notice passes on what an operator should know. The first of a good State of things says nothing
+// that "serving" does not.
+func (s *Server) notice(n replication.Notice) {
+	if n.Low || n.OffsetMs != 0 {
+		s.log.Warn(n.String())
+		return
+	}
+	s.log.Info(n.String())
 }
 
 func (l *loop) countTicks() {
@@ -111,6 +125,9 @@ func (l *loop) gather() {
 			turn.Applied = append(turn.Applied, *n.applied)
 		}
 		turn.Checkpointed = max(turn.Checkpointed, n.checkpointed)
+		if n.freeBytes > 0 {
+			turn.FreeBytes = n.freeBytes
+		}
 		if n.save != nil {
 			turn.Checkpoint = true
 			l.saves = append(l.saves, n.save)

@@ -198,6 +198,9 @@ func (s *Server) closeDisk() {
 func (s *Server) memberConfig(m replication.Config) replication.Config {
 	c := s.cfg
 	rand.Read(m.Nonce[:])
+	if usage, err := s.disk.Usage(); err == nil && m.LowDiskBytes == 0 {
+		m.LowDiskBytes = lowDisk(usage.TotalBytes)
+	}
 	m.ContainerCheckMs = c.ContainerCheckInterval.Milliseconds()
 	m.ContainerMaxPerMinute = c.ContainerMaxPerMinute
 	m.ContainerNeverUsedMs = c.ContainerMaxNeverUsed.Milliseconds()
@@ -217,6 +220,17 @@ func (s *Server) memberConfig(m replication.Config) replication.Config {
 	set.MaxConnectionsPerIP = max(0, c.MaxClientConns)
 	set.HandshakeMs = c.HandshakeTimeout.Milliseconds()
 	return m
+}
+
+// lowDisk is how little room makes a disk of that size low: what checkpoints and the segments of
+// the log may need at once, but of a small disk not all that there is. Zero is what
+// replication.Config says.
+func lowDisk(total uint64) int64 {
+	const share, most = 16, 256 << 20
+	if total == 0 {
+		return 0
+	}
+	return int64(max(1, min(total/share, most)))
 }
 
 // Addr is where clients connect to.

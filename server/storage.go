@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/vivariumdb/vivarium/replication"
@@ -41,21 +42,38 @@ func (s *Server) runLog(stop <-chan struct{}) {
 	}
 }
 
-// runMark writes the mark beside the log, off the path of the acknowledgements.
+// runMark writes the mark beside the log, off the path of the acknowledgements, and looks once a
+// second how much room there is.
 func (s *Server) runMark(stop <-chan struct{}) {
 	tick := time.NewTicker(time.Duration(s.member.Config().TickMs) * time.Millisecond)
 	defer tick.Stop()
+	const often = 1000 // milliseconds
+	looked := int64(-often)
 	for {
 		select {
 		case <-stop:
 			return
 		case <-tick.C:
 		}
+		if now := s.monoMs(); now-looked >= often {
+			looked = now
+			s.lookForRoom()
+		}
 		if err := s.disk.Mark(s.monoMs()); err != nil {
 			s.fail(fmt.Errorf("write mark: %w", err))
 			return
 		}
 	}
+}
+
+// lookForRoom tells the loop how much room is left. A file system that does not know has room.
+func (s *Server) lookForRoom() {
+	usage, err := s.disk.Usage()
+	if err != nil || usage.TotalBytes == 0 {
+		return
+	}
+	free := int64(min(usage.AvailBytes, math.MaxInt64))
+	s.loopWork.put(loopNews{freeBytes: max(free, 1)})
 }
 
 // checkpointWork is for the checkpoint goroutine: one to be written, or a cut.
