@@ -5,6 +5,7 @@ import (
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
 	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/internal/varint"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -158,7 +159,7 @@ func (s *State) Begin(index, term uint64, data []byte) error {
 	s.cursor = cursor{active: true, index: index, term: term}
 	s.term = term
 	if len(data) > 0 {
-		s.cursor.in = decoder{b: data}
+		s.cursor.in = decoder{varint.NewReader(data)}
 		stamp, frugal, err := s.cursor.in.header()
 		invariant.Check(err == nil, "an entry that was validated has no header")
 		s.clock, s.cursor.frugal = max(s.clock, stamp), frugal
@@ -172,7 +173,7 @@ func (s *State) Next(self Origin, out *Outcome) bool {
 	k := &s.cursor
 	invariant.Check(k.active, "Next without Begin")
 	if k.done == k.batch.count {
-		if len(k.in.b) == 0 {
+		if k.in.Len() == 0 {
 			s.finish()
 			return false
 		}

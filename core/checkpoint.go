@@ -8,6 +8,7 @@ import (
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
 	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/internal/varint"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -311,7 +312,7 @@ func (l *Loader) add(key, value []byte) error {
 	if len(value) == 0 || value[0] != checkpointVersion {
 		return bad("unknown version")
 	}
-	d := decoder{b: value[1:]}
+	d := decoder{varint.NewReader(value[1:])}
 	what := ""
 	switch key[0] {
 	case keyACL:
@@ -334,21 +335,22 @@ func (l *Loader) addACL(key []byte, d *decoder) (bad string) {
 	if len(key) != 9 {
 		return "bad key"
 	}
-	r := wire.NewReader(d.b)
+	text := d.Rest()
+	r := wire.NewReader(text)
 	if list := r.ACLs(nil); r.Err() != nil || r.Len() != 0 || len(list) == 0 {
 		return "bad ACL"
 	}
 	id := binary.BigEndian.Uint64(key[1:])
-	l.acls[id] = newACLList(id, string(d.b))
+	l.acls[id] = newACLList(id, string(text))
 	return ""
 }
 
 func (l *Loader) addSession(key []byte, d *decoder) (bad string) {
-	ss := &session{id: SessionID(d.varint()), generation: Generation(d.uvarint()),
-		owner: RaftID(d.uvarint()), timeoutMs: d.int32()}
-	copy(ss.passwordHash[:], d.bytes(uint64(len(ss.passwordHash))))
+	ss := &session{id: SessionID(d.Varint()), generation: Generation(d.Uvarint()),
+		owner: RaftID(d.Uvarint()), timeoutMs: d.Int32()}
+	d.Fill(ss.passwordHash[:])
 	ss.identities = cloneIDs(nil, d.ids(nil))
-	if d.bad || len(d.b) != 0 || len(key) != 9 ||
+	if !d.Done() || len(key) != 9 ||
 		binary.BigEndian.Uint64(key[1:]) != uint64(ss.id) {
 		return "bad session"
 	}
@@ -357,19 +359,21 @@ func (l *Loader) addSession(key []byte, d *decoder) (bad string) {
 }
 
 func (l *Loader) addNode(key []byte, d *decoder) (bad string) {
-	acl := l.acls[d.uvarint()]
-	n := &node{acl: acl, czxid: Zxid(d.varint()), mzxid: Zxid(d.varint()),
-		pzxid: Zxid(d.varint()), ctime: d.varint(), mtime: d.varint(), owner: d.varint(),
-		version: d.int32(), created: d.int32(), aversion: d.int32()}
-	switch d.byte() {
+	acl := l.acls[d.Uvarint()]
+	n := &node{acl: acl, czxid: Zxid(d.Varint()), mzxid: Zxid(d.Varint()),
+		pzxid: Zxid(d.Varint()), ctime: d.Varint(), mtime: d.Varint(), owner: d.Varint(),
+		version: d.Int32(), created: d.Int32(), aversion: d.Int32()}
+	switch d.Byte() {
 	case 0:
-		d.bad = d.bad || len(d.b) != 0
+		if d.Len() != 0 {
+			d.Fail()
+		}
 	case 1:
-		n.data = slices.Clone(d.b)
+		n.data = slices.Clone(d.Rest())
 	default:
-		d.fail()
+		d.Fail()
 	}
-	if d.bad || acl == nil {
+	if d.Bad() || acl == nil {
 		return "bad znode"
 	}
 	if kindOf(n.owner) == ownerSession && l.s.sessions[SessionID(n.owner)] == nil {
@@ -438,27 +442,27 @@ func (l *Loader) Finish(header []byte) (*State, error) {
 		l.leave()
 	}
 	s := l.s
-	d := decoder{b: header}
-	version := d.byte()
+	d := decoder{varint.NewReader(header)}
+	version := d.Byte()
 	if version != checkpointVersion && version != membersVersion {
 		return nil, &RecordError{What: fmt.Sprintf("version %d is not known", version)}
 	}
-	s.index, s.term, s.clock = d.uvarint(), d.uvarint(), d.varint()
-	s.lastZxid, s.level = Zxid(d.varint()), uint32(d.uvarint())
-	s.acls.last = d.uvarint()
-	nodes, sessions := d.uvarint(), d.uvarint()
-	for range min(d.uvarint(), uint64(len(d.b))) {
-		st := &stream{id: RaftID(d.uvarint()), registration: Registration(d.uvarint()),
-			seq: d.uvarint()}
-		copy(st.nonce[:], d.bytes(uint64(len(st.nonce))))
+	s.index, s.term, s.clock = d.Uvarint(), d.Uvarint(), d.Varint()
+	s.lastZxid, s.level = Zxid(d.Varint()), d.Uint32()
+	s.acls.last = d.Uvarint()
+	nodes, sessions := d.Uvarint(), d.Uvarint()
+	for range min(d.Uvarint(), uint64(d.Len())) {
+		st := &stream{id: RaftID(d.Uvarint()), registration: Registration(d.Uvarint()),
+			seq: d.Uvarint()}
+		d.Fill(st.nonce[:])
 		s.streams[st.id] = st
 	}
 	if version == membersVersion {
 		s.setMembership(d.membership())
 	}
 	var stored [16]byte
-	copy(stored[:], d.bytes(uint64(len(stored))))
-	if d.bad || len(d.b) != 0 {
+	d.Fill(stored[:])
+	if !d.Done() {
 		return nil, &RecordError{What: "malformed"}
 	}
 	if s.level > MaxFeatureLevel {

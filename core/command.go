@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"github.com/vivariumdb/vivarium/internal/varint"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -236,8 +237,7 @@ func AppendExpire(b []byte, session SessionID, generation Generation) []byte {
 // never had a child; 0 spares them.
 func AppendReap(b []byte, path string, czxid Zxid, neverUsedMs int64) []byte {
 	at := len(b)
-	b = binary.AppendUvarint(append(b, byte(KindReap)), uint64(len(path)))
-	b = append(b, path...)
+	b = varint.AppendSized(append(b, byte(KindReap)), path)
 	b = binary.AppendVarint(b, int64(czxid))
 	return sized(binary.AppendUvarint(b, uint64(max(neverUsedMs, 0))), at)
 }
@@ -245,8 +245,7 @@ func AppendReap(b []byte, path string, czxid Zxid, neverUsedMs int64) []byte {
 func appendIDs(b []byte, ids []wire.ID) []byte {
 	b = binary.AppendUvarint(b, uint64(len(ids)))
 	for _, id := range ids {
-		b = append(binary.AppendUvarint(b, uint64(len(id.Scheme))), id.Scheme...)
-		b = append(binary.AppendUvarint(b, uint64(len(id.ID))), id.ID...)
+		b = varint.AppendSized(varint.AppendSized(b, id.Scheme), id.ID)
 	}
 	return b
 }
@@ -262,74 +261,15 @@ func sized(b []byte, at int) []byte {
 	return b
 }
 
-// decoder takes values from an entry. The first failure sticks.
-type decoder struct {
-	b   []byte
-	bad bool
-}
+// decoder takes values from an entry.
+type decoder struct{ varint.Reader }
 
-func (d *decoder) fail() { d.b, d.bad = nil, true }
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.fail()
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.fail()
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) int32() int32 {
-	v := d.varint()
-	if int64(int32(v)) != v {
-		d.fail()
-	}
-	return int32(v)
-}
-
-func (d *decoder) byte() byte {
-	if len(d.b) == 0 {
-		d.fail()
-		return 0
-	}
-	v := d.b[0]
-	d.b = d.b[1:]
-	return v
-}
-
-// bytes takes n bytes, as a view.
-func (d *decoder) bytes(n uint64) []byte {
-	if n > uint64(len(d.b)) {
-		d.fail()
-		return nil
-	}
-	v := d.b[:n:n]
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) string() string { return viewOf(d.bytes(d.uvarint())) }
+func (d *decoder) string() string { return viewOf(d.Sized()) }
 
 // ids reads identities into the capacity of dst.
 func (d *decoder) ids(dst []wire.ID) []wire.ID {
-	n := d.uvarint()
-	if n > uint64(len(d.b))/2 {
-		d.fail()
-		return nil
-	}
 	dst = dst[:0]
-	for range n {
+	for range d.Count(2) {
 		dst = append(dst, wire.ID{Scheme: d.string(), ID: d.string()})
 	}
 	return dst
@@ -337,12 +277,12 @@ func (d *decoder) ids(dst []wire.ID) []wire.ID {
 
 // header reads what stands before the first batch.
 func (d *decoder) header() (stampMs int64, noGrowth bool, err error) {
-	v := d.byte()
+	v := d.Byte()
 	if v != entryVersion && v != noGrowthVersion {
 		return 0, false, malformed(fmt.Sprintf("version %d is not known", v))
 	}
-	stamp := d.uvarint()
-	if d.bad || int64(stamp) < 0 {
+	stamp := d.Uvarint()
+	if d.Bad() || int64(stamp) < 0 {
 		return 0, false, malformed("bad time stamp")
 	}
 	return int64(stamp), v == noGrowthVersion, nil
@@ -360,18 +300,18 @@ func (h *batchHeader) housekeeping() bool { return h.origin.RaftID == 0 }
 func (h *batchHeader) hello() bool        { return !h.housekeeping() && h.origin.Registration == 0 }
 
 func (d *decoder) batch() (h batchHeader, err error) {
-	h.origin.RaftID = RaftID(d.uvarint())
+	h.origin.RaftID = RaftID(d.Uvarint())
 	if h.housekeeping() {
-		h.term = d.uvarint()
+		h.term = d.Uvarint()
 	} else {
-		h.origin.Registration = Registration(d.uvarint())
-		h.firstSeq = d.uvarint()
+		h.origin.Registration = Registration(d.Uvarint())
+		h.firstSeq = d.Uvarint()
 	}
-	h.count = d.uvarint()
+	h.count = d.Uvarint()
 	switch {
-	case d.bad:
+	case d.Bad():
 		return h, malformed("truncated batch")
-	case h.count == 0 || h.count > uint64(len(d.b)):
+	case h.count == 0 || h.count > uint64(d.Len()):
 		return h, malformed("batch with an impossible number of commands")
 	case h.origin.Registration != 0 && (h.firstSeq == 0 || h.firstSeq+h.count < h.firstSeq):
 		return h, malformed("batch with an impossible position")
@@ -381,15 +321,15 @@ func (d *decoder) batch() (h batchHeader, err error) {
 
 // command reads one command of a batch with header h into c, whose memory it uses again.
 func (d *decoder) command(h *batchHeader, c *Command) error {
-	body := d.bytes(d.uvarint())
-	if d.bad {
+	body := d.Sized()
+	if d.Bad() {
 		return malformed("truncated command")
 	}
-	in := decoder{b: body}
+	in := decoder{varint.NewReader(body)}
 	ids := c.Identities[:0]
-	*c = Command{Kind: CommandKind(in.byte())}
+	*c = Command{Kind: CommandKind(in.Byte())}
 	in.fields(c, ids)
-	if in.bad || len(in.b) != 0 {
+	if !in.Done() {
 		return malformed("bad " + c.Kind.String() + " command")
 	}
 	fits := false
@@ -411,43 +351,43 @@ func (d *decoder) command(h *batchHeader, c *Command) error {
 func (d *decoder) fields(c *Command, ids []wire.ID) {
 	switch c.Kind {
 	case KindHello:
-		c.RaftID = RaftID(d.uvarint())
-		copy(c.Nonce[:], d.bytes(uint64(len(c.Nonce))))
-		c.Replaces = Registration(d.uvarint())
+		c.RaftID = RaftID(d.Uvarint())
+		d.Fill(c.Nonce[:])
+		c.Replaces = Registration(d.Uvarint())
 	case KindCreateSession:
-		c.TimeoutMs = d.int32()
-		copy(c.PasswordHash[:], d.bytes(uint64(len(c.PasswordHash))))
-		c.LastZxidSeen = Zxid(d.varint())
+		c.TimeoutMs = d.Int32()
+		d.Fill(c.PasswordHash[:])
+		c.LastZxidSeen = Zxid(d.Varint())
 		c.Identities = d.ids(ids)
 	case KindAttach:
-		c.Session = SessionID(d.varint())
-		c.TimeoutMs = d.int32()
-		copy(c.PasswordHash[:], d.bytes(uint64(len(c.PasswordHash))))
-		c.LastZxidSeen = Zxid(d.varint())
+		c.Session = SessionID(d.Varint())
+		c.TimeoutMs = d.Int32()
+		d.Fill(c.PasswordHash[:])
+		c.LastZxidSeen = Zxid(d.Varint())
 		c.Identities = d.ids(ids)
 	case KindRequest:
-		c.Session = SessionID(d.varint())
-		c.Generation = Generation(d.uvarint())
-		c.Flags = flagsOf(d.byte())
-		c.Xid = d.int32()
-		c.Op = wire.OpCode(d.int32())
-		c.Body = d.bytes(uint64(len(d.b)))
+		c.Session = SessionID(d.Varint())
+		c.Generation = Generation(d.Uvarint())
+		c.Flags = flagsOf(d.Byte())
+		c.Xid = d.Int32()
+		c.Op = wire.OpCode(d.Int32())
+		c.Body = d.Rest()
 	case KindAuth:
-		c.Session = SessionID(d.varint())
-		c.Generation = Generation(d.uvarint())
-		c.Xid = d.int32()
+		c.Session = SessionID(d.Varint())
+		c.Generation = Generation(d.Uvarint())
+		c.Xid = d.Int32()
 		c.Identities = d.ids(ids)
 	case KindExpire:
-		c.Session = SessionID(d.varint())
-		c.Generation = Generation(d.uvarint())
+		c.Session = SessionID(d.Varint())
+		c.Generation = Generation(d.Uvarint())
 	case KindReap:
 		c.Path = d.string()
-		c.Czxid = Zxid(d.varint())
-		c.NeverUsedMs = int64(d.uvarint() &^ (1 << 63))
+		c.Czxid = Zxid(d.Varint())
+		c.NeverUsedMs = int64(d.Uvarint() &^ (1 << 63))
 	case KindAdmit, KindConfigure, KindGiveUp, KindRaise, KindAim:
 		c.Member = d.member(c.Kind)
 	default:
-		d.fail()
+		d.Fail()
 	}
 }
 
@@ -458,12 +398,12 @@ func DecodeEntry(data []byte) (Entry, error) {
 	if len(data) == 0 {
 		return e, nil
 	}
-	d := decoder{b: data}
+	d := decoder{varint.NewReader(data)}
 	var err error
 	if e.StampMs, e.NoGrowth, err = d.header(); err != nil {
 		return Entry{}, err
 	}
-	for len(d.b) > 0 {
+	for d.Len() > 0 {
 		h, err := d.batch()
 		if err != nil {
 			return Entry{}, err
@@ -484,7 +424,7 @@ func DecodeEntry(data []byte) (Entry, error) {
 // validate reads an entry to its end without changing anything but c. It refuses what a process
 // that follows feature levels up to follows does not know, where the State is at level.
 func validate(data []byte, c *Command, level, follows uint32) error {
-	d := decoder{b: data}
+	d := decoder{varint.NewReader(data)}
 	_, noGrowth, err := d.header()
 	if err != nil {
 		return err
@@ -492,7 +432,7 @@ func validate(data []byte, c *Command, level, follows uint32) error {
 	if noGrowth && level < 2 {
 		return malformed("an entry without growth below feature level 2")
 	}
-	for len(d.b) > 0 {
+	for d.Len() > 0 {
 		h, err := d.batch()
 		if err != nil {
 			return err
@@ -518,13 +458,13 @@ func CheckCommands(commands []byte, firstSeq, count uint64) error {
 	if count == 0 || count > uint64(len(commands)) || firstSeq == 0 || firstSeq+count < firstSeq {
 		return malformed("batch with an impossible number or position")
 	}
-	d, c := decoder{b: commands}, Command{}
+	d, c := decoder{varint.NewReader(commands)}, Command{}
 	for range count {
 		if err := d.command(&h, &c); err != nil {
 			return err
 		}
 	}
-	if len(d.b) > 0 {
+	if d.Len() > 0 {
 		return malformed("something behind the end of a batch")
 	}
 	return nil
@@ -532,23 +472,23 @@ func CheckCommands(commands []byte, firstSeq, count uint64) error {
 
 // CutCommands returns what stands behind the first n of commands, which CheckCommands accepted.
 func CutCommands(commands []byte, n uint64) []byte {
-	d := decoder{b: commands}
+	d := decoder{varint.NewReader(commands)}
 	for range n {
-		d.bytes(d.uvarint())
+		d.Sized()
 	}
-	return d.b
+	return d.Rest()
 }
 
 // AppendSpeakers appends the sessions whose requests are among commands, which CheckCommands
 // accepted; one that speaks several times in a row once.
 func AppendSpeakers(dst []SessionID, commands []byte) []SessionID {
-	d, start := decoder{b: commands}, len(dst)
-	for len(d.b) > 0 {
-		c := decoder{b: d.bytes(d.uvarint())}
-		if kind := CommandKind(c.byte()); kind != KindRequest && kind != KindAuth {
+	d, start := decoder{varint.NewReader(commands)}, len(dst)
+	for d.Len() > 0 {
+		c := decoder{varint.NewReader(d.Sized())}
+		if kind := CommandKind(c.Byte()); kind != KindRequest && kind != KindAuth {
 			continue
 		}
-		id := SessionID(c.varint())
+		id := SessionID(c.Varint())
 		if n := len(dst); n == start || dst[n-1] != id {
 			dst = append(dst, id)
 		}

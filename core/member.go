@@ -7,6 +7,7 @@ import (
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
 	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/internal/varint"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -152,15 +153,15 @@ func (w *Word) AppendTo(b []byte) []byte {
 
 // DecodeWord reads a founder's word.
 func DecodeWord(b []byte) (*Word, error) {
-	d := decoder{b: b}
+	d := decoder{varint.NewReader(b)}
 	w := &Word{}
-	if d.byte() != wordVersion {
+	if d.Byte() != wordVersion {
 		return nil, malformed("a founder's word of an unknown version")
 	}
-	copy(w.Cluster[:], d.bytes(uint64(len(w.Cluster))))
-	w.Level = uint32(d.uvarint())
+	d.Fill(w.Cluster[:])
+	w.Level = d.Uint32()
 	w.Servers, w.Members = d.servers(), d.members()
-	if d.bad || len(d.b) > 0 {
+	if !d.Done() {
 		return nil, malformed("bad founder's word")
 	}
 	return w, w.check()

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/vivariumdb/vivarium/internal/varint"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -37,7 +38,7 @@ func AppendConfigure(b []byte, c *MemberCommand) []byte {
 	at := len(b)
 	b = append(b, byte(KindConfigure))
 	b = appendRaftIDs(appendRaftIDs(b, c.Voters), c.Learners)
-	b = appendBool(b, c.Ends)
+	b = varint.AppendBool(b, c.Ends)
 	return sized(binary.AppendUvarint(b, c.Target), at)
 }
 
@@ -67,54 +68,21 @@ func (d *decoder) member(kind CommandKind) *MemberCommand {
 	c := &MemberCommand{}
 	switch kind {
 	case KindAdmit:
-		c.Server = ServerID(d.varint())
-		copy(c.Disk[:], d.bytes(uint64(len(c.Disk))))
-		c.Level = d.uint32()
+		c.Server = ServerID(d.Varint())
+		d.Fill(c.Disk[:])
+		c.Level = d.Uint32()
 	case KindConfigure:
 		c.Voters, c.Learners = d.raftIDs(), d.raftIDs()
-		c.Ends, c.Target = d.bool(), d.uvarint()
+		c.Ends, c.Target = d.Bool(), d.Uvarint()
 	case KindGiveUp:
-		c.Target = d.uvarint()
-		c.Code = wire.ErrorCode(d.int32())
+		c.Target = d.Uvarint()
+		c.Code = wire.ErrorCode(d.Int32())
 	case KindRaise:
-		c.Level = d.uint32()
+		c.Level = d.Uint32()
 	case KindAim:
-		c.Version, c.Servers = Zxid(d.varint()), d.servers()
+		c.Version, c.Servers = Zxid(d.Varint()), d.servers()
 	}
 	return c
-}
-
-func appendBool(b []byte, v bool) []byte {
-	if v {
-		return append(b, 1)
-	}
-	return append(b, 0)
-}
-
-func (d *decoder) bool() bool {
-	v := d.byte()
-	if v > 1 {
-		d.fail()
-	}
-	return v == 1
-}
-
-func (d *decoder) uint32() uint32 {
-	v := d.uvarint()
-	if uint64(uint32(v)) != v {
-		d.fail()
-	}
-	return uint32(v)
-}
-
-// length reads a number of things that are at least one byte each.
-func (d *decoder) length() uint64 {
-	n := d.uvarint()
-	if n > uint64(len(d.b)) {
-		d.fail()
-		return 0
-	}
-	return n
 }
 
 func appendRaftIDs(b []byte, ids []RaftID) []byte {
@@ -126,8 +94,8 @@ func appendRaftIDs(b []byte, ids []RaftID) []byte {
 }
 
 func (d *decoder) raftIDs() (ids []RaftID) {
-	for range d.length() {
-		ids = append(ids, RaftID(d.uvarint()))
+	for range d.Count(1) {
+		ids = append(ids, RaftID(d.Uvarint()))
 	}
 	return ids
 }
@@ -137,18 +105,17 @@ func appendServers(b []byte, servers []Server) []byte {
 	for i := range servers {
 		s := &servers[i]
 		b = binary.AppendVarint(b, int64(s.ID))
-		text := s.Text()
-		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
+		b = varint.AppendSized(b, s.Text())
 	}
 	return b
 }
 
 func (d *decoder) servers() (servers []Server) {
-	for range d.length() {
-		id := ServerID(d.varint())
+	for range d.Count(1) {
+		id := ServerID(d.Varint())
 		s, err := ParseServer(id, d.string())
 		if err != nil || len(servers) > 0 && id <= servers[len(servers)-1].ID {
-			d.fail()
+			d.Fail()
 			return nil
 		}
 		servers = append(servers, s)
@@ -169,13 +136,13 @@ func appendMembers(b []byte, members []MemberInfo) []byte {
 }
 
 func (d *decoder) members() (members []MemberInfo) {
-	for range d.length() {
-		m := MemberInfo{RaftID: RaftID(d.uvarint()), Server: ServerID(d.varint())}
-		copy(m.Disk[:], d.bytes(uint64(len(m.Disk))))
-		m.Role, m.Level = Role(d.byte()), d.uint32()
+	for range d.Count(1) {
+		m := MemberInfo{RaftID: RaftID(d.Uvarint()), Server: ServerID(d.Varint())}
+		d.Fill(m.Disk[:])
+		m.Role, m.Level = Role(d.Byte()), d.Uint32()
 		if m.Role < RoleAdmitted || m.Role > RoleRemoved || len(members) > 0 &&
 			m.RaftID <= members[len(members)-1].RaftID {
-			d.fail()
+			d.Fail()
 			return nil
 		}
 		members = append(members, m)
@@ -188,7 +155,7 @@ func appendMembership(b []byte, m *Membership) []byte {
 	b = binary.AppendUvarint(b, uint64(m.Next))
 	b = appendServers(appendMembers(b, m.Members), m.Servers)
 	b = binary.AppendVarint(b, int64(m.Version))
-	b = append(binary.AppendUvarint(b, uint64(len(m.Founded))), m.Founded...)
+	b = varint.AppendSized(b, m.Founded)
 	t := m.Target
 	if t == nil {
 		return append(b, 0)
@@ -206,17 +173,17 @@ func appendMembership(b []byte, m *Membership) []byte {
 
 func (d *decoder) membership() *Membership {
 	m := &Membership{}
-	copy(m.Cluster[:], d.bytes(uint64(len(m.Cluster))))
-	m.Next = RaftID(d.uvarint())
+	d.Fill(m.Cluster[:])
+	m.Next = RaftID(d.Uvarint())
 	m.Members, m.Servers = d.members(), d.servers()
-	m.Version = Zxid(d.varint())
-	m.Founded = slices.Clone(d.bytes(d.uvarint()))
-	if !d.bool() {
+	m.Version = Zxid(d.Varint())
+	m.Founded = slices.Clone(d.Sized())
+	if !d.Bool() {
 		return m
 	}
-	m.Target = &Target{Index: d.uvarint(), Servers: d.servers()}
-	m.Target.Waiter = Waiter{Origin: Origin{RaftID(d.uvarint()), Registration(d.uvarint())},
-		Seq: d.uvarint(), Session: SessionID(d.varint()), Generation: Generation(d.uvarint()),
-		Xid: d.int32()}
+	m.Target = &Target{Index: d.Uvarint(), Servers: d.servers()}
+	m.Target.Waiter = Waiter{Origin: Origin{RaftID(d.Uvarint()), Registration(d.Uvarint())},
+		Seq: d.Uvarint(), Session: SessionID(d.Varint()), Generation: Generation(d.Uvarint()),
+		Xid: d.Int32()}
 	return m
 }

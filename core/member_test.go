@@ -1,6 +1,7 @@
 package core
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -116,6 +117,11 @@ func TestDecodeWordRefuses(t *testing.T) {
 		if _, err := DecodeWord(w.AppendTo(nil)); err == nil {
 			t.Errorf("%s: it is taken", name)
 		}
+	}
+	level := 1 + len(ClusterID{}) // where it stands: one byte
+	long := binary.AppendUvarint(slices.Clone(whole[:level]), 1<<32|uint64(whole[level]))
+	if _, err := DecodeWord(append(long, whole[level+1:]...)); err == nil {
+		t.Error("a level of more than 32 bits: it is taken")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/varint"
 	"go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
 )
@@ -183,8 +184,8 @@ func FuzzRecords(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte, term, index uint64, last bool) {
 		p := &piece{term: term, transfer: 1, seq: 2, at: position{term, index}, last: last}
 		var before []byte
-		for r := (peerReader{b: raw}); len(r.b) > 0 && !r.bad; {
-			record := core.Record{Key: r.sized(), Value: r.sized()}
+		for r := varint.NewReader(raw); r.Len() > 0; {
+			record := core.Record{Key: r.Sized(), Value: r.Sized()}
 			if bytes.Compare(before, record.Key) < 0 {
 				before = record.Key
 				p.records = append(p.records, record)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/internal/varint"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -291,16 +292,16 @@ func (h *Handshake) takeGreeting(b []byte) error {
 	if len(b) == 0 || b[0] != handshakeVersion {
 		return h.refuse(ReasonVersion)
 	}
-	r := peerReader{b: b[1:]}
-	copy(p.Cluster[:], r.bytes(len(p.Cluster)))
-	p.Server = core.ServerID(r.varint())
-	copy(p.Disk[:], r.bytes(len(p.Disk)))
-	p.RaftID = core.RaftID(r.uvarint())
-	p.Level = uint32(r.uvarint())
-	if r.bad || p.Empty() != (p.RaftID == 0) {
+	r := varint.NewReader(b[1:])
+	r.Fill(p.Cluster[:])
+	p.Server = core.ServerID(r.Varint())
+	r.Fill(p.Disk[:])
+	p.RaftID = core.RaftID(r.Uvarint())
+	p.Level = r.Uint32()
+	if r.Bad() || p.Empty() != (p.RaftID == 0) {
 		return errHandshake
 	}
-	p.Word = append([]byte(nil), r.b...)
+	p.Word = append([]byte(nil), r.Rest()...)
 	reason, id := h.who.judge(&p.Identity, h.called)
 	if reason != ReasonNone {
 		return h.refuse(reason)
@@ -319,11 +320,11 @@ func (h *Handshake) refuse(reason Reason) error {
 
 // takeVerdict hears what the other end thinks of this one.
 func (h *Handshake) takeVerdict(b []byte) error {
-	r := peerReader{b: b}
-	reason := Reason(r.uvarint())
-	h.peer.Self = core.RaftID(r.uvarint())
-	h.peer.Acknowledged = Mark{r.uvarint(), r.uvarint()}
-	if r.bad || len(r.b) > 0 {
+	r := varint.NewReader(b)
+	reason := Reason(r.Uvarint())
+	h.peer.Self = core.RaftID(r.Uvarint())
+	h.peer.Acknowledged = Mark{r.Uvarint(), r.Uvarint()}
+	if !r.Done() {
 		return errHandshake
 	}
 	if reason != ReasonNone {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/varint"
 	"go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
 )
@@ -111,42 +112,6 @@ func (m *peerMessage) appendTo(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// peerReader takes values from a message. The first failure sticks.
-type peerReader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *peerReader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.b, r.bad = nil, true
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *peerReader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.b, r.bad = nil, true
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *peerReader) bytes(n int) []byte {
-	if n > len(r.b) {
-		r.b, r.bad = nil, true
-		return nil
-	}
-	v := r.b[:n:n]
-	r.b = r.b[n:]
-	return v
-}
-
 // decodePeer decodes a message. It never panics, and what it accepts is whole and consistent
 // in itself: a batch holds count commands that can be decoded.
 func decodePeer(data []byte) (peerMessage, error) {
@@ -155,42 +120,43 @@ func decodePeer(data []byte) (peerMessage, error) {
 		return m, badMessage("unknown version")
 	}
 	m.kind = peerKind(data[1])
-	r := peerReader{b: data[2:]}
+	r := varint.NewReader(data[2:])
 	switch m.kind {
 	case peerRaft:
 		m.raft = &raftpb.Message{}
-		if err := proto.Unmarshal(r.b, m.raft); err != nil {
+		if err := proto.Unmarshal(r.Rest(), m.raft); err != nil {
 			return m, badMessage("not a raft message")
 		}
 		return m, checkRaft(m.raft)
 	case peerHello:
-		m.raftID = core.RaftID(r.uvarint())
-		copy(m.nonce[:], r.bytes(len(m.nonce)))
-		m.replaces = core.Registration(r.uvarint())
+		m.raftID = core.RaftID(r.Uvarint())
+		r.Fill(m.nonce[:])
+		m.replaces = core.Registration(r.Uvarint())
 	case peerBatch:
-		m.registration = core.Registration(r.uvarint())
-		m.seq, m.count = r.uvarint(), r.uvarint()
-		m.commands = r.bytes(len(r.b))
-		if r.bad || m.registration == 0 {
+		m.registration = core.Registration(r.Uvarint())
+		m.seq, m.count = r.Uvarint(), r.Uvarint()
+		m.commands = r.Rest()
+		if r.Bad() || m.registration == 0 {
 			return m, badMessage("bad batch")
 		}
 		if err := core.CheckCommands(m.commands, m.seq, m.count); err != nil {
 			return m, badMessage(err.Error())
 		}
 	case peerTick:
-		m.wallMs, m.stored = r.varint(), r.uvarint()
+		m.wallMs, m.stored = r.Varint(), r.Uvarint()
 		m.news.decode(&r)
-		if n := r.uvarint(); n != uint64(len(r.b))/8 || len(r.b)%8 != 0 {
-			r.bad = true
+		if n := r.Count(8); n*8 != r.Len() {
+			r.Fail()
 		}
-		for len(r.b) >= 8 {
-			id := binary.BigEndian.Uint64(r.bytes(8))
-			m.touched = append(m.touched, core.SessionID(id))
+		for ids := r.Rest(); len(ids) > 0; ids = ids[8:] {
+			m.touched = append(m.touched, core.SessionID(binary.BigEndian.Uint64(ids)))
 		}
 	case peerDropped:
-		m.registration = core.Registration(r.uvarint())
-		m.seq = r.uvarint()
-		r.bad = r.bad || m.seq == 0
+		m.registration = core.Registration(r.Uvarint())
+		m.seq = r.Uvarint()
+		if m.seq == 0 {
+			r.Fail()
+		}
 	case peerPiece:
 		var err error
 		if m.piece, err = decodePiece(&r); err != nil {
@@ -201,7 +167,7 @@ func decodePeer(data []byte) (peerMessage, error) {
 	default:
 		return m, badMessage("unknown kind")
 	}
-	if r.bad || len(r.b) > 0 {
+	if !r.Done() {
 		return m, badMessage("truncated, or with something behind its end")
 	}
 	return m, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/varint"
 	"go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
 )
@@ -71,56 +72,37 @@ func (p *piece) appendTo(b []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		b = appendSized(b, conf)
-		b = appendSized(b, p.of.Header)
+		b = varint.AppendSized(b, conf)
+		b = varint.AppendSized(b, p.of.Header)
 	}
 	b = binary.AppendUvarint(b, uint64(len(p.records)))
 	for i := range p.records {
-		b = appendSized(b, p.records[i].Key)
-		b = appendSized(b, p.records[i].Value)
+		b = varint.AppendSized(b, p.records[i].Key)
+		b = varint.AppendSized(b, p.records[i].Value)
 	}
 	return b, nil
 }
 
-func appendSized(b, v []byte) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(v))), v...)
-}
-
-func (r *peerReader) sized() []byte {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.b, r.bad = nil, true
-		return nil
-	}
-	return r.bytes(int(n))
-}
-
 // decodePiece reads what appendTo wrote. Its records are views, in the order of their keys.
-func decodePiece(r *peerReader) (*piece, error) {
+func decodePiece(r *varint.Reader) (*piece, error) {
 	p := &piece{}
-	flags := byte(0)
-	if b := r.bytes(1); b != nil {
-		flags = b[0]
-	}
+	flags := r.Byte()
 	p.last = flags&pieceLast != 0
-	p.term, p.transfer, p.seq = r.uvarint(), r.uvarint(), r.uvarint()
-	p.at.term, p.at.index = r.uvarint(), r.uvarint()
+	p.term, p.transfer, p.seq = r.Uvarint(), r.Uvarint(), r.Uvarint()
+	p.at.term, p.at.index = r.Uvarint(), r.Uvarint()
 	if flags&pieceFirst != 0 {
 		p.of = &Checkpoint{Index: p.at.index, Term: p.at.term, ConfState: &raftpb.ConfState{}}
-		copy(p.of.Digest[:], r.bytes(len(p.of.Digest)))
-		if err := proto.Unmarshal(r.sized(), p.of.ConfState); err != nil {
+		r.Fill(p.of.Digest[:])
+		if err := proto.Unmarshal(r.Sized(), p.of.ConfState); err != nil {
 			return nil, badMessage("a checkpoint without a membership")
 		}
-		p.of.Header = r.sized()
+		p.of.Header = r.Sized()
 	}
-	n := r.uvarint()
-	if n > uint64(len(r.b))/2 {
-		r.bad, n = true, 0
-	}
+	n := r.Count(2)
 	p.records = make([]core.Record, 0, n)
 	var before []byte
 	for range n {
-		record := core.Record{Key: r.sized(), Value: r.sized()}
+		record := core.Record{Key: r.Sized(), Value: r.Sized()}
 		if bytes.Compare(before, record.Key) >= 0 {
 			return nil, badMessage("records out of order")
 		}
@@ -137,17 +119,9 @@ func decodePiece(r *peerReader) (*piece, error) {
 func (s *staged) appendTo(b []byte) []byte {
 	b = binary.AppendUvarint(b, s.transfer)
 	b = binary.AppendUvarint(b, s.seq)
-	if s.refused {
-		return append(b, 1)
-	}
-	return append(b, 0)
+	return varint.AppendBool(b, s.refused)
 }
 
-func decodeStaged(r *peerReader) (s staged) {
-	s.transfer, s.seq = r.uvarint(), r.uvarint()
-	if b := r.bytes(1); b != nil {
-		s.refused = b[0] == 1
-		r.bad = r.bad || b[0] > 1
-	}
-	return s
+func decodeStaged(r *varint.Reader) staged {
+	return staged{transfer: r.Uvarint(), seq: r.Uvarint(), refused: r.Bool()}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/internal/varint"
 )
 
 // tickNews is what a tick's message holds besides clock, log and signs of life.
@@ -54,19 +55,19 @@ func (t *tickNews) appendTo(b []byte) []byte {
 	return b
 }
 
-func (t *tickNews) decode(r *peerReader) {
-	t.term, t.number = r.uvarint(), r.uvarint()
-	t.registration, t.heardOf = core.Registration(r.uvarint()), core.Registration(r.uvarint())
-	t.heard, t.durable, t.flags = r.uvarint(), r.uvarint(), tickFlags(r.uvarint())
-	t.offsetMs = r.varint()
-	n := r.uvarint()
+func (t *tickNews) decode(r *varint.Reader) {
+	t.term, t.number = r.Uvarint(), r.Uvarint()
+	t.registration, t.heardOf = core.Registration(r.Uvarint()), core.Registration(r.Uvarint())
+	t.heard, t.durable, t.flags = r.Uvarint(), r.Uvarint(), tickFlags(r.Uvarint())
+	t.offsetMs = r.Varint()
+	n := r.Uvarint()
 	if n > mostDigests {
-		r.b, r.bad = nil, true
+		r.Fail()
 		return
 	}
 	for range n {
-		d := indexDigest{index: r.uvarint()}
-		copy(d.digest[:], r.bytes(len(d.digest)))
+		d := indexDigest{index: r.Uvarint()}
+		r.Fill(d.digest[:])
 		t.digests = append(t.digests, d)
 	}
 }

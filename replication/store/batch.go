@@ -3,8 +3,8 @@ package store
 import (
 	"encoding/binary"
 	"errors"
-	"math"
 
+	"github.com/vivariumdb/vivarium/internal/varint"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -37,8 +37,7 @@ func appendBatch(b []byte, hs hardState, start Position, entries []*raftpb.Entry
 	for _, e := range entries {
 		b = binary.AppendUvarint(b, e.GetTerm())
 		b = append(b, byte(e.GetType()))
-		b = binary.AppendUvarint(b, uint64(len(e.GetData())))
-		b = append(b, e.GetData()...)
+		b = varint.AppendSized(b, e.GetData())
 	}
 	return b
 }
@@ -54,9 +53,9 @@ func maxBatch(entries []*raftpb.Entry) int64 {
 
 // decodeBatch reads what appendBatch wrote. Data of the entries are views of b.
 func decodeBatch(b []byte) (hs hardState, start Position, entries []*raftpb.Entry, err error) {
-	d := decoder{b: b}
+	d := decoder{varint.NewReader(b)}
 	hs, start = d.hardState(), d.position()
-	if n := d.count(3); n > 0 {
+	if n := d.Count(3); n > 0 {
 		entries = d.entries(n)
 	}
 	return hs, start, entries, d.end()
@@ -72,14 +71,14 @@ type entry struct {
 func (d *decoder) entries(n int) []*raftpb.Entry {
 	slab := make([]entry, n)
 	entries := make([]*raftpb.Entry, n)
-	first := d.uvarint()
+	first := d.Uvarint()
 	for i := range slab {
 		e := &slab[i]
 		e.index = first + uint64(i)
-		e.term = d.uvarint()
-		e.kind = raftpb.EntryType(d.byte())
+		e.term = d.Uvarint()
+		e.kind = raftpb.EntryType(d.Byte())
 		e.pb.Term, e.pb.Index, e.pb.Type = &e.term, &e.index, &e.kind
-		if data := d.bytes(); len(data) > 0 {
+		if data := d.Sized(); len(data) > 0 {
 			e.pb.Data = data
 		}
 		entries[i] = &e.pb
@@ -113,78 +112,29 @@ func appendBase(b []byte, id DiskID, hs hardState, last Position) []byte {
 }
 
 func decodeBase(b []byte) (id DiskID, hs hardState, last Position, err error) {
-	d := decoder{b: b}
-	if v := d.uvarint(); v != logVersion && !d.bad {
+	d := decoder{varint.NewReader(b)}
+	if v := d.Uvarint(); v != logVersion && !d.Bad() {
 		return id, hs, last, &VersionError{Found: v, Known: logVersion}
 	}
-	copy(id[:], d.take(len(id)))
+	d.Fill(id[:])
 	hs, last = d.hardState(), d.position()
 	return id, hs, last, d.end()
 }
 
-// decoder reads a payload; after the first fault it returns zeros.
-type decoder struct {
-	b   []byte
-	bad bool
-}
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.b, d.bad = nil, true
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) take(n int) []byte {
-	if n > len(d.b) {
-		d.b, d.bad = nil, true
-		return nil
-	}
-	b := d.b[:n:n]
-	d.b = d.b[n:]
-	return b
-}
-
-func (d *decoder) byte() byte {
-	if b := d.take(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (d *decoder) bytes() []byte {
-	n := d.uvarint()
-	if n > math.MaxInt32 {
-		d.b, d.bad = nil, true
-		return nil
-	}
-	return d.take(int(n))
-}
-
-// count reads a number of things that take at least size bytes each.
-func (d *decoder) count(size int) int {
-	n := d.uvarint()
-	if n > uint64(len(d.b)/size) {
-		d.b, d.bad = nil, true
-		return 0
-	}
-	return int(n)
-}
+// decoder reads a payload.
+type decoder struct{ varint.Reader }
 
 func (d *decoder) hardState() hardState {
-	return hardState{term: d.uvarint(), vote: d.uvarint(), commit: d.uvarint()}
+	return hardState{term: d.Uvarint(), vote: d.Uvarint(), commit: d.Uvarint()}
 }
 
 func (d *decoder) position() Position {
-	return Position{Term: d.uvarint(), Index: d.uvarint()}
+	return Position{Term: d.Uvarint(), Index: d.Uvarint()}
 }
 
 // end says whether all was read and all was well.
 func (d *decoder) end() error {
-	if d.bad || len(d.b) != 0 {
+	if !d.Done() {
 		return errFormat
 	}
 	return nil

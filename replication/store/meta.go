@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 
+	"github.com/vivariumdb/vivarium/internal/varint"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -13,7 +14,7 @@ func appendMeta(b []byte, m Meta) []byte {
 	b = append(b, metaVersion)
 	b = appendPosition(b, m.Position)
 	b = binary.AppendUvarint(b, m.Generation)
-	b = appendBool(b, m.Received)
+	b = varint.AppendBool(b, m.Received)
 	b = append(b, m.Digest[:]...)
 	c := m.ConfState
 	for _, ids := range [][]uint64{
@@ -24,45 +25,37 @@ func appendMeta(b []byte, m Meta) []byte {
 			b = binary.AppendUvarint(b, id)
 		}
 	}
-	b = appendBool(b, c.GetAutoLeave())
-	b = binary.AppendUvarint(b, uint64(len(m.Header)))
-	return append(b, m.Header...)
+	b = varint.AppendBool(b, c.GetAutoLeave())
+	return varint.AppendSized(b, m.Header)
 }
 
 // decodeMeta reads what appendMeta wrote; it keeps nothing of b.
 func decodeMeta(b []byte) (Meta, error) {
-	d := decoder{b: b}
+	d := decoder{varint.NewReader(b)}
 	var m Meta
-	if v := d.byte(); v != metaVersion && !d.bad {
+	if v := d.Byte(); v != metaVersion && !d.Bad() {
 		return m, &VersionError{Found: uint64(v), Known: metaVersion}
 	}
 	m.Position = d.position()
-	m.Generation = d.uvarint()
-	m.Received = d.byte() != 0
-	copy(m.Digest[:], d.take(len(m.Digest)))
+	m.Generation = d.Uvarint()
+	m.Received = d.Byte() != 0
+	d.Fill(m.Digest[:])
 	voters, learners, outgoing, next := d.ids(), d.ids(), d.ids(), d.ids()
-	auto := d.byte() != 0
+	auto := d.Byte() != 0
 	m.ConfState = &raftpb.ConfState{Voters: voters, Learners: learners,
 		VotersOutgoing: outgoing, LearnersNext: next, AutoLeave: &auto}
-	m.Header = append([]byte(nil), d.bytes()...)
+	m.Header = append([]byte(nil), d.Sized()...)
 	return m, d.end()
 }
 
 func (d *decoder) ids() []uint64 {
-	n := d.count(1)
+	n := d.Count(1)
 	if n == 0 {
 		return nil
 	}
 	ids := make([]uint64, n)
 	for i := range ids {
-		ids[i] = d.uvarint()
+		ids[i] = d.Uvarint()
 	}
 	return ids
-}
-
-func appendBool(b []byte, v bool) []byte {
-	if v {
-		return append(b, 1)
-	}
-	return append(b, 0)
 }
