@@ -25,6 +25,10 @@ mutants: # sweep worlds for each known bug; ARGS='--sweeps 1 --sample 12 --turn 
 	$(GO) run -tags 'mutants checked' ./cmd/vivarium-sim mutants $(ARGS)
 	$(GO) test -count=1 -tags mutants -run TestMutant ./replication ./replication/store
 
+.PHONY: sim-picture
+sim-picture: # draw a failure's PAGE (vivarium-failures/.../index.html) into FILE (failure.png)
+	$(SIM) picture $(ARGS) $(PAGE) $(or $(FILE),failure.png)
+
 .PHONY: sim-coverage
 sim-coverage: # measure which statements of core and replication SEEDS (400) worlds reach
 	$(SIM) coverage -seeds $(or $(SEEDS),400) $(ARGS)

@@ -6,6 +6,7 @@
 //	vivarium-sim mutants                every known bug must be caught (build with -tags mutants)
 //	vivarium-sim coverage               which statements of core and replication worlds reach
 //	vivarium-sim corpus                 the standing corpus: worlds that reach what few others do
+//	vivarium-sim picture PAGE FILE      draw the page about a failure into a PNG
 //
 // Everything that fails prints the command that replays it.
 package main
@@ -49,7 +50,7 @@ func newRoot(in io.Reader, out, err io.Writer) root {
 	c.SetOut(out)
 	c.SetErr(err)
 	c.AddCommand(newRun(s), newDeterminism(s), newMutants(s), newCoverage(s), newCorpus(s),
-		newWorker(s))
+		newPicture(), newWorker(s))
 	return root{c}
 }
 

@@ -3,8 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"image/color"
+	"image/png"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,30 +20,27 @@ import (
 	"github.com/vivariumdb/vivarium/sim"
 )
 
-var (
-	chromium = flag.String("chromium", "", "the browser for the page about failures; "+
-		"without it chromium or google-chrome of the PATH")
-	screenshot = flag.String("screenshot", "", "write a picture of the page to this file")
-)
+var chromium = flag.String("chromium", "", "the browser for the page about failures; "+
+	"without it chromium or google-chrome of the PATH")
 
-// browser finds a Chromium.
-func browser(t *testing.T) string {
+// needBrowser finds a Chromium.
+func needBrowser(t *testing.T) browser {
 	t.Helper()
-	for _, name := range []string{*chromium, "chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); name != "" && err == nil {
-			return path
-		}
+	b, err := findBrowser(*chromium)
+	if errors.Is(err, errNoBrowser) {
+		t.Skip("NO BROWSER: THE PAGE ABOUT FAILURES IS NOT TESTED; apt-get install chromium")
 	}
-	t.Skip("NO BROWSER: THE PAGE ABOUT FAILURES IS NOT TESTED; apt-get install chromium")
-	return ""
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // browse opens a page with a script behind it, and returns what the script has left in the
 // element "outcome".
-func browse(t *testing.T, page []byte, script string, more ...string) map[string]any {
+func browse(t *testing.T, page []byte, script string) map[string]any {
 	t.Helper()
-	dir := t.TempDir()
-	name := filepath.Join(dir, "index.html")
+	name := filepath.Join(t.TempDir(), "index.html")
 	driver := fmt.Sprintf(`<pre id="outcome"></pre><script>
 window.addEventListener("load", () => {
   const out = {};
@@ -51,29 +52,16 @@ window.addEventListener("load", () => {
 	if err := os.WriteFile(name, page, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-		"--no-first-run", "--disable-background-networking", "--disable-component-update",
-		"--disable-sync", "--window-size=1500,850", "--hide-scrollbars",
-		"--virtual-time-budget=20000", "--user-data-dir=" + filepath.Join(dir, "profile")}, more...)
-	if len(more) == 0 {
-		args = append(args, "--dump-dom")
-	}
-	var said bytes.Buffer
-	cmd := exec.Command(browser(t), append(args, "file://"+name)...)
-	cmd.Stderr = &said
-	dom, err := cmd.Output()
+	dom, err := needBrowser(t).open(t.Context(), name, "--window-size=1500,850", "--dump-dom")
 	if err != nil {
-		t.Fatalf("browser: %v\n%s", err, said.Bytes())
-	}
-	if len(more) > 0 {
-		return nil
+		t.Fatal(err)
 	}
 	_, rest, _ := strings.Cut(string(dom), `<pre id="outcome">`)
 	text, _, _ := strings.Cut(rest, "</pre>")
 	text = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(text)
 	out := map[string]any{}
 	if err := json.Unmarshal([]byte(text), &out); err != nil {
-		t.Fatalf("the page left %.2000q: %v\n%s", text, err, said.Bytes())
+		t.Fatalf("the page left %.2000q: %v", text, err)
 	}
 	if out["error"] != nil {
 		t.Fatalf("script: %v", out["error"])
@@ -274,12 +262,59 @@ out.lines = Object.keys(v.world.lines).length;
 	}
 }
 
-// TestPagePicture writes the picture that the documentation shows.
-func TestPagePicture(t *testing.T) {
-	if *screenshot == "" {
-		t.Skip("no -screenshot")
+// TestPicture draws a page as the command does, and looks whether something is on it.
+func TestPicture(t *testing.T) {
+	b := needBrowser(t)
+	_, html := filmed(t, &sim.Plan{Seed: 3, EndUs: 5_000_000})
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "index.html"), filepath.Join(dir, "page.png")
+	if err := os.WriteFile(from, html, 0o644); err != nil {
+		t.Fatal(err)
 	}
-	_, page := filmed(t, &sim.Plan{Seed: 3, EndUs: 9_000_000})
-	browse(t, page, hands+`v.goToLine(v.world.violations[0].Lines[1]); v.draw();`,
-		"--screenshot="+*screenshot)
+	err := newRoot(nil, io.Discard, io.Discard).ExecuteArgs([]string{"picture", "-chromium",
+		string(b), from, to})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	drawn, err := png.Decode(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size, colors := drawn.Bounds(), map[color.Color]bool{}
+	for x := range size.Dx() {
+		for y := range size.Dy() {
+			colors[drawn.At(x, y)] = true
+		}
+	}
+	if got := fmt.Sprintf("%d,%d", size.Dx(), size.Dy()); got != pictureSize || len(colors) < 20 {
+		t.Errorf("a picture of %s in %d colors, want %s", got, len(colors), pictureSize)
+	}
+}
+
+func TestPictureRefuses(t *testing.T) {
+	dir := t.TempDir()
+	page := filepath.Join(dir, "index.html")
+	if err := os.WriteFile(page, []byte("<p>page</p>"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	silent, err := exec.LookPath("true") // a browser that ends well and has drawn nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, browser, page, want string }{
+		{"no such page", silent, filepath.Join(dir, "no.html"), "no.html"},
+		{"no such browser", filepath.Join(dir, "chrome"), page, "there is no " + dir},
+		{"nothing drawn", silent, page, "has written nothing"},
+	} {
+		err := newRoot(nil, io.Discard, io.Discard).ExecuteArgs([]string{"picture", "-chromium",
+			c.browser, c.page, filepath.Join(dir, "page.png")})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
+		}
+	}
 }

@@ -48,7 +48,6 @@ var reasons = []reason{
 	{"core/conn.go", "pop compact", "", "queues that never run empty: in few worlds"},
 	{"core/local.go", "grant release shed TakeTouched", "", "much memory is held: in few worlds"},
 	{"core/member.go", "DecodeWord check NewEnsemble", "", "a word that no founder says"},
-	{"core/member_format.go", "bool uint32", "", "what no member writes: unit tests, fuzzing"},
 	{"core/member", "", "", "changes of members that meet: in few worlds"},
 	{"core/quota.go", "", "", "odd texts of quotas: in few worlds"},
 	{"core/read.go", "read multiRead", "", "a reply above 64 MiB: too slow for a world"},
