@@ -29,6 +29,12 @@ func (m *Member) Look() Look {
 		Registration: uint64(r.registration), Own: r.own}
 }
 
+// IsTick says whether a message between members is what its sender tells once a tick: its clock and
+// who has shown signs of life.
+func IsTick(data []byte) bool {
+	return len(data) > 1 && data[0] == peerVersion && peerKind(data[1]) == peerTick
+}
+
 // Describe says in one line what a message between members is, for people.
 func Describe(data []byte) string {
 	m, err := decodePeer(data)

@@ -66,6 +66,10 @@ func TestPeerGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if got, want := IsTick(b), g.m.kind == peerTick; got != want || IsTick(b[:1]) {
+			t.Errorf("%s: it is a tick: %v, want %v; cut to a byte %v", g.name, got, want,
+				IsTick(b[:1]))
+		}
 		if got := hex.EncodeToString(b); got != g.hex {
 			t.Errorf("%s is encoded as %s, want %s", g.name, got, g.hex)
 		}

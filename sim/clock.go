@@ -19,6 +19,9 @@ const (
 	second      = 1000 * millisecond
 )
 
+// tickMs is the length of every member's tick.
+const tickMs = 50
+
 func (e *event) before(f *event) bool {
 	return e.at < f.at || e.at == f.at && e.seq < f.seq
 }

@@ -426,7 +426,6 @@ func (h *host) found() error {
 
 // tick counts the ticks that went by and does what is done at each.
 func (h *host) tick() {
-	const tickMs = 50
 	if n := (h.mono() - h.ticked) / tickMs; n > 0 {
 		h.turn.Ticks += int(n)
 		h.ticked += n * tickMs

@@ -73,13 +73,10 @@ func (h *host) hearsWaiting() {
 	}
 }
 
-// isTick says whether a message of a peer is that of its tick.
-func isTick(data []byte) bool { return len(data) > 1 && data[1] == 4 }
-
 // tells returns what a message tells its receiver, nil if it is no follower's tick. taken is how
 // much the sender had heard when its turn began.
 func (v *vigil) tells(h, to *host, data []byte, taken int) *telling {
-	if !isTick(data) || v.led {
+	if !replication.IsTick(data) || v.led {
 		return nil
 	}
 	link := h.w.peerLink(h, to).epoch
@@ -227,7 +224,6 @@ func (d *decision) waited(id core.SessionID) (ticks int64, ok bool) {
 
 // judgeSilence: who decides that a session has been silent knows of no sign of it since.
 func (s *shadow) judgeSilence(c *core.Command) {
-	const tickMs = 50
 	waited, ok := s.from.decision.waited(c.Session)
 	need := (int64(s.timeouts[c.Session]) + tickMs - 1) / tickMs
 	if ok && waited < need {

@@ -310,7 +310,7 @@ func (h *host) config(nonce [16]byte) replication.Config {
 	k := h.own()
 	return replication.Config{
 		RaftID: h.raftID(), Nonce: nonce, Record: true, Servers: h.w.file(),
-		FeatureLevel:  h.follows,
+		FeatureLevel: h.follows, TickMs: tickMs,
 		ElectionTicks: int(k.ElectionTicks), MaxEntryBytes: int(k.MaxEntryBytes),
 		CheckpointBytes: k.CheckpointBytes, IdleTicks: k.IdleTicks,
 		CheckpointItems: int(k.CheckpointItems), KeptLogBytes: k.KeptLogBytes,
@@ -425,7 +425,6 @@ func (w *World) dialTo(id int64, who string, ip netip.Addr, opened func(*end), f
 // ticks, and of each time that it hung it counts a tick as silence. What other hosts have heard
 // counts for the judges only in the end, and may reach the leader so much later then.
 func (w *World) expirySlackMs() int64 {
-	const tickMs = 50
 	window := 2 * w.k.MaxTimeoutMs * millisecond
 	var pauses []int64
 	most := 0
