@@ -585,7 +585,7 @@ func (c *Conn) give(l *Local, xid int32, op wire.OpCode, body []byte) {
 func (c *Conn) giveHeld(l *Local) {
 	for i := c.head; i < len(c.queue); i++ {
 		it := &c.queue[i]
-		if it.kind == itemSync || c.reconfigs > 0 {
+		if it.kind == itemSync && !mutant.On("reads-held-past-next-sync") || c.reconfigs > 0 {
 			break
 		}
 		if it.kind == itemHeld {
@@ -764,7 +764,9 @@ func (c *Conn) overtake(l *Local) {
 			syncs++
 		}
 	}
-	c.overtaken += syncs - c.confirmed
+	if !mutant.On("reads-overtaken-sync-answers-next") {
+		c.overtaken += syncs - c.confirmed
+	}
 	c.confirmed = syncs
 	c.advance(l)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -53,7 +54,8 @@ func (k *lists) appendTo(b []byte, n *node) []byte {
 		return appendChildren(b, n)
 	}
 	have, ok := k.of[n]
-	if !ok || have.created != n.created || have.children != len(n.children) {
+	if !ok || have.created != n.created ||
+		have.children != len(n.children) && !mutant.On("reads-list-with-deleted-children") {
 		k.bytes -= len(have.names)
 		have = listed{n.created, len(n.children), appendChildren(nil, n)}
 		if k.of == nil || k.bytes+len(have.names) > maxListed {

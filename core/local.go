@@ -612,6 +612,9 @@ func (l *Local) SyncConfirmed(c *Conn, now int64) {
 	}
 	l.now, l.applying = now, true
 	c.confirmed++
+	if mutant.On("reads-sync-answers-later-ones") {
+		c.confirmed = c.syncs
+	}
 	c.advance(l)
 	l.touch(c)
 	l.applying = false

@@ -149,9 +149,12 @@ func (r *reader) pathWatch(op wire.OpCode, q *wire.PathWatchRequest) wire.ErrorC
 	}
 	n := r.l.State.lookup(q.Path)
 	if n == nil {
+		if q.Watch && mutant.On("reads-absent-yet-watched") {
+			r.l.Watches.add(r.c, q.Path, watchData)
+		}
 		return wire.CodeNoNode
 	}
-	if !r.c.mayRead(r.l, n.acl) {
+	if !r.c.mayRead(r.l, n.acl) && !(r.multi && mutant.On("reads-multi-needs-no-permission")) {
 		return wire.CodeNoAuth
 	}
 	modes := watchData
@@ -233,6 +236,9 @@ func (r *reader) allChildrenNumber(path string) wire.ErrorCode {
 		return wire.CodeNoAuth
 	}
 	count := descendants(n)
+	if mutant.On("reads-children-counted-only") {
+		count = len(n.children)
+	}
 	if path == "" {
 		count++ // ZooKeeper counts what begins with "/" then, and so the root (tried on 3.9.4)
 	}
@@ -342,7 +348,8 @@ func (r *reader) multiRead(in *wire.Reader) wire.ErrorCode {
 		head := wire.MultiHeader{Op: q.Ops[i].Op}
 		at := len(r.b)
 		r.b = head.AppendTo(r.b)
-		read := wire.PathWatchRequest{Path: q.Ops[i].Read.Path}
+		read := wire.PathWatchRequest{Path: q.Ops[i].Read.Path,
+			Watch: mutant.On("reads-multi-arms-watches") && q.Ops[i].Read.Watch}
 		if code := r.pathWatch(q.Ops[i].Op, &read); code != wire.CodeOk {
 			head = wire.MultiHeader{Op: wire.OpError, Err: code}
 			r.b = head.AppendTo(r.b[:at])

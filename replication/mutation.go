@@ -3,6 +3,7 @@ package replication
 import (
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/internal/mutant"
+	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -11,6 +12,14 @@ import (
 type mutation struct {
 	decided []expired        // that a leader has decided
 	tell    []core.SessionID // to the leader: sessions that are to end, negative, and generations
+}
+
+// readOnlyOption is how a leader makes sure that it still leads: it asks. A lease trusts clocks.
+func readOnlyOption() raft.ReadOnlyOption {
+	if mutant.On("reads-lease-trusted") {
+		return raft.ReadOnlyLeaseBased
+	}
+	return raft.ReadOnlySafe
 }
 
 // misjudge lets one who does not lead decide that sessions have been silent.

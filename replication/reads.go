@@ -47,7 +47,8 @@ func (r *replica) askReads(work *Work) {
 	q.asked = true
 	q.counter++
 	if r.leading && (mutant.On("reads-without-quorum") && r.appliedTerm == r.term ||
-		mutant.On("reads-before-term-committed") && r.appliedTerm != r.term) {
+		mutant.On("reads-before-term-committed") && r.appliedTerm != r.term) ||
+		!r.leading && mutant.On("reads-own-commit-index") {
 		r.takeReadStates([]raft.ReadState{{Index: r.commit,
 			RequestCtx: r.readContext(q.counter)}}, work)
 		return

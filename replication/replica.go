@@ -220,7 +220,7 @@ func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
 		MaxInflightMsgs:           256,
 		CheckQuorum:               true,
 		PreVote:                   true,
-		ReadOnlyOption:            raft.ReadOnlySafe,
+		ReadOnlyOption:            readOnlyOption(),
 		Logger:                    raftLogger{},
 		DisableProposalForwarding: true,
 		StepDownOnRemoval:         true,
@@ -440,7 +440,9 @@ func (r *replica) tickRaft(turn *Turn) {
 	}
 	if turn.Ticks > 0 {
 		r.ticks++
-		r.reads.asked = false // ask again: raft drops them silently when it has no leader
+		if !mutant.On("reads-asked-once") {
+			r.reads.asked = false // ask again: raft drops them silently when it has no leader
+		}
 	}
 }
 

@@ -124,6 +124,8 @@ const (
 	faultLowDiskLeader
 	faultKillLeader
 	faultPauseLeader
+	faultDoze
+	faultIsolated
 	faultStopLeader
 	faultCutLeader
 	faultCutHost
@@ -282,6 +284,8 @@ var counterNames = [counterCount]string{
 	faultLowDiskLeader:       "fault: disk of the leader low",
 	faultKillLeader:          "fault: leader killed",
 	faultPauseLeader:         "fault: leader paused",
+	faultDoze:                "fault: paused while it is asked",
+	faultIsolated:            "fault: leader cut off while it is asked",
 	faultStopLeader:          "fault: leader restarted in good order",
 	faultCutLeader:           "fault: leader cut off",
 	faultCutHost:             "fault: host cut off",

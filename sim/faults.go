@@ -48,6 +48,7 @@ func (w *World) planFaults() {
 	w.planLeaderFaults()
 	w.planPartitions()
 	w.planLostDisks()
+	w.planDozes()
 }
 
 // planLeaderFaults plans what befalls whoever leads at the moment.
@@ -103,13 +104,16 @@ func (w *World) majority() []*host { return w.shuffled()[:len(w.hosts)/2+1] }
 
 // pause lets a process hang for a while.
 func (w *World) pause(h *host, kind counter) {
-	if !h.up || h.paused {
-		return
+	if h.up && !h.paused {
+		w.pauseFor(h, kind, w.faults.spread(w.k.PauseLengthMs*millisecond))
 	}
+}
+
+func (w *World) pauseFor(h *host, kind counter, length int64) {
 	w.meet(kind, h)
 	h.pause()
 	epoch := h.epoch
-	w.clock.after(w.faults.spread(w.k.PauseLengthMs*millisecond), func() {
+	w.clock.after(length, func() {
 		if h.epoch == epoch && h.paused {
 			h.resume()
 		}

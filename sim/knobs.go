@@ -128,6 +128,7 @@ type Knobs struct {
 	RollingMs     int64
 	PauseLeaderMs int64
 	PauseManyMs   int64
+	DozeMs        int64 // a process hangs, or a leader is cut off, while it is asked for syncs
 	SlowDiskMs    int64
 	SlowHostMs    int64
 	FullDiskMs    int64
@@ -387,6 +388,7 @@ func (k *Knobs) drawRare(seed uint64) {
 	k.LowDiskMs = r.some(200, k.DurationMs/8, k.DurationMs)
 	k.LowLeaderMs = r.some(150, k.DurationMs/6, k.DurationMs)
 	k.LowManyMs = r.some(200, k.DurationMs/8, k.DurationMs)
+	k.DozeMs = r.some(300, k.DurationMs/12, k.DurationMs/2)
 }
 
 func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {

@@ -134,22 +134,26 @@ func (c *protocolClient) step() {
 		e.kill(c.r.chance(500))
 		c.lost(c.s, c.conn, linearizability.CauseClient)
 	case c.r.chance(20) && c.last > 0 && c.program == nil:
-		id := protocol.WatcherID(c.r.between(1, int64(c.last)))
-		c.s.Unwatch(id, c.nowMs())
-		c.twin.unwatch(id)
-		delete(c.watchers, id)
+		c.unwatch(protocol.WatcherID(c.r.between(1, int64(c.last))))
 	case c.program != nil:
 	default:
 		for n := c.r.between(1, k.Burst); n > 0; n-- {
 			c.own.next()
 			for _, q := range c.gen.next(&c.auth) {
-				if c.own.asks(q) {
-					c.submit(q)
+				if c.own.asks(q) && c.submit(q) && c.r.chance(20) {
+					c.unwatch(c.last) // before there can be an answer
 				}
 			}
 		}
 	}
 	c.act()
+}
+
+// unwatch lets a watcher go.
+func (c *protocolClient) unwatch(id protocol.WatcherID) {
+	c.s.Unwatch(id, c.nowMs())
+	c.twin.unwatch(id)
+	delete(c.watchers, id)
 }
 
 func (c *protocolClient) close() {

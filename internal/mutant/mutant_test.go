@@ -1,7 +1,10 @@
 package mutant_test
 
 import (
+	"io/fs"
+	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/vivariumdb/vivarium/internal/mutant"
@@ -19,8 +22,43 @@ func TestTable(t *testing.T) {
 			t.Errorf("name %q stands in the table twice", m.Name)
 		}
 		seen[m.Name] = true
+		if m.Known != "" && seen[m.Known] {
+			t.Errorf("%q is the known bug of two mutants, one is %q", m.Known, m.Name)
+		}
+		seen[m.Known] = true
 		if m.Text == "" {
 			t.Errorf("mutant %q has no text", m.Name)
+		}
+	}
+}
+
+// A mutant that no code asks for would be hunted in vain, or forever. (internal/tidy checks that
+// what code asks for is in a table.)
+func TestPlanted(t *testing.T) {
+	asked := map[string]bool{}
+	on := regexp.MustCompile(`mutant\.On\("([a-z0-9-]+)"\)`)
+	root := os.DirFS("../..")
+	err := fs.WalkDir(root, ".", func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && path != "." && strings.HasPrefix(e.Name(), "."):
+			return fs.SkipDir
+		case !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		code, err := fs.ReadFile(root, path)
+		for _, found := range on.FindAllSubmatch(code, -1) {
+			asked[string(found[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutant.List() {
+		if !asked[m.Name] {
+			t.Errorf("no code asks for mutant %q", m.Name)
 		}
 	}
 }

@@ -28,24 +28,21 @@ var sessionsRare = []Mutant{
 }
 
 var readsRare = []Mutant{
-	{Name: "reads-without-quorum", Known: "ReadIndex answered without a quorum",
-		Text: "a leader answers syncs without asking anybody"},
-	{Name: "reads-before-term-committed",
-		Known: "ReadIndex answered before the leader committed in its term",
-		Text:  "a new leader answers syncs before it has applied an entry of its term"},
 	{Name: "reads-answer-to-former-self", Known: "a ReadIndex answer to a former self",
 		Text: "an answer to a sync of a process before this one is taken"},
 	{Name: "reads-sync-behind-overtaken",
 		Text: "a write's outcome answers syncs that were sent behind it"},
-	{Name: "replication-read-context-reused",
-		Text: "a sync joins a round that was asked before it began"},
+	{Name: "reads-list-with-deleted-children",
+		Text: "a long list of children is kept until one is created"},
+	{Name: "reads-asked-once",
+		Text: "a read index that was asked for in vain is not asked for again"},
+	{Name: "reads-overtaken-sync-answers-next",
+		Text: "the confirmation of a sync that a write has answered answers the next one"},
 }
 
 var clientRare = []Mutant{
 	{Name: "client-rearmed-before-all-answered",
 		Text: "a reply counts for watches whose setWatches is still on its way"},
-	{Name: "client-unwatch-forgets-pending",
-		Text: "a watcher that has gone is told of a watch whose request had no answer"},
 }
 
 var membershipRare = []Mutant{

@@ -5,6 +5,8 @@ package mutant
 var raftScenarios = []Mutant{
 	{Name: "store-mark-of-merged-terms",
 		Text: "what came with a new term counts as acknowledged in it"},
+	{Name: "store-mark-left-behind",
+		Text: "a start leaves the mark without a vote that the log has"},
 	{Name: "replication-stream-without-window",
 		Text: "a follower sends all that it has to a leader that commits nothing"},
 	{Name: "replication-digests-not-compared",

@@ -189,6 +189,33 @@ var reads = []Mutant{
 		Text:  "a write behind a read that waits for a sync is not held back"},
 	{Name: "reads-ping-overtakes",
 		Text: "the answer to a ping overtakes those before it"},
+	{Name: "replication-read-context-reused",
+		Text: "a sync joins a round that was asked before it began"},
+	{Name: "reads-without-quorum", Known: "ReadIndex answered without a quorum",
+		Text: "a leader answers syncs without asking anybody"},
+	{Name: "reads-before-term-committed",
+		Known: "ReadIndex answered before the leader committed in its term",
+		Text:  "a new leader answers syncs before it has applied an entry of its term"},
+	{Name: "reads-own-commit-index",
+		Text: "a follower answers syncs from the commit index that it knows"},
+	{Name: "reads-lease-trusted",
+		Text: "a leader answers syncs by a lease, which trusts clocks"},
+	{Name: "reads-answered-one-entry-early",
+		Text: "a sync is answered one entry before its read index"},
+	{Name: "reads-sync-answers-later-ones",
+		Text: "the confirmation of a sync answers those that were sent after it"},
+	{Name: "reads-held-past-next-sync",
+		Text: "writes that were held back behind a sync are given past the next one"},
+	{Name: "reads-read-only-behind-client",
+		Text: "a read-only server takes a client that has seen later zxids"},
+	{Name: "reads-multi-arms-watches",
+		Text: "the reads of a multiRead arm watches"},
+	{Name: "reads-multi-needs-no-permission",
+		Text: "a multiRead shows what its session may not read"},
+	{Name: "reads-absent-yet-watched",
+		Text: "a getData or getChildren of an absent znode arms its watch"},
+	{Name: "reads-children-counted-only",
+		Text: "getAllChildrenNumber counts children only"},
 }
 
 var client = []Mutant{
@@ -214,6 +241,8 @@ var client = []Mutant{
 		Text: "a child watch is kept when its znode is deleted"},
 	{Name: "client-recursive-not-told-deep",
 		Text: "who watches recursively is told of children only"},
+	{Name: "client-unwatch-forgets-pending",
+		Text: "a watcher that has gone is told of a watch whose request had no answer"},
 }
 
 var membership = []Mutant{

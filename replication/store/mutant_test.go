@@ -56,3 +56,16 @@ func TestMutantOfMergedTerms(t *testing.T) {
 		}
 	}
 }
+
+// TestMutantOfMarkLeftBehind shows that it is seen when the mark lacks a vote that the log has.
+func TestMutantOfMarkLeftBehind(t *testing.T) {
+	if err := mutant.Select("store-mark-left-behind"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = mutant.Select("") }()
+	for disk, mark := range marksBroughtUp {
+		if m := mark(t); m.Term == 3 && m.Vote == 2 {
+			t.Errorf("%s: not caught", disk)
+		}
+	}
+}

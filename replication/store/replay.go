@@ -228,7 +228,8 @@ func (r *replay) termAt(index uint64) (uint64, bool) {
 // between the two. Raft tells a candidate again what it has stored, and stores nothing for that, so
 // the mark has to know it before anything is answered.
 func (r *replay) ahead(mark Mark) bool {
-	return !unpromised() && (r.hs.term != mark.Term || r.hs.vote != mark.Vote)
+	return !unpromised() && !mutant.On("store-mark-left-behind") &&
+		(r.hs.term != mark.Term || r.hs.vote != mark.Vote)
 }
 
 // promise is what the log goes on promising, given what the mark says.

@@ -1,0 +1,111 @@
+package sim
+
+import "github.com/vivariumdb/vivarium/wire"
+
+// planDozes lets clients ask for what is true now while the one whom they ask cannot know it: a
+// leader that nobody hears any more, until another one leads, or a process that hung and has much
+// to learn.
+func (w *World) planDozes() {
+	w.repeat(w.k.DozeMs, func() {
+		h := w.leader()
+		if h != nil && w.faults.chance(700) {
+			w.isolate(h)
+			return
+		}
+		if h = pick(w.faults, w.hosts); h.up && !h.paused {
+			w.doze(h)
+		}
+	})
+}
+
+// election is the time in which a leader that is not heard is followed by another one, at most.
+func (w *World) election() int64 { return w.k.ElectionTicks * 100 * millisecond }
+
+// isolate cuts a leader off for longer than it takes to elect another one. A leader finds out
+// after some time only that it hears no quorum: until then it is asked again and again.
+func (w *World) isolate(h *host) {
+	election := w.election()
+	w.meet(faultIsolated, h)
+	paths := w.around(h)
+	for _, p := range paths {
+		w.sever(p)
+	}
+	w.clock.after(2*election, func() {
+		for _, p := range paths {
+			w.mend(p)
+		}
+	})
+	w.inquire(h, election/3, 3*election/2, w.faults.between(5, 30))
+}
+
+// doze lets a process hang. Its clients sync and write just before.
+func (w *World) doze(h *host) {
+	length := w.faults.between(w.election()/4, 3*w.election())
+	path := w.asksAbout()
+	for _, c := range w.clientsOf(h) {
+		c.conn.deafen(w.clock.now + length + w.election()/2) // or it would leave
+		c.conn.ask(path, wire.OpSync, wire.OpSetData)
+	}
+	w.clock.after(w.faults.spread(20*millisecond), func() {
+		if h.up && !h.paused {
+			w.pauseFor(h, faultDoze, length)
+		}
+	})
+	w.inquire(h, length/4, length+w.election()/10, w.faults.between(2, 8))
+}
+
+// inquire lets the clients of a host sync and read at some times, and those of others write as
+// well.
+func (w *World) inquire(h *host, from, to, times int64) {
+	path := w.asksAbout()
+	for range times {
+		w.clock.after(w.faults.between(from, to), func() {
+			for _, o := range w.hosts {
+				for i, c := range w.clientsOf(o) {
+					if o != h && i%2 == 0 {
+						c.conn.ask(path, wire.OpSetData)
+					} else {
+						c.conn.ask(path, wire.OpSync, wire.OpGetData)
+					}
+				}
+			}
+		})
+	}
+}
+
+func (w *World) asksAbout() string { return pick(w.faults, []string{"/", "/r0", "/r0/n0"}) }
+
+// clientsOf are those clients with a session at a host that may be asked for something.
+func (w *World) clientsOf(h *host) []*rawClient {
+	var all []*rawClient
+	for _, o := range w.clients {
+		c, ok := o.(*rawClient)
+		if ok && !c.manual && !c.finishing && c.conn != nil && c.conn.open && !c.conn.over &&
+			c.conn.end.link.host == h.id {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// ask sends requests about a path, unless too many are unanswered or none may follow.
+func (conn *rawConn) ask(path string, ops ...wire.OpCode) {
+	for _, op := range ops {
+		if conn.closing || conn.over || int64(conn.waiting) >= conn.c.w.k.Pipeline {
+			return
+		}
+		var body []byte
+		switch op {
+		case wire.OpSync:
+			q := wire.PathRequest{Path: path}
+			body = q.AppendTo(nil)
+		case wire.OpGetData:
+			q := wire.PathWatchRequest{Path: path}
+			body = q.AppendTo(nil)
+		case wire.OpSetData:
+			q := wire.SetDataRequest{Path: path, Data: []byte("now"), Version: -1}
+			body = q.AppendTo(nil)
+		}
+		conn.request(op, body)
+	}
+}
