@@ -37,6 +37,7 @@ func newMutants(s streams) *cobra.Command {
 		}}
 	fs := c.Flags()
 	fs.Uint64Var(&h.most, "max", 2000, "give a sweep up after so many worlds")
+	fs.DurationVar(&h.time, "time", 0, "give all sweeps up after so long; 0: never")
 	fs.Uint64Var(&h.from, "from", 1, "the first seed of the first sweep")
 	fs.IntVar(&h.sweeps, "sweeps", 5, "run so many sweeps, each with other seeds")
 	fs.StringVar(&h.only, "only", "", "only mutants whose name contains this, or of this area")
@@ -56,6 +57,7 @@ type hunt struct {
 	s             streams
 	pool          pool
 	most, from    uint64
+	time          time.Duration
 	sweeps        int
 	only          string
 	all           bool
@@ -138,19 +140,25 @@ type run struct {
 	mutant string
 }
 
-// chase runs worlds until each is caught or given up.
+// chase runs worlds until each is caught or given up. Who has had the fewest comes next, so that
+// what is given up because the time is over is what is hard to catch.
 func (h *hunt) chase(all []*chase) {
 	running := map[run]*chase{}
+	began := time.Now()
 	h.pool.work(func() (task, bool) {
-		for _, c := range all {
-			if !c.busy && c.caught == nil && c.next < h.most {
-				t := task{Seed: c.base + c.next, Mutant: c.mutant.Name}
-				c.busy, c.next = true, c.next+1
-				running[run{t.Seed, t.Mutant}] = c
-				return t, true
+		var c *chase
+		for _, o := range all {
+			if !o.busy && o.caught == nil && o.next < h.most && (c == nil || o.next < c.next) {
+				c = o
 			}
 		}
-		return task{}, false // who else is at work finishes what is left
+		if c == nil || h.time > 0 && time.Since(began) > h.time {
+			return task{}, false // who else is at work finishes what is left
+		}
+		t := task{Seed: c.base + c.next, Mutant: c.mutant.Name}
+		c.busy, c.next = true, c.next+1
+		running[run{t.Seed, t.Mutant}] = c
+		return t, true
 	}, func(t task, v *verdict) bool {
 		c := running[run{t.Seed, t.Mutant}]
 		delete(running, run{t.Seed, t.Mutant})
@@ -163,6 +171,11 @@ func (h *hunt) chase(all []*chase) {
 		}
 		return true
 	})
+	for _, c := range all {
+		if c.caught == nil && c.next < h.most {
+			c.progress(h.s.err)
+		}
+	}
 }
 
 // clean runs the seeds that have caught a mutant without any, and returns those with violations.

@@ -20,7 +20,8 @@ type catches struct {
 	Mutants []*catch `json:"mutants"`
 	Missed  int      `json:"missed"` // mutants that some sweep has missed
 	// Median and Worst are over the mutants that are no smoke tests, of the median of their sweeps:
-	// the middle one, and the one that 95 of 100 do not exceed.
+	// the middle one, and the one that 95 of 100 do not exceed. What a sweep has missed counts
+	// Most more than it ran.
 	Median   uint64         `json:"median"`
 	P95      uint64         `json:"p95"`
 	Counted  int            `json:"counted"` // mutants that are no smoke tests
@@ -73,7 +74,7 @@ func (h *hunt) report(list []mutant.Mutant, all []*chase) *catches {
 			if s.caught == nil {
 				c.Missed = true
 				c.After = append(c.After, 0)
-				effort = append(effort, h.most+1)
+				effort = append(effort, h.most+max(after, 1))
 				continue
 			}
 			c.After, effort = append(c.After, after), append(effort, after)
@@ -116,10 +117,10 @@ func (r *catches) write(w io.Writer) error {
 	return nil
 }
 
-// worlds says how many worlds it took.
+// worlds says how many worlds it took, or after how many it was given up.
 func (r *catches) worlds(n uint64) string {
 	if n > r.Most {
-		return fmt.Sprintf("> %d", r.Most)
+		return fmt.Sprintf("> %d", n-r.Most)
 	}
 	return fmt.Sprint(n)
 }

@@ -50,8 +50,8 @@ func TestCatches(t *testing.T) {
 		{next: 1, caught: caught(1, "x")}, {next: 9, caught: caught(8, "y")},
 		{next: 3, caught: caught(7, "y")},
 		{next: 1, caught: caught(1)}, {next: 1, caught: caught(5)}, {next: 1, caught: caught(9)},
-		{next: 2, caught: caught(2, "z")}, {next: 50}, {next: 50}})
-	if r.Missed != 1 || r.Counted != 2 || r.Worlds != 118 || r.Median != 51 || r.P95 != 51 {
+		{next: 2, caught: caught(2, "z")}, {next: 50}, {next: 20}})
+	if r.Missed != 1 || r.Counted != 2 || r.Worlds != 88 || r.Median != 70 || r.P95 != 70 {
 		t.Errorf("report %+v", r)
 	}
 	want := &catch{Name: "a", Text: "this", Known: "that", Area: "raft and storage",
@@ -63,7 +63,7 @@ func TestCatches(t *testing.T) {
 	if m := r.Mutants[1]; !m.Smoke || m.Missed {
 		t.Errorf("a smoke test is %+v", m)
 	}
-	if m := r.Mutants[2]; !m.Missed || m.Median != 51 {
+	if m := r.Mutants[2]; !m.Missed || m.Median != 70 {
 		t.Errorf("a mutant that was missed is %+v", m)
 	}
 	file := filepath.Join(t.TempDir(), "doc.md")
@@ -81,7 +81,7 @@ func TestCatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, part := range []string{"a\n" + tableBegin, tableEnd + "z\n",
-		"| `a` | this (**that**) | y, x | 3 | 9 | 0.0 |", "| `c` |  | z | > 50 | > 50 |"} {
+		"| `a` | this (**that**) | y, x | 3 | 9 | 0.0 |", "| `c` |  | z | > 20 | > 50 |"} {
 		if !strings.Contains(string(text), part) {
 			t.Errorf("no %q in\n%s", part, text)
 		}
