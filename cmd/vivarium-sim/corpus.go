@@ -147,6 +147,9 @@ func runCorpus(s streams, f *corpusFlags) error {
 	if err != nil {
 		return err
 	}
+	if len(c.members) == 0 {
+		return fmt.Errorf("run corpus: %s names no world", f.file)
+	}
 	run, err := newRunner(f.workers, f.coverage)
 	if err != nil {
 		return err

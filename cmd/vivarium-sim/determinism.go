@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,6 +56,9 @@ func (d *determinism) choose() []uint64 {
 }
 
 func (d *determinism) run(s streams) error {
+	if d.seeds == 0 {
+		return errors.New("nothing to compare: 0 worlds")
+	}
 	binary, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find own binary: %w", err)

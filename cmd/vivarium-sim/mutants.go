@@ -81,6 +81,10 @@ type chase struct {
 
 func (h *hunt) run() error {
 	list := h.choose()
+	if len(list) == 0 || h.sweeps < 1 || h.most < 1 { // else all of none would be caught
+		return fmt.Errorf("nothing to hunt: %d mutants are named like %q (--all adds those that "+
+			"few worlds catch), %d sweeps of %d worlds", len(list), h.only, h.sweeps, h.most)
+	}
 	var all []*chase
 	for _, m := range list {
 		for i := range h.sweeps {
