@@ -81,3 +81,15 @@ func TestReached(t *testing.T) {
 		t.Errorf("reached (-want +got):\n%s", diff)
 	}
 }
+
+// TestFollowLongLine reads to the end what it cannot look at.
+func TestFollowLongLine(t *testing.T) {
+	said := strings.NewReader("--- FAIL: FuzzX (4.00s)\n" + strings.Repeat("a", maxLine+1) +
+		"\nFAIL\n")
+	var r result
+	r.follow(said, func(string, ...any) {})
+	if said.Len() > 0 || !strings.Contains(r.Output, "FuzzX") ||
+		!strings.Contains(r.Output, "cannot be read") {
+		t.Errorf("%d bytes are left, %.100q is kept", said.Len(), r.Output)
+	}
+}

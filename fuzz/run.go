@@ -33,6 +33,9 @@ const minimize = "1s"
 // maxOutput bounds what is kept of the output of a target that fails, in lines.
 const maxOutput = 60
 
+// maxLine bounds a line of go test: behind a longer one nothing is looked at.
+const maxLine = 16 << 20
+
 // fuzz runs a target and shows how far it is.
 func (t target) fuzz(f flags, progress io.Writer, label string) result {
 	args := []string{"test", t.pkg, "-tags", f.tags, "-run", "^$", "-fuzz", "^" + t.name + "$",
@@ -76,7 +79,7 @@ var (
 // follow reads what go test says until it ends.
 func (r *result) follow(out io.Reader, say func(string, ...any)) {
 	lines := bufio.NewScanner(out)
-	lines.Buffer(nil, 16<<20)
+	lines.Buffer(nil, maxLine)
 	var kept []string
 	told := time.Now()
 	for lines.Scan() {
@@ -96,6 +99,10 @@ func (r *result) follow(out io.Reader, say func(string, ...any)) {
 			kept = kept[1:]
 		}
 	}
+	if err := lines.Err(); err != nil {
+		kept = append(kept, fmt.Sprintf("fuzz: the rest cannot be read: %v", err))
+	}
+	_, _ = io.Copy(io.Discard, out) // or go test would wait for a reader, and this process for it
 	r.Output = strings.Join(kept, "\n")
 }
 
