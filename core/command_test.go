@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/vivariumdb/vivarium/internal/frugal"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -151,11 +152,9 @@ func FuzzLoader(f *testing.F) {
 	f.Add(uint8(2), []byte("\x03"), d.records[keys[len(keys)-1]], d.header)
 	f.Fuzz(func(t *testing.T, whole uint8, key, value, header []byte) {
 		var s *State
-		took := allocated(func() { s, _ = load(d, int(whole), key, value, header) })
-		// The records of d need less than these 64 KiB; an ACL's identities are strings.
-		if took > 256*uint64(len(key)+len(value)+len(header))+1<<16 {
-			t.Fatalf("loading %x=%x, %x took %d bytes", key, value, header, took)
-		}
+		// The records of d need less than frugal.Slack; an ACL's identities are strings.
+		frugal.Check(t, slices.Concat(key, value, header), 256,
+			func() { s, _ = load(d, int(whole), key, value, header) })
 		if s == nil {
 			// Whoever can compute the digest gets further, but finds no panic.
 			var wrong *DigestError

@@ -2,20 +2,11 @@ package core
 
 import (
 	"bytes"
-	"runtime"
 	"testing"
 
+	"github.com/vivariumdb/vivarium/internal/frugal"
 	"github.com/vivariumdb/vivarium/wire"
 )
-
-// allocated is how many bytes of memory do has taken.
-func allocated(do func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	do()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
 
 // appendCommand encodes a command that was decoded.
 func appendCommand(b []byte, c *Command) []byte {
@@ -100,10 +91,7 @@ func FuzzDecodeEntry(f *testing.F) {
 		var err error
 		// The shortest command has three bytes, and all of Command is there for it.
 		const most = 400
-		if took := allocated(func() { e, err = DecodeEntry(data) }); took >
-			most*uint64(len(data))+1<<16 {
-			t.Fatalf("decoding %d bytes took %d: %x", len(data), took, data)
-		}
+		frugal.Check(t, data, most, func() { e, err = DecodeEntry(data) })
 		if err != nil || len(data) == 0 {
 			return
 		}
@@ -168,10 +156,7 @@ func FuzzWord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var w *Word
 		var err error
-		if took := allocated(func() { w, err = DecodeWord(data) }); took >
-			400*uint64(len(data))+1<<16 {
-			t.Fatalf("decoding %d bytes took %d: %x", len(data), took, data)
-		}
+		frugal.Check(t, data, 400, func() { w, err = DecodeWord(data) })
 		if err != nil {
 			return
 		}

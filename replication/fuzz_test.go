@@ -4,24 +4,15 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/frugal"
 	"github.com/vivariumdb/vivarium/internal/varint"
 	"go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
 )
-
-// allocated is how many bytes of memory do has taken.
-func allocated(do func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	do()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
 
 // FuzzDecodePeer: what a peer may have sent is refused with an ErrPeerMessage or encodes to what
 // decodes to the same, and from then on to the same bytes.
@@ -37,10 +28,7 @@ func FuzzDecodePeer(f *testing.F) {
 		var m peerMessage
 		var err error
 		// An entry of raft's is large beside the two bytes that it may come in.
-		if took := allocated(func() { m, err = decodePeer(bytes.Clone(data)) }); took >
-			256*uint64(len(data))+1<<16 {
-			t.Fatalf("decoding %d bytes took %d: %x", len(data), took, data)
-		}
+		frugal.Check(t, data, 256, func() { m, err = decodePeer(bytes.Clone(data)) })
 		if err != nil {
 			if !errors.Is(err, ErrPeerMessage) {
 				t.Fatalf("%x: %v is no ErrPeerMessage", data, err)
@@ -108,10 +96,7 @@ func FuzzHandshake(f *testing.F) {
 		var whole *Handshake
 		var out []byte
 		var err error
-		if took := allocated(func() { whole, out, err = run(len(said)) }); took >
-			16*uint64(len(said))+1<<16 {
-			t.Fatalf("hearing %d bytes took %d: %x", len(said), took, said)
-		}
+		frugal.Check(t, said, 16, func() { whole, out, err = run(len(said)) })
 		parts, out2, err2 := run(1 + int(cut))
 		if whole.Done() != parts.Done() || (err == nil) != (err2 == nil) ||
 			!bytes.Equal(out, out2) {

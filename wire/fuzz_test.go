@@ -5,11 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/vivariumdb/vivarium/internal/frugal"
 )
 
 // fuzzRecord decodes b as rec. If that works, what it encodes to must decode to the same value
@@ -20,9 +20,7 @@ func fuzzRecord(t *testing.T, rec record, b []byte) {
 	kept := bytes.Clone(b)
 	r := NewReader(b)
 	// A multi of the shortest operations takes the most; growing its slice counts twice.
-	if took := allocated(func() { rec.Decode(&r) }); took > 64*uint64(len(b))+1<<16 {
-		t.Fatalf("%T.Decode of %d bytes took %d bytes of memory: %x", rec, len(b), took, b)
-	}
+	frugal.Check(t, b, 64, func() { rec.Decode(&r) })
 	if !bytes.Equal(b, kept) {
 		t.Fatalf("%T.Decode changed its input from %x to %x", rec, kept, b)
 	}
@@ -48,15 +46,6 @@ func fuzzRecord(t *testing.T, rec record, b []byte) {
 	if twice := again.AppendTo(nil); !bytes.Equal(once, twice) {
 		t.Fatalf("%T encodes to %x and then to %x", rec, once, twice)
 	}
-}
-
-// allocated is how many bytes of memory do has taken.
-func allocated(do func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	do()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
 }
 
 // fuzzSeeds adds the bodies of the golden frames of one direction.
@@ -116,7 +105,7 @@ func FuzzFrame(f *testing.F) {
 	f.Add([]byte("ruok"), 1000)
 	f.Add([]byte{0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 105, 0, 0, 0, 0}, 8)
 	f.Fuzz(func(t *testing.T, stream []byte, maxBuffer int) {
-		took := allocated(func() {
+		frugal.Check(t, stream, 64, func() {
 			for rest := stream; ; {
 				n, err := FrameLength(rest, maxBuffer)
 				if err != nil || n == 0 || n > len(rest) {
@@ -134,8 +123,5 @@ func FuzzFrame(f *testing.F) {
 				rest = rest[n:]
 			}
 		})
-		if took > 64*uint64(len(stream))+1<<16 {
-			t.Fatalf("decoding %d bytes took %d bytes of memory: %x", len(stream), took, stream)
-		}
 	})
 }

@@ -46,6 +46,7 @@ var layers = []layer{
 	{dir: "docs", imports: with()},
 	{dir: "deploy", imports: with()},
 	{dir: "tla", imports: with("linearizability", "sim")},
+	{dir: "internal/frugal", stdOnly: true},
 	{dir: "internal/invariant", stdOnly: true},
 	{dir: "internal/mutant", stdOnly: true},
 	{dir: "internal/tidy", imports: with()},

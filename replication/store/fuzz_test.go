@@ -4,22 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"runtime"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
+	"github.com/vivariumdb/vivarium/internal/frugal"
 	"google.golang.org/protobuf/testing/protocmp"
 )
-
-// allocated is how many bytes of memory do has taken.
-func allocated(do func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	do()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
 
 // FuzzPayloads: what is decoded of a record or of a checkpoint's header encodes to what decodes
 // to the same, and from then on to the same bytes.
@@ -31,15 +22,11 @@ func FuzzPayloads(f *testing.F) {
 	f.Add(appendMeta(nil, meta))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		// Of an entry's three bytes raft's entry is made, which is large.
-		most := 128*uint64(len(b)) + 1<<16
-		took := allocated(func() {
+		frugal.Check(t, b, 128, func() {
 			_, _, _, _ = decodeBatch(b)
 			_, _, _, _ = decodeBase(b)
 			_, _ = decodeMeta(b)
 		})
-		if took > most {
-			t.Fatalf("decoding %d bytes took %d: %x", len(b), took, b)
-		}
 		if hs, start, entries, err := decodeBatch(b); err == nil {
 			once := appendBatch(nil, hs, start, entries)
 			hs2, start2, again, err := decodeBatch(once)
@@ -139,7 +126,7 @@ func FuzzSegments(f *testing.F) {
 		var r replay
 		var damage []Damage
 		var err error
-		took := allocated(func() { damage, err = j.read(&r) })
+		took := frugal.Allocated(func() { damage, err = j.read(&r) })
 		// The search for whole records behind damage has a window of 1 MiB for each segment.
 		if took > 256*uint64(size)+8<<20 {
 			t.Fatalf("reading %d bytes took %d", size, took)
