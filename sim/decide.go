@@ -18,6 +18,8 @@ type Decision struct {
 	ID   string
 	At   int64  // virtual microseconds
 	What string // for people
+	// Spot is where it comes, if it is a crash between two effects of a process.
+	Spot Spot
 }
 
 // actor makes decisions, one after the other.
@@ -134,7 +136,7 @@ func (w *World) comes(id, what string) bool {
 // decided notes a decision.
 func (w *World) decided(id, what string) {
 	if w.record {
-		w.decisions = append(w.decisions, Decision{id, w.clock.now, what})
+		w.decisions = append(w.decisions, Decision{ID: id, At: w.clock.now, What: what})
 	}
 }
 

@@ -15,7 +15,8 @@ func FuzzReadPlan(f *testing.F) {
 	var b bytes.Buffer
 	p := &Plan{Seed: 7, Mutant: "m", Luck: 2, Calm: true, Knobs: []string{"SyncUs=5"},
 		EndUs: 3_000_417, Gaps: []Gap{{1, 2}}, Notes: []string{"a note"},
-		Keep: []Decision{{"client 3#17.1.1", 12, "create /a"}}}
+		Keep: []Decision{{ID: "client 3#17.1.1", At: 12, What: "create /a"},
+			{ID: "crash of 3#2", Spot: Spot{1_000_005, 2, "crash around a mark"}}}}
 	if err := p.Write(&b); err != nil {
 		f.Fatal(err)
 	}

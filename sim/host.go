@@ -38,19 +38,21 @@ type host struct {
 	rotten  bool                 // its disk is damaged, and has not been opened since
 
 	up       bool
-	dark     bool   // without power: nobody answers there
-	shut     bool   // no client reaches it
-	full     bool   // there is no more room on its disk than that,
-	low      int64  // and so much it shows; 0: plenty
-	emptied  int64  // when there was room again
-	looked   int64  // when the process saw how much there is
-	slowDisk int64  // until then its disk is slow,
-	slowPace int64  // and until then all that it does
-	crossed  int64  // boundaries passed
-	crashAt  int64  // the one of them at which it crashes; 0: none
-	crashOn  string // the kind of boundary at which it crashes,
-	crashIn  int    // the how manieth of these from now on; 0: none
-	aims     int    // how often it was decided anew
+	dark     bool            // without power: nobody answers there
+	shut     bool            // no client reaches it
+	full     bool            // there is no more room on its disk than that,
+	low      int64           // and so much it shows; 0: plenty
+	emptied  int64           // when there was room again
+	looked   int64           // when the process saw how much there is
+	slowDisk int64           // until then its disk is slow,
+	slowPace int64           // and until then all that it does
+	crossed  int64           // boundaries passed
+	crashAt  int64           // the one of them at which it crashes; 0: none
+	crashOn  string          // the kind of boundary at which it crashes,
+	crashIn  int             // the how manieth of these from now on; 0: none
+	aims     int             // how often it was decided anew
+	instant  int64           // the time of the last boundary,
+	passed   map[counter]int // and how many of each kind there were then
 	paused   bool
 	pausedAt int64    // when the last pause ended
 	held     []func() // what a paused process has to do
@@ -186,35 +188,6 @@ func (h *host) run(do func()) {
 	do()
 }
 
-// boundary stands before and after each effect of the process: here it may crash.
-func (h *host) boundary(kind counter) {
-	h.w.count.add(countBoundaries)
-	h.crossed++
-	if h.crashIn > 0 && kind.String() == h.crashOn {
-		if h.crashIn--; h.crashIn == 0 {
-			h.fall(kind)
-		}
-	}
-	if at := h.w.k.CrashAt; at == 0 || h.w.count[countBoundaries] != at {
-		if h.crashAt == 0 || h.crossed < h.crashAt {
-			return
-		}
-	}
-	h.fall(kind)
-}
-
-// fall crashes the process here and now.
-func (h *host) fall(kind counter) {
-	h.w.meet(kind, h)
-	if h.w.record {
-		h.w.decided(h.crashID(), fmt.Sprintf("host %d: %s", h.id, kind.String()[len("fault: "):]))
-	}
-	panic(crashed{})
-}
-
-// crashID names the crash that ends a process.
-func (h *host) crashID() string { return fmt.Sprintf("crash of %d#%d", h.id, h.boots) }
-
 // crash ends the process at once, and with power the whole host.
 func (h *host) crash(power bool) {
 	w := h.w
@@ -280,41 +253,6 @@ func (h *host) start() {
 		}
 	}
 }
-
-func (h *host) planCrash() {
-	h.crashAt = 0
-	if n := h.w.k.CrashBoundaries; n > 0 && !h.w.calm {
-		h.crashAt = h.crossed + 1 + h.life.spread(n)
-	}
-	if aim := h.w.k.CrashAim; aim > 0 && !h.w.calm {
-		h.crashIn = 0
-		if h.life.chance(aim) {
-			h.crashOn = pick(h.life, rareBoundaries).String()
-			h.crashIn = int(1 + h.life.spread(5))
-		}
-	}
-	if h.w.only != nil && !h.w.only[h.crashID()] {
-		h.crashAt, h.crashIn = 0, 0
-	}
-}
-
-// aim lets a process crash at one of the next boundaries of a kind, some of the time: when it comes
-// to what hardly any process comes to, so that no crash that was planned before meets it.
-func (h *host) aim(kind counter, most int64) {
-	w := h.w
-	h.aims++
-	r := newRNG(w.seed, fmt.Sprintf("%s at %d", h.crashID(), h.aims))
-	if !w.calm && r.chance(w.k.CrashAim) && w.allowed(h.crashID()) {
-		h.crashOn, h.crashIn = kind.String(), int(r.between(1, most))
-	}
-}
-
-// rareBoundaries are those at which a crash at any boundary is hardly ever. Few members get a
-// checkpoint of a peer, so that those that do are named more often.
-var rareBoundaries = []counter{faultCrashSynced, faultCrashAck, faultCrashCheckpoint,
-	faultCrashCut, faultCrashMark, faultCrashOpen, faultCrashInDisk, faultCrashStage,
-	faultCrashSendCheckpoint, faultCrashInstall, faultCrashStage, faultCrashSendCheckpoint,
-	faultCrashInstall, faultCrashStage, faultCrashSendCheckpoint, faultCrashInstall}
 
 // options are those with which the disk is opened.
 func (h *host) options() store.Options {

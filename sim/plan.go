@@ -24,6 +24,7 @@ import (
 //	patience 20.0                       seconds to wait for the end of a world, instead of 300
 //	gap 1.25 17.5                       seconds that are left out
 //	keep client 3#17.1.1                decisions; without any, all are kept
+//	keep crash of 2#1 @ 1.2 1 KIND      at the first boundary of a kind at that second, or later
 type Plan struct {
 	Seed   uint64
 	Mutant string
@@ -124,6 +125,7 @@ func (w *World) follow(p *Plan) {
 			w.only[id] = true
 		}
 	}
+	w.pin(p.Keep)
 }
 
 // Size is how many decisions the plan asks for: those that are kept, the knobs that are not those
@@ -165,7 +167,11 @@ func (p *Plan) Write(w io.Writer) error {
 		line("keep nothing")
 	}
 	for i, d := range p.Keep {
-		line("keep %-28s # %d, at %s s: %s", d.ID, i+1, seconds(d.At), d.What)
+		id := d.ID
+		if d.Spot != (Spot{}) {
+			id += " @ " + d.Spot.String()
+		}
+		line("keep %-28s # %d, at %s s: %s", id, i+1, seconds(d.At), d.What)
 	}
 	if p.PatienceUs > 0 {
 		line("patience %s", seconds(p.PatienceUs))
@@ -239,9 +245,15 @@ func (p *Plan) read(text, what string) (err error) {
 		if rest == "" || rest[0] == '#' || strings.Contains(rest, " #") {
 			return fmt.Errorf("%q names no decision", rest)
 		}
-		if rest != "nothing" {
-			p.Keep = append(p.Keep, decisionOf(rest, what))
+		if rest == "nothing" {
+			break
 		}
+		id, at, placed := strings.Cut(rest, " @ ")
+		d := decisionOf(id, what)
+		if placed {
+			d.Spot, err = spotOf(at)
+		}
+		p.Keep = append(p.Keep, d)
 	default:
 		err = fmt.Errorf("nothing is called %q here", word)
 	}

@@ -28,7 +28,10 @@ func TestPlanFile(t *testing.T) {
 	want := &Plan{Seed: 7, Mutant: "m", Luck: 2, Calm: true, Knobs: []string{"SyncUs=5"},
 		EndUs: 3_000_417, PatienceUs: 20 * second, Gaps: []Gap{{1, 2}, {1 << 40, 1<<40 + 1}},
 		Notes: []string{"a note"},
-		Keep:  []Decision{{"client 3#17.1.1", 12, "create /a"}, {"fault 5#2", 1e9, "kill, 3 s: x"}}}
+		Keep: []Decision{{ID: "client 3#17.1.1", At: 12, What: "create /a"},
+			{ID: "fault 5#2", At: 1e9, What: "kill, 3 s: x"},
+			{ID: "crash of 3#2", At: 5, What: "host 3: crash around a mark",
+				Spot: Spot{1_000_005, 2, "crash around a mark"}}}}
 	for _, want := range []*Plan{want, {Seed: 1}, {Seed: 1, Keep: []Decision{}}} {
 		var b bytes.Buffer
 		if err := want.Write(&b); err != nil {
@@ -43,7 +46,8 @@ func TestPlanFile(t *testing.T) {
 			t.Errorf("ReadPlan(%q) (-want +have)\n%s", text, diff)
 		}
 	}
-	for _, bad := range []string{"sed 7", "seed x", "end 1.1234567", "knob Nothing=3", "gap 1"} {
+	for _, bad := range []string{"sed 7", "seed x", "end 1.1234567", "knob Nothing=3", "gap 1",
+		"keep crash of 3#2 @ 1.5 crash around a mark", "keep crash of 3#2 @ 1.5 1 a crash"} {
 		if p, err := ReadPlan(bytes.NewBufferString(bad)); err == nil {
 			t.Errorf("ReadPlan(%q) = %v", bad, p)
 		}

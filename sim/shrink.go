@@ -90,16 +90,26 @@ func (s *Shrinker) Shrink(p *Plan) (small *Plan, after, before *Trial) {
 	s.adopt(s.begin(p, first), first)
 	s.trim(true)
 	s.shorten()
+	whole, trial := s.best, s.trial
+	impatient := s.behindFaults() && s.first(s.patience(60*second))
 	for better := true; better && !s.Enough(); {
 		was := *s.trial
 		size := s.best.Size()
 		s.fewerHosts()
-		s.decide()
+		s.decide(kindOf)
+		if s.trial.Events > first.Events/2 {
+			s.leap()
+		}
+		s.decide(actorOf, stepOf, func(id string) string { return id })
 		s.calm()
 		s.closeGaps()
 		s.shorten()
 		better = s.trial.Events < was.Events*9/10 || s.best.Size() < size*9/10 || s.round < 2
 		s.round++
+		if impatient && !s.fails(s.Try([]*Plan{s.patience(0)})[0]) {
+			s.best, s.trial, impatient, better = whole, trial, false, true // slow, but not for ever
+		}
+		whole, trial = s.best, s.trial
 	}
 	s.hurry()
 	s.trim(false)
@@ -218,15 +228,21 @@ func (s *Shrinker) shorten() {
 // hurry lets a world that does not come to an end give up earlier. It has done so with all the
 // patience that there is.
 func (s *Shrinker) hurry() {
+	if s.behindFaults() {
+		s.first(s.patience(5*second), s.patience(20*second), s.patience(60*second))
+	}
+}
+
+// behindFaults says whether the best plan fails only when its faults have stopped.
+func (s *Shrinker) behindFaults() bool {
 	k, err := s.best.World()
-	if err != nil || s.trial.FailedAt[s.judge] < gaps(s.best.Gaps).warp(k.DurationMs*millisecond) {
-		return
-	}
-	var plans []*Plan
-	for _, us := range []int64{5 * second, 20 * second, 60 * second} {
-		plans = append(plans, s.with(func(p *Plan) { p.PatienceUs, p.EndUs = us, 0 }))
-	}
-	s.first(plans...)
+	return err == nil &&
+		s.trial.FailedAt[s.judge] >= gaps(s.best.Gaps).warp(k.DurationMs*millisecond)
+}
+
+// patience returns the best plan with another patience; 0 is all that there is.
+func (s *Shrinker) patience(us int64) *Plan {
+	return s.with(func(p *Plan) { p.PatienceUs, p.EndUs = us, 0 })
 }
 
 // knob returns the best plan with another value of a knob.
@@ -256,10 +272,10 @@ func (s *Shrinker) fewerHosts() {
 	s.first(plans...)
 }
 
-// decide leaves out decisions: kinds of them, then all of one actor, then steps, then requests.
-func (s *Shrinker) decide() {
-	for _, level := range []func(id string) string{kindOf, actorOf, stepOf,
-		func(id string) string { return id }} {
+// decide leaves out decisions: whole kinds of them, all of one actor, steps, requests, as levels
+// say what belongs together.
+func (s *Shrinker) decide(levels ...func(id string) string) {
+	for _, level := range levels {
 		s.remove(func() [][]string {
 			var order []string
 			groups := map[string][]string{}

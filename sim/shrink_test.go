@@ -105,3 +105,38 @@ func TestShrinkWorld(t *testing.T) {
 		}
 	}
 }
+
+// TestShrinkChaos shrinks what fails as a whole, and with anything left out only with luck.
+func TestShrinkChaos(t *testing.T) {
+	var all []Decision
+	for client := range 20 {
+		for step := range 50 {
+			all = append(all, Decision{At: int64(step) * second,
+				ID: fmt.Sprintf("client %d#%d", client+1, step+1)})
+		}
+	}
+	all = append(all, Decision{ID: "fault 3#2"})
+	tried := 0
+	s := Shrinker{Enough: func() bool { return tried > 500 },
+		Try: func(plans []*Plan) []*Trial {
+			tried += len(plans)
+			out := make([]*Trial, len(plans))
+			for i, p := range plans {
+				kept := p.Keep
+				if kept == nil {
+					kept = all
+				}
+				out[i] = &Trial{Events: int64(len(kept)), Decisions: kept,
+					FailedAt: map[string]int64{}}
+				r := newRNG(p.Luck, fmt.Sprint(len(kept)))
+				if len(kept) == len(all) || r.chance(50) && slices.ContainsFunc(kept,
+					func(d Decision) bool { return d.ID == "fault 3#2" }) {
+					out[i].Judges = []string{"test"}
+				}
+			}
+			return out
+		}}
+	if small, after, _ := s.Shrink(&Plan{Seed: 7}); after.Events > 100 {
+		t.Errorf("%d of %d decisions are left", len(small.Keep), len(all))
+	}
+}

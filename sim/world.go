@@ -108,6 +108,8 @@ type World struct {
 
 	// What is left of it, and what is to be told of it.
 	only      map[string]bool
+	pins      map[int64][]pinned // crashes to come, by host, in the order of time
+	placed    map[string]bool    // all of them
 	gaps      gaps
 	record    bool
 	decisions []Decision
