@@ -19,7 +19,7 @@ func (w *World) planDozes() {
 }
 
 // election is the time in which a leader that is not heard is followed by another one, at most.
-func (w *World) election() int64 { return w.k.ElectionTicks * 100 * millisecond }
+func (w *World) election() int64 { return 2 * w.k.ElectionTicks * tickMs * millisecond }
 
 // isolate cuts a leader off for longer than it takes to elect another one. A leader finds out
 // after some time only that it hears no quorum: until then it is asked again and again.

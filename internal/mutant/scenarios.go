@@ -5,6 +5,8 @@ package mutant
 var raftScenarios = []Mutant{
 	{Name: "store-mark-of-merged-terms",
 		Text: "what came with a new term counts as acknowledged in it"},
+	// A process has to end between two syncs, the next one to give its vote again, and its log to
+	// come up older than that, all in one term.
 	{Name: "store-mark-left-behind",
 		Text: "a start leaves the mark without a vote that the log has"},
 	{Name: "replication-stream-without-window",
