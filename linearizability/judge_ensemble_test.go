@@ -357,7 +357,7 @@ func playReconfig(s *server) {
 			z = s.m.zxid
 		}
 		s.commit(Line{Session: a.session, Xid: xid, Zxid: z, Request: &r, Result: &res},
-			Commit{Kind: CommitRequest, Generation: a.gen, Pending: pending})
+			Commit{Kind: CommitRequest, Generation: a.gen, Pending: pending, SkipACL: true})
 		return xid
 	}
 	answer := func(xid int32, res Result) {
@@ -418,6 +418,12 @@ func TestReconfigJudge(t *testing.T) {
 		{"refused while nothing goes on", JudgeReplay, playReconfig, func(s *spoiler) {
 			s.result(1, commitOf(OpReconfig)).Err = CodeReconfigInProgress
 			s.result(1, s.returnOf(OpReconfig)).Err = CodeReconfigInProgress
+		}},
+		{"accepted of who may not", JudgeReplay, playReconfig, func(s *spoiler) {
+			l := s.line(2, commitOf(OpReconfig))
+			k := *l.Commit
+			k.SkipACL = false
+			l.Commit = &k
 		}},
 		{"two at a time", JudgeReplay, playReconfig, func(s *spoiler) {
 			at := s.at(2, commitOf(OpReconfig))

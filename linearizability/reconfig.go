@@ -79,7 +79,7 @@ func (e *ensemble) aimed(r *Reconfig) (map[string]string, bool) {
 
 // applyReconfig: a reconfig is accepted, and its outcome is another commit's; or it is refused for
 // a reason that must be true.
-func (y *replay) applyReconfig(c *commit) bool {
+func (y *replay) applyReconfig(c *commit, s *session) bool {
 	l, e := c.line, &y.m.ensemble
 	r := l.Request.Reconfig
 	if l.Commit.Pending {
@@ -91,6 +91,9 @@ func (y *replay) applyReconfig(c *commit) bool {
 		case r != nil && r.Version != -1 && r.Version != e.version:
 			y.bad(JudgeReplay, lines(l), "a reconfig of version %#x is accepted, it is %#x",
 				r.Version, e.version)
+			return false
+		case !y.mayReconfigure(c, s):
+			y.bad(JudgeReplay, lines(l), "a reconfig is accepted of a session that may not")
 			return false
 		}
 		e.target = &target{accepted: c}
@@ -117,6 +120,12 @@ func (y *replay) applyReconfig(c *commit) bool {
 	}
 	y.bad(JudgeReplay, lines(l), "a reconfig is refused with %d, but %s", l.Result.Err, why)
 	return false
+}
+
+// mayReconfigure says whether a session may write what a reconfig changes.
+func (y *replay) mayReconfigure(c *commit, s *session) bool {
+	n := y.m.nodes[configPath]
+	return n != nil && y.m.allowed(n.acl, permWrite, y.origin(c, s))
 }
 
 // applyConfig ends what goes on, if it is whose outcome this is, and writes the new configuration:

@@ -168,7 +168,7 @@ func (y *replay) applyRequest(c *commit) bool {
 	l := c.line
 	s := y.acting(c)
 	if s != nil && l.Request.Op == OpReconfig {
-		return y.applyReconfig(c)
+		return y.applyReconfig(c, s)
 	}
 	if s == nil || !y.takeZxid(c) {
 		return false
