@@ -35,6 +35,7 @@ type rawClient struct {
 	crowd   *crowd     // that it belongs to, or nil
 
 	finishing bool
+	confirmed bool // an operator was answered who asks for what is
 	back      readback
 	auditor   bool // the last: the ledger is judged by what it reads
 	finished  bool
@@ -354,6 +355,7 @@ func (conn *rawConn) arrived(a *arrival) {
 	if c.auditor {
 		c.w.ledger.learn(a)
 	}
+	c.confirmed = c.confirmed || c.finishing && a.op == wire.OpReconfig
 	switch {
 	case a.op == wire.OpCloseSession && a.result.Err == linearizability.CodeOk:
 		c.ended(conn, linearizability.EndClosed)
@@ -579,6 +581,12 @@ func (c *rawClient) finishStep() {
 		return
 	}
 	if c.crowd == nil {
+		if list := c.confirm(); len(list) > 0 {
+			for _, q := range list {
+				conn.request(q.op, q.body)
+			}
+			return
+		}
 		for _, q := range c.back.next(conn.tap.conn, c.gen) {
 			conn.request(q.op, q.body)
 		}

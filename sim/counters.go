@@ -61,6 +61,9 @@ const (
 	countJoined
 	countRemoved
 	countConfigurations
+	countReconfigured
+	countGivenUp
+	countMeddled
 	countDisksLost
 	countCrashedBefore // and the following: by kind of boundary
 
@@ -85,6 +88,7 @@ const (
 	faultDisk
 	faultRot
 	faultUpgrade
+	faultStranger
 	faultWipe
 	faultForgot
 	faultForeign
@@ -222,6 +226,9 @@ var counterNames = [counterCount]string{
 	countJoined:              "disks that joined",
 	countRemoved:             "members removed",
 	countConfigurations:      "changes of members applied",
+	countReconfigured:        "reconfigurations",
+	countGivenUp:             "targets given up",
+	countMeddled:             "changes that meet",
 	countDisksLost:           "disks lost",
 	countCrashedBefore:       "crashes",
 	faultCrashAppend:         "fault: crash before an append",
@@ -245,6 +252,7 @@ var counterNames = [counterCount]string{
 	faultDisk:                "fault: error of the disk",
 	faultRot:                 "fault: durable data damaged",
 	faultUpgrade:             "fault: release upgraded",
+	faultStranger:            "fault: stranger calls",
 	faultWipe:                "fault: disk wiped",
 	faultForgot:              "fault: disk forgets its last promises",
 	faultForeign:             "fault: foreign entries in the log",

@@ -49,6 +49,7 @@ func (w *World) planFaults() {
 	w.planPartitions()
 	w.planLostDisks()
 	w.planDozes()
+	w.repeat(w.k.StrangerMs, func() { w.knock(pick(w.faults, w.hosts)) })
 }
 
 // planLeaderFaults plans what befalls whoever leads at the moment.

@@ -32,6 +32,7 @@ type host struct {
 	self    replication.Identity // what its disk says
 	follows uint32               // the feature level of its release
 	founder *replication.Founder // not nil: its disk is empty
+	misled  bool                 // and others have answered it than it should ask
 	gone    bool                 // removed, for ever
 	kept    core.DiskID          // a scenario's: the id of its disk, which is empty
 	forgot  bool                 // its disk has less than it has acknowledged
@@ -408,6 +409,7 @@ func (h *host) loop() {
 	}
 	h.w.shadow.given(h, h.work.Appends)
 	h.w.abstract.stepped(h, h.work.Appends)
+	h.w.meddle(h, h.work.Appends)
 	if h.turn = (replication.Turn{Mail: h.turn.Mail, Received: rest}); len(rest) > 0 {
 		h.wake()
 	}

@@ -90,6 +90,7 @@ type Knobs struct {
 	// The founding State, and what is not the same everywhere.
 	Upgrade      int64 // 1: all begin with an older release, if they ask
 	Spares       int64 // hosts that do not belong to the ensemble at first, if it asks
+	Listed       int64 // 1: the file names these hosts, as observers
 	Asks         int64 // 1: hosts begin with empty disks, and ask each other
 	FoundingTerm int64 // 0: 1
 	ZxidLead     int64 // so many zxids before the low half overflows, in a far term; 0: new
@@ -116,6 +117,7 @@ type Knobs struct {
 	PeerResetMs      int64
 	PeerBlackMs      int64
 	PeerStallMs      int64
+	StrangerMs       int64 // somebody calls who has no business there
 
 	// Faults of an ensemble; mean times between them, 0: none.
 	KillMs        int64
@@ -200,6 +202,8 @@ type Knobs struct {
 	WeightConfig     int64 // the configuration, read and watched
 	WeightOperator   int64 // and changed, if that is not refused
 	MemberChanges    int64 // 1: servers join and leave
+	Ghosts           int64 // 1: and such as never come
+	ReconfigTicks    int64 // for which a leader waits for them
 	RoleChanges      int64 // 1: voters become observers, and the other way round
 
 	// What recipes are followed, as weights.
@@ -319,14 +323,16 @@ func (k *Knobs) drawNetwork(r rng, some drawSome, log drawLog) {
 // drawMembers has a stream of its own.
 func (k *Knobs) drawMembers(seed uint64) {
 	if r := newRNG(seed, "members"); k.Hosts > 1 {
-		k.Asks = r.some(700, 1, 1)
+		k.Asks = r.some(800, 1, 1)
 		k.WipeMs = r.some(400, k.DurationMs/8, k.DurationMs)
 		k.RotMs = r.some(300, k.DurationMs/8, k.DurationMs)
 		k.Spares, k.Upgrade = r.some(400, 1, 2), r.some(300, 1, 1)
-		if r.chance(400) {
-			k.ReconfigEnabled, k.WeightOperator = 1, r.between(5, 60)
+		if r.chance(500) {
+			k.ReconfigEnabled, k.WeightOperator = 1, r.between(20, 200)
 			k.MemberChanges, k.RoleChanges = r.some(800, 1, 1), r.some(500, 1, 1)
 		}
+		k.Ghosts, k.ReconfigTicks = r.some(600, 1, 1), r.log(10, 100)
+		k.Listed, k.StrangerMs = r.some(400, 1, 1), r.some(300, 300, 10000)
 	}
 }
 

@@ -33,13 +33,16 @@ func (h *host) server() core.Server {
 	return s
 }
 
-// file lists the servers that found the ensemble.
+// file lists the servers that found the ensemble, and maybe others as observers.
 func (w *World) file() (servers []core.Server) {
 	if !w.asks() {
 		return nil
 	}
-	for _, h := range w.hosts[:w.k.Hosts] {
-		servers = append(servers, h.server())
+	for _, h := range w.hosts {
+		s := h.server()
+		if s.Observer = h.id > w.k.Hosts; !s.Observer || w.k.Listed != 0 {
+			servers = append(servers, s)
+		}
 	}
 	return servers
 }
@@ -68,6 +71,7 @@ func (h *host) identify(rec *store.Recovered) {
 // ask lets an empty disk find out what becomes of it. Until it has been admitted it makes itself
 // known to the members of an ensemble again and again, for its leader hears of it by nothing else.
 func (h *host) ask() {
+	h.misled = false
 	h.founder = replication.NewFounder(h.self, h.w.known(), false, h.life.id())
 	h.askAgain()
 }
@@ -91,6 +95,14 @@ func (h *host) askAgain() {
 func (h *host) decide() {
 	w := h.w
 	d, err := h.founder.Decide()
+	if h.misled && (err == nil || errors.Is(err, replication.ErrTwoEnsembles)) {
+		if d.Found {
+			w.violate("founding", fmt.Sprintf("host %d founds beside another ensemble", h.id))
+		}
+		if err != nil || !d.Joins {
+			return
+		}
+	}
 	if err != nil {
 		w.violate("founding", fmt.Sprintf("host %d: %v", h.id, err))
 		return

@@ -33,6 +33,7 @@ type shadow struct {
 	recent           [64][]byte // what the last entries held
 	members          *core.Membership
 	changed          uint64 // the index of the entry that made them what they are
+	enforced         uint64 // that of the last one that ended a change of the configuration
 
 	// The entry that is begun.
 	begun   bool
@@ -225,6 +226,7 @@ func (s *shadow) finish() {
 	}
 	s.begun = false
 	if m := s.state.Membership(); m != s.members {
+		s.judgeServers(m)
 		s.members, s.changed = m, s.index
 		s.voters()
 	}
@@ -297,12 +299,15 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 
 // configLine fills in the line of the end of a change of the configuration.
 func (s *shadow) configLine(l *linearizability.Line) {
+	s.w.count.add(countReconfigured)
 	l.Commit.Kind = linearizability.CommitConfig
 	l.Session, l.Xid = int64(s.out.Late.Session), s.out.Late.Xid
 	if s.out.Err != wire.CodeOk {
+		s.w.count.add(countGivenUp)
 		return
 	}
 	m := s.state.Membership()
+	s.enforced = s.index
 	l.Request = &linearizability.Request{Op: linearizability.OpReconfig,
 		Data: fmt.Appendf(configText(m.Servers), "version=%x", uint64(m.Version))}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/invariant"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -31,6 +33,9 @@ func (o *operator) learn(text []byte) {
 // refused.
 func (g *generator) operate(s *session) []asked {
 	const path = "/zookeeper/config"
+	if g.w.k.MemberChanges+g.w.k.RoleChanges > 0 && len(g.operator.config) == 0 {
+		return []asked{g.sync(path), g.readOf(wire.OpGetData, path, true)}
+	}
 	switch g.r.IntN(8) {
 	case 0, 1:
 		return []asked{g.sync(path), g.readOf(wire.OpGetData, path, g.r.chance(500))}
@@ -99,6 +104,12 @@ func (g *generator) roles() (asked, bool) {
 		}
 	}
 	at := g.r.IntN(len(o.config))
+	if l := g.w.leader(); l != nil && g.r.chance(300) {
+		key := l.server().ID.String() + "="
+		at = max(0, slices.IndexFunc(o.config, func(s string) bool {
+			return strings.HasPrefix(s, key)
+		}))
+	}
 	line := o.config[at]
 	switch {
 	case strings.Contains(line, observer):
@@ -122,12 +133,19 @@ func (g *generator) roles() (asked, bool) {
 
 // mayChange has somebody ask for a change who may.
 func (g *generator) mayChange(s *session, q asked) []asked {
-	if len(s.auths) >= 3 {
-		return []asked{q}
+	if len(s.auths) >= 3 || g.r.chance(100) {
+		return []asked{q} // who has no right has to be refused
 	}
 	s.auths = append(s.auths, []byte(superCredentials))
 	return []asked{ask(wire.OpAuth, &wire.AuthRequest{Scheme: "digest",
 		Auth: []byte(superCredentials)}), q}
+}
+
+// ghost is one of the servers that operators name and nobody ever starts.
+func ghost(n int) core.Server {
+	s, err := core.ParseServer(core.ServerID(90+n), fmt.Sprintf("ghost%d:2888:3888;2181", n))
+	invariant.Check(err == nil, "a server's line cannot be read")
+	return s
 }
 
 // members asks for a server to join, to leave, or both.
@@ -140,8 +158,13 @@ func (g *generator) members() (asked, bool) {
 	if g.r.chance(300) {
 		q.CurrentConfigID = o.version
 	}
-	h := pick(g.r, w.hosts)
-	line := h.server()
+	line := pick(g.r, w.hosts).server()
+	switch l := w.leader(); {
+	case w.k.Ghosts != 0 && g.r.chance(250):
+		line = ghost(g.r.IntN(2))
+	case l != nil && g.r.chance(300):
+		line = l.server()
+	}
 	key := line.ID.String() + "="
 	in := slices.ContainsFunc(o.config, func(l string) bool { return strings.HasPrefix(l, key) })
 	if !in || g.r.chance(100) {
@@ -149,7 +172,7 @@ func (g *generator) members() (asked, bool) {
 		q.Joining, q.HasJoining = key+line.Text(), true
 	}
 	if in && len(o.config) > 2 {
-		q.Leaving, q.HasLeaving = fmt.Sprint(h.id), true
+		q.Leaving, q.HasLeaving = fmt.Sprint(int64(line.ID)), true
 	}
 	if !q.HasLeaving && len(o.config) > 3 && g.r.chance(300) {
 		leaving, _, _ := strings.Cut(strings.TrimPrefix(pick(g.r, o.config), "server."), "=")

@@ -312,7 +312,7 @@ func (h *host) config(nonce [16]byte) replication.Config {
 	k := h.own()
 	return replication.Config{
 		RaftID: h.raftID(), Nonce: nonce, Record: true, Servers: h.w.file(),
-		FeatureLevel: h.follows, TickMs: tickMs,
+		FeatureLevel: h.follows, TickMs: tickMs, ReconfigTicks: k.ReconfigTicks,
 		ElectionTicks: int(k.ElectionTicks), MaxEntryBytes: int(k.MaxEntryBytes),
 		CheckpointBytes: k.CheckpointBytes, IdleTicks: k.IdleTicks,
 		CheckpointItems: int(k.CheckpointItems), KeptLogBytes: k.KeptLogBytes,

@@ -46,14 +46,8 @@ var clientRare = []Mutant{
 }
 
 var membershipRare = []Mutant{
-	{Name: "membership-anybody-reconfigures",
-		Text: "a reconfig needs no permission"},
 	{Name: "membership-any-end-is-targets",
 		Text: "the end of any joint phase counts as that of the target"},
-	{Name: "membership-given-up-yet-kept",
-		Text: "a target that is given up becomes the configuration"},
-	{Name: "membership-reconfig-unanswered",
-		Text: "a reconfig that has come to its end is not answered"},
 }
 
 var limitsRare = []Mutant{

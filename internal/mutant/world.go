@@ -270,6 +270,12 @@ var membership = []Mutant{
 		Text: "a disk that asks again gets another raft id"},
 	{Name: "membership-reconfig-overtaken",
 		Text: "writes overtake the reconfig that was sent before them"},
+	{Name: "membership-anybody-reconfigures",
+		Text: "a reconfig needs no permission"},
+	{Name: "membership-given-up-yet-kept",
+		Text: "a target that is given up becomes the configuration"},
+	{Name: "membership-reconfig-unanswered",
+		Text: "a reconfig that has come to its end is not answered"},
 }
 
 var limits = []Mutant{
