@@ -26,6 +26,9 @@ const module = "github.com/vivariumdb/vivarium"
 // measured are the packages whose statements are counted.
 var measured = []string{"core", "replication"}
 
+// filmEvery: one of so many worlds is filmed, as every world is that fails.
+const filmEvery = 20
+
 // newCoverage measures which statements worlds reach by themselves, without any test.
 func newCoverage(s streams) *cobra.Command {
 	var seeds, from uint64
@@ -71,7 +74,7 @@ func profileWorlds(dir string, from, seeds uint64) (profile []byte, failed []uin
 	given := uint64(0)
 	p.work(func() (task, bool) {
 		given++
-		return task{Seed: from + given - 1}, given <= seeds
+		return task{Seed: from + given - 1, Film: given%filmEvery == 1}, given <= seeds
 	}, func(_ task, v *verdict) bool {
 		if len(v.Violations) > 0 {
 			failed = append(failed, v.Seed)

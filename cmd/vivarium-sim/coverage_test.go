@@ -64,3 +64,18 @@ func f(n int) {
 		t.Errorf("line 7 is of function %q, want f", got)
 	}
 }
+
+// A world that is filmed goes the same way, or what is counted would be another world's.
+func TestFilmedTaskIsTheSameWorld(t *testing.T) {
+	var traces [2]string
+	for i, film := range []bool{false, true} {
+		v, err := (&task{Seed: 7, Set: []string{"DurationMs=5000"}, Film: film}).run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		traces[i] = v.Trace
+	}
+	if traces[0] != traces[1] {
+		t.Errorf("seed 7 has trace %s when it is filmed, want %s", traces[1], traces[0])
+	}
+}

@@ -28,6 +28,8 @@ type task struct {
 	Mutant string
 	// Reach asks for Meetings.
 	Reach bool
+	// Film has the world filmed, as one is that fails.
+	Film bool
 	// Plan, if not nil, stands for all of these, and asks for a Trial.
 	Plan *sim.Plan
 }
@@ -114,7 +116,7 @@ func (t *task) run() (*verdict, error) {
 		return nil, err
 	}
 	start := cpuTime()
-	r := sim.Run(sim.Options{Seed: t.Seed, Knobs: k})
+	r := sim.Run(sim.Options{Seed: t.Seed, Knobs: k, Film: t.Film})
 	v := verdictOf(r, cpuTime()-start)
 	if t.Reach {
 		v.Meetings = r.Meetings
