@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -77,10 +78,14 @@ func (c *rawClient) confirm() []asked {
 // judgeServers: the configuration changes by nothing but the end of a change of it; then each of
 // its voters votes, and nobody else does.
 func (s *shadow) judgeServers(m *core.Membership) {
+	if s.members == nil {
+		return
+	}
 	if s.enforced != s.index {
-		if s.members != nil && string(configText(m.Servers)) != string(configText(s.members.Servers)) {
-			s.w.violate("members", fmt.Sprintf("index %d makes the servers\n%sof\n%swithout the end "+
-				"of a change", s.index, configText(m.Servers), configText(s.members.Servers)))
+		is, was := configText(m.Servers), configText(s.members.Servers)
+		if !bytes.Equal(is, was) {
+			s.w.violate("members", fmt.Sprintf("index %d makes the servers\n%sof\n%swithout the "+
+				"end of a change", s.index, is, was))
 		}
 		return
 	}
@@ -96,8 +101,8 @@ func (s *shadow) judgeServers(m *core.Membership) {
 			want = 0
 		}
 		if id := m.Servers[i].ID; voting[id] != want {
-			s.w.violate("members", fmt.Sprintf("index %d ends a change, and %v has %d votes, want %d",
-				s.index, id, voting[id], want))
+			s.w.violate("members", fmt.Sprintf("index %d ends a change, and %v has %d votes, "+
+				"want %d", s.index, id, voting[id], want))
 		}
 		delete(voting, m.Servers[i].ID)
 	}

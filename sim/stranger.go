@@ -108,7 +108,8 @@ func (h *host) refuse(s *stranger, err error) {
 	w.count.add(countHandshakesRefused)
 	w.trace.add(w.clock.now, traceHost, h.id, []byte(err.Error()))
 	r := new(replication.Refusal)
-	if errors.As(err, &r) != (s.reason != replication.ReasonNone) || r.Reason != s.reason || r.Self {
+	if understood := s.reason != replication.ReasonNone; errors.As(err, &r) != understood ||
+		r.Reason != s.reason || r.Self {
 		w.violate("peers", fmt.Sprintf("host %d refuses %s: %v, want %v", h.id, s.what, err,
 			s.reason))
 		return
@@ -117,7 +118,8 @@ func (h *host) refuse(s *stranger, err error) {
 		return
 	}
 	// Who thinks the same of the host says so first.
-	if err := s.other.Feed(s.shake.Take()); !errors.As(err, &r) || r.Reason != s.reason {
+	err = s.other.Feed(s.shake.Take())
+	if !errors.As(err, &r) || r.Reason != s.reason {
 		w.violate("peers", fmt.Sprintf("%s hears from host %d: %v, want %v", s.what, h.id, err,
 			s.reason))
 	}

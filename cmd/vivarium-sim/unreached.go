@@ -64,7 +64,7 @@ var reasons = []reason{
 	{"replication/ensemble.go", "checkPeer takeReceived", "",
 		"what no member sends: unit tests, fuzzing"},
 	{"replication/founding.go", "", "", "a word that no founder says"},
-	{"replication/handshake.go", "", "", "for the production driver, or damage that TCP keeps away"},
+	{"replication/handshake.go", "", "", "for the production driver, or damaged on the way"},
 	{"replication/member.go", "Config AppendDeadlines", "", "for the production driver"},
 	{"replication/member.go", "New", "", "what no process starts with: unit tests"},
 	{"replication/member.go", "", "", "raft has nothing to say"},
