@@ -27,6 +27,23 @@ func StateEntry(e *raftpb.Entry) ([]byte, error) {
 	return cc.GetContext(), nil
 }
 
+// Electors are the members that an entry of the log gives a vote, beside those that have one.
+func Electors(e *raftpb.Entry) (ids []core.RaftID) {
+	if e.GetType() == raftpb.EntryNormal {
+		return nil
+	}
+	cc, err := decodeChange(e)
+	if err != nil {
+		return nil
+	}
+	for _, c := range cc.GetChanges() {
+		if c.GetType() == raftpb.ConfChangeAddNode {
+			ids = append(ids, core.RaftID(c.GetNodeId()))
+		}
+	}
+	return ids
+}
+
 // decodeChange reads such an entry.
 func decodeChange(e *raftpb.Entry) (*raftpb.ConfChangeV2, error) {
 	if e.GetType() != raftpb.EntryConfChangeV2 {

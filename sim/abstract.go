@@ -121,7 +121,8 @@ func AbstractKnobs(seed uint64) Knobs {
 	for _, none := range []*int64{&k.DoubleConnect, &k.WrongPassword, &k.FutureZxid,
 		&k.BadRequest, &k.UnknownOp, &k.ShortFrame, &k.Abandon, &k.FullDiskMs, &k.FullLeaderMs,
 		&k.FullManyMs, &k.ReadOnlyClients, &k.RealStore, &k.StopMs, &k.StopLeaderMs,
-		&k.RollingMs, &k.FoundingTerm, &k.PeerSpoiled, &k.Foreign, &k.Asks} {
+		&k.RollingMs, &k.FoundingTerm, &k.PeerSpoiled, &k.Foreign, &k.Asks, &k.WipeMs, &k.RotMs,
+		&k.Spares, &k.Upgrade, &k.MemberChanges, &k.RoleChanges} {
 		*none = 0
 	}
 	if r.chance(500) { // who was away gets a checkpoint
@@ -133,6 +134,9 @@ func AbstractKnobs(seed uint64) Knobs {
 		lo, hi int64
 	}{{&k.Disconnect, 10, 80}, {&k.Move, 10, 80}, {&k.Silence, 0, 30}, {&k.CloseSession, 0, 15}} {
 		*f.knob = r.between(f.lo, f.hi)
+	}
+	if r.chance(400) {
+		loseDisks(&k, r)
 	}
 	return k
 }

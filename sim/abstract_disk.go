@@ -21,7 +21,9 @@ type diskTales struct {
 // diskTale is the one of a host.
 type diskTale struct {
 	tale
+	lostTale
 	all   *diskTales
+	host  *host
 	begun bool
 	down  bool // the process has ended, and no other has read the disk
 
@@ -47,8 +49,9 @@ type diskTale struct {
 
 	// The disk.
 	marking, installing bool
-	written             int // index of a checkpoint that is in the disk's memory
-	kept                int // of the one that counts
+	waits               bool // what was appended behind a checkpoint of a peer waits for its record
+	written             int  // index of a checkpoint that is in the disk's memory
+	kept                int  // of the one that counts
 }
 
 func newDiskTales(w *World) diskTales {
@@ -57,8 +60,9 @@ func newDiskTales(w *World) diskTales {
 
 func (s *diskTales) of(h *host) *diskTale {
 	for int64(len(s.tales)) < h.id {
-		s.tales = append(s.tales, &diskTale{all: s, tale: tale{w: s.w, most: longestDiskTale,
-			name: fmt.Sprintf("seed %d host %d", s.w.seed, len(s.tales)+1)}, eterm: 1, term: 1,
+		s.tales = append(s.tales, &diskTale{all: s, host: s.w.hosts[len(s.tales)],
+			tale: tale{w: s.w, most: longestDiskTale, name: fmt.Sprintf("seed %d host %d",
+				s.w.seed, len(s.tales)+1)}, eterm: 1, term: 1,
 			sent: map[int]bool{}, spots: map[int]*AbstractLine{},
 			taken: map[*replication.Append]int{}})
 	}
@@ -69,6 +73,9 @@ func (s *diskTales) all() []Abstract {
 	var all []Abstract
 	for _, t := range s.tales {
 		t.settle()
+		if t.shown > 0 {
+			t.lines = t.lines[:t.shown-1] // nobody has said yet what becomes of it
+		}
 		all = append(all, t.abstract("Recovery"))
 	}
 	return all
@@ -109,10 +116,11 @@ func (a *abstraction) stepped(h *host, appends []*replication.Append) {
 	}
 	if m := h.member; m.Leading() && len(appends) > 0 {
 		a.disks.logs[m.Term()] = a.disks.logOf(h)
+		a.promotes(appends)
 	}
 	t := a.disks.of(h)
 	for _, p := range appends {
-		if len(t.stuck) > 0 || p.Install != nil {
+		if len(t.stuck) > 0 || t.waits || p.Install != nil {
 			t.stuck = append(t.stuck, p) // until the log comes to it
 			continue
 		}
@@ -122,6 +130,9 @@ func (a *abstraction) stepped(h *host, appends []*replication.Append) {
 
 // take tells what raft has taken in, up to what one append holds.
 func (t *diskTale) take(p *replication.Append) {
+	if t.cut != "" {
+		return
+	}
 	term, vote, commit := t.term, t.vote, t.commit
 	if hs := p.HardState; hs != nil {
 		term, vote, commit = int(hs.GetTerm()), int(hs.GetVote()), entryAt(hs.GetCommit())
@@ -135,11 +146,15 @@ func (t *diskTale) take(p *replication.Append) {
 	}
 	t.taken[p] = term
 	if p.Install != nil {
+		t.partakes(term)
 		t.receiveCheckpoint(p.Install, term)
 		return
 	}
 	votes := vote != 0 && (term > t.term || vote != t.vote)
 	hears := !slices.Equal(log, t.log) || commit > t.commit || term > t.term && !votes
+	if votes || hears {
+		t.partakes(term)
+	}
 	if votes && hears && term > t.term && log[len(log)-1] != term {
 		t.receive(t.term, log, commit)
 		hears = false
@@ -294,10 +309,16 @@ func (t *diskTale) receiveCheckpoint(c *replication.Checkpoint, term int) {
 
 // wrote is told of each record that is given to the disk. None is if nothing is to be written.
 func (a *abstraction) wrote(h *host, op operation, b *store.Batch) {
-	if a == nil || op.Done() {
+	if a == nil {
 		return
 	}
 	t := a.disks.of(h)
+	if t.waits {
+		defer t.resume()
+	}
+	if op.Done() {
+		return
+	}
 	first, terms := 0, Terms{}
 	if len(b.Entries) > 0 {
 		first = entryAt(b.Entries[0].GetIndex())
@@ -322,13 +343,17 @@ func (a *abstraction) installs(h *host) {
 		return
 	}
 	t := a.disks.of(h)
-	stuck := t.stuck
-	t.stuck = nil
-	for i, p := range stuck {
-		if i > 0 && p.Install != nil {
-			t.stuck = stuck[i:]
-			return
-		}
+	install := t.stuck[0]
+	t.stuck, t.waits = t.stuck[1:], true
+	t.take(install)
+}
+
+// resume tells what was behind a checkpoint whose record is written, up to the next.
+func (t *diskTale) resume() {
+	t.waits = false
+	for len(t.stuck) > 0 && t.stuck[0].Install == nil {
+		p := t.stuck[0]
+		t.stuck = t.stuck[1:]
 		t.take(p)
 	}
 }
@@ -402,6 +427,7 @@ func (t *diskTale) applies(h *host) {
 		t.add("Apply", "n", t.applied)
 		t.spots[t.applied] = t.add("")
 	}
+	t.votes(h)
 }
 
 // acknowledged is told which appends the member knows to be durable.
@@ -412,7 +438,7 @@ func (a *abstraction) acknowledged(h *host, group []*replication.Append) {
 	t := a.disks.of(h)
 	for _, p := range group {
 		if hs := p.HardState; hs != nil && int(hs.GetTerm()) == t.term && t.vote != 0 &&
-			!t.sent[t.term] {
+			int(hs.GetVote()) == t.vote && !t.sent[t.term] {
 			t.sent[t.term] = true
 			t.add("SendVote", "t", t.term, "c", t.vote)
 		}
@@ -430,6 +456,10 @@ func (a *abstraction) acknowledged(h *host, group []*replication.Append) {
 	if t.term == t.eterm && n > t.match && n <= t.matched {
 		t.match = n
 		t.add("Acknowledge", "n", n)
+		if t.promoted != nil && t.late && t.match >= t.ecommit {
+			t.promoted, t.late = t.add(""), false
+		}
+		t.aim(h)
 	}
 }
 
@@ -453,6 +483,10 @@ func (a *abstraction) restarted(h *host, rec *store.Recovered) {
 		t.begun = true
 		return
 	}
+	if t.lost {
+		t.rejoins(rec)
+		return
+	}
 	if !t.down {
 		t.end("it stops in good order")
 		return
@@ -469,14 +503,16 @@ func (a *abstraction) restarted(h *host, rec *store.Recovered) {
 		t.end("a checkpoint is found that was not written")
 	}
 	t.add("Crash")
-	t.log = t.all.logOf(h)
+	log := t.all.logOf(h)
+	t.came(rec, log)
+	t.log = log
 	t.term, t.vote = int(rec.HardState.GetTerm()), int(rec.HardState.GetVote())
 	t.commit, t.matched, t.applied, t.kept, t.written = entryAt(rec.HardState.GetCommit()), 0,
 		at, at, 0
-	t.stuck, t.marking, t.installing = nil, false, false
+	t.stuck, t.marking, t.installing, t.waits = nil, false, false, false
 	t.spots = map[int]*AbstractLine{}
-	t.add("Restart", "term", t.term, "vote", t.vote, "log", slices.Clone(t.log), "applied", at,
-		"commit", t.commit, "mterm", int(rec.Mark.Term), "mvote", int(rec.Mark.Vote),
+	t.add("Restart", "lost", false, "term", t.term, "vote", t.vote, "log", slices.Clone(t.log),
+		"applied", at, "commit", t.commit, "mterm", int(rec.Mark.Term), "mvote", int(rec.Mark.Vote),
 		"macked", entryAt(rec.Mark.Acked.Index), "mackedterm", int(rec.Mark.Acked.Term))
 	if t.term != int(rec.Mark.Term) || t.vote != int(rec.Mark.Vote) {
 		t.add("WriteMark") // before anything is answered

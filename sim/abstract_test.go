@@ -6,7 +6,7 @@ import "testing"
 // of. That the specification admits them is `make tla-traces`.
 func TestAbstract(t *testing.T) {
 	seen, told := map[string]int{}, 0
-	for seed := uint64(1); seed <= 8; seed++ {
+	for seed := uint64(1); seed <= 16; seed++ {
 		k := AbstractKnobs(seed)
 		r := Run(Options{Seed: seed, Knobs: &k, Abstract: true})
 		if r.Failed() {
@@ -22,6 +22,11 @@ func TestAbstract(t *testing.T) {
 	for _, name := range []string{"Reconnect", "Send", "SendClose", "Feed", "Lose", "Commit",
 		"Apply", "Expire", "Read", "Heard", "Opened", "Told"} {
 		if seen["Sessions "+name] == 0 {
+			t.Errorf("%d behaviours show no %s: %v", told, name, seen)
+		}
+	}
+	for _, name := range []string{"Damage", "Wipe", "Rejoin", "Swap", "RefusedByLeader"} {
+		if seen["Recovery "+name] == 0 {
 			t.Errorf("%d behaviours show no %s: %v", told, name, seen)
 		}
 	}

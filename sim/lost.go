@@ -10,6 +10,10 @@ import (
 
 // planLostDisks plans what takes disks away.
 func (w *World) planLostDisks() {
+	if w.abstract != nil {
+		w.planToldLosses()
+		return
+	}
 	w.repeat(w.k.WipeMs, func() {
 		h := pick(w.faults, w.hosts)
 		w.strike(h, func() {

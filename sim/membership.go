@@ -327,6 +327,7 @@ func (h *host) follow(m *core.Membership) {
 func (h *host) lose(why string) {
 	w := h.w
 	w.count.add(countDisksLost)
+	w.abstract.lost(h, why)
 	w.trace.add(w.clock.now, traceHost, h.id, []byte(why))
 	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindCrash,
 		Server: h.id})

@@ -376,8 +376,9 @@ Damage ==
     /\ mode = "down" /\ faults < MaxFaults
     /\ faults' = faults + 1 /\ damaged' = TRUE
     /\ \E n \in Max(cut, disk.start)..Len(disk.log), t \in 1..disk.term :
+       \E v \in {0} \cup (IF t = disk.term THEN {disk.vote} ELSE Candidates) :
         /\ \A i \in 1..n : disk.log[i] <= t
-        /\ disk' = [term |-> t, vote |-> IF t = disk.term /\ n = Len(disk.log) THEN disk.vote ELSE 0,
+        /\ disk' = [term |-> t, vote |-> v,
                     commit |-> Min(disk.commit, n), start |-> disk.start,
                     log |-> Prefix(disk.log, n),
                     acked |-> IF n = Len(disk.log) /\ disk.acked[1] <= t THEN disk.acked

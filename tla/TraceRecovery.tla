@@ -69,7 +69,17 @@ Step(e) ==
             ReceiveCheckpoint /\ staged' = e.n /\ vol'.term = e.term
       [] e.a = "InstallCheckpoint" -> InstallCheckpoint /\ ckpt'.index = e.n
       [] e.a = "Crash" -> Crash
-      [] e.a = "Restart" -> Restart /\ Found(e)
+      [] e.a = "Restart" -> Restart /\ IF e.lost THEN mode' = "lost" ELSE Found(e)
+      \* If it was opened all the same, it is known what was left: maybe all, where the record said
+      \* nothing new.
+      [] e.a = "Damage" /\ ~e.known -> Damage
+      [] e.a = "Damage" /\ e.known ->
+            IF <<disk.term, disk.vote, Len(disk.log)>> = <<e.term, e.vote, e.n>> THEN UNCHANGED vars
+            ELSE Damage /\ <<disk'.term, disk'.vote, Len(disk'.log)>> = <<e.term, e.vote, e.n>>
+      [] e.a = "RefusedByLeader" -> RefusedByLeader
+      [] e.a = "Wipe" -> Wipe
+      [] e.a = "Rejoin" -> Rejoin
+      [] e.a = "Swap" -> Swap
 
 TraceInit == Init /\ trace \in 1..Len(Lengths) /\ line = 1
 

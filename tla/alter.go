@@ -64,6 +64,20 @@ func full(name string) func([]sim.AbstractLine) bool {
 	}
 }
 
+// atOnce says whether the second line is of the same moment as the first, so that it is about it: a
+// server that lags may apply something else next.
+func atOnce(lines []sim.AbstractLine) bool {
+	return lines[0].At == lines[1].At && field(&lines[1], "shown") == true
+}
+
+// soon says whether an action is one of the next lines.
+func soon(action string) func([]sim.AbstractLine) bool {
+	return func(lines []sim.AbstractLine) bool {
+		return slices.ContainsFunc(lines[:min(len(lines), 60)],
+			func(l sim.AbstractLine) bool { return l.Action == action })
+	}
+}
+
 func dropFirst(lines []sim.AbstractLine) []sim.AbstractLine { return lines[1:] }
 
 func double(lines []sim.AbstractLine) []sim.AbstractLine {
@@ -90,6 +104,14 @@ func with(name string, change func(any) any) func([]sim.AbstractLine) []sim.Abst
 	}
 }
 
+// renamed says that the first line was another action.
+func renamed(action string) func([]sim.AbstractLine) []sim.AbstractLine {
+	return func(lines []sim.AbstractLine) []sim.AbstractLine {
+		lines[0].Action = action
+		return lines
+	}
+}
+
 func less(v any) any    { return v.(int) - 1 }
 func more(v any) any    { return v.(int) + 1 }
 func negated(v any) any { return !v.(bool) }
@@ -106,7 +128,8 @@ func shorter(v any) any {
 // alterations are made one after the other, each in another trace.
 var alterations = []alteration{
 	{"Sessions", "dropped event", "a request is not read", has("Feed", "Feed"), dropFirst},
-	{"Sessions", "dropped event", "a command is not in the log", has("Commit", "Apply"), dropFirst},
+	{"Sessions", "dropped event", "a command is not in the log",
+		both(has("Commit", "Apply"), atOnce), dropFirst},
 	{"Sessions", "doubled command", "a write is executed twice",
 		both(has("Commit", "Apply"), is("kind", "write")), double},
 	{"Sessions", "swapped reply", "two answers change places", has("Heard", "Heard"),
@@ -139,7 +162,19 @@ var alterations = []alteration{
 	{"Recovery", "early answer", "a vote before the mark", has("SyncMark", "SendVote"), swap},
 	{"Recovery", "lost data", "an entry is gone after a crash",
 		both(has("Restart"), full("log")), with("log", shorter)},
-	{"Recovery", "lost data", "the term falls at a restart", has("Restart"), with("term", less)},
+	{"Recovery", "lost data", "the term falls at a restart",
+		both(has("Restart"), is("lost", false)), with("term", less)},
+	{"Recovery", "lost data", "a disk with less than it acknowledged is let in as it was",
+		has("RefusedByLeader"), renamed("Restart")},
+	{"Recovery", "wrong identity", "a lost disk is replaced before that is found",
+		both(has("Restart"), is("lost", true)), dropFirst},
+	{"Recovery", "wrong identity", "a wiped disk is replaced without being missed",
+		has("Wipe", "Rejoin"), dropFirst},
+	{"Recovery", "early answer", "a learner votes before it has caught up",
+		both(has("ReceiveCheckpoint"), soon("Swap")),
+		func(lines []sim.AbstractLine) []sim.AbstractLine {
+			return slices.Insert(lines, 1, sim.AbstractLine{Action: "Swap"})
+		}},
 	{"Recovery", "wrong outcome", "a checkpoint is of another index", has("BeginCheckpoint"),
 		with("n", more)},
 	{"Recovery", "too far", "more is acknowledged than there is", has("Acknowledge"),

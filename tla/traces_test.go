@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -40,6 +41,27 @@ func TestVerdictRefuted(t *testing.T) {
 	for _, c := range []struct{ taken, want int }{{5, 0}, {4, 5}, {0, 1}} {
 		if got := (Verdict{c.taken}).Refuted(tr); got != c.want {
 			t.Errorf("with %d of 5 lines taken Refuted = %d, want %d", c.taken, got, c.want)
+		}
+	}
+}
+
+// TestUntold holds every model about sessions to be told by traces, or to be named as one that is
+// not.
+func TestUntold(t *testing.T) {
+	paths, err := filepath.Glob("Sessions*.tla")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("models about sessions: %v, %v", paths, err)
+	}
+	named := map[string]bool{}
+	for _, s := range traceSpecs {
+		named[s.Model] = true
+	}
+	for _, m := range untold {
+		named[m.Model] = true
+	}
+	for _, path := range paths {
+		if !named[strings.TrimSuffix(path, ".tla")] {
+			t.Errorf("%s is neither told nor named as untold", path)
 		}
 	}
 }
