@@ -99,14 +99,15 @@ func (s *diskTales) logOf(h *host) Terms {
 }
 
 // one leaves one message for the next turn of the loop, and returns the others: a turn is then one
-// step of the specification.
-func (a *abstraction) one(h *host) (rest []replication.Received) {
+// step of the specification. The ticks are for the last of these turns, or a leader would count them
+// before it takes in what it has already been told.
+func (a *abstraction) one(h *host) (rest []replication.Received, ticks int) {
 	if a == nil || len(h.turn.Received) < 2 {
-		return nil
+		return nil, 0
 	}
-	rest = h.turn.Received[1:]
-	h.turn.Received = h.turn.Received[:1:1]
-	return rest
+	rest, ticks = h.turn.Received[1:], h.turn.Ticks
+	h.turn.Received, h.turn.Ticks = h.turn.Received[:1:1], 0
+	return rest, ticks
 }
 
 // stepped is told what a turn of the loop has given to the log.

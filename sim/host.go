@@ -399,7 +399,7 @@ func (h *host) loop() {
 	m.Local.Inbox.Take(&h.turn.Mail)
 	taken := len(h.vigil.heard)
 	h.turn.NowMs, h.turn.MonoMs = h.wallMs(), h.mono()
-	rest := h.w.abstract.one(h)
+	rest, ticks := h.w.abstract.one(h)
 	h.peak = max(h.peak, h.turn.NowMs-h.w.clock.now/millisecond)
 	h.vigil.learned(h.turn.Applied)
 	m.Step(&h.turn, &h.work)
@@ -410,7 +410,8 @@ func (h *host) loop() {
 	h.w.shadow.given(h, h.work.Appends)
 	h.w.abstract.stepped(h, h.work.Appends)
 	h.w.meddle(h, h.work.Appends)
-	if h.turn = (replication.Turn{Mail: h.turn.Mail, Received: rest}); len(rest) > 0 {
+	h.turn = replication.Turn{Mail: h.turn.Mail, Received: rest, Ticks: ticks}
+	if len(rest) > 0 {
 		h.wake()
 	}
 	h.w.leads(h)
