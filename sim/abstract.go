@@ -122,7 +122,8 @@ func AbstractKnobs(seed uint64) Knobs {
 		&k.BadRequest, &k.UnknownOp, &k.ShortFrame, &k.Abandon, &k.FullDiskMs, &k.FullLeaderMs,
 		&k.FullManyMs, &k.ReadOnlyClients, &k.RealStore, &k.StopMs, &k.StopLeaderMs,
 		&k.RollingMs, &k.FoundingTerm, &k.PeerSpoiled, &k.Foreign, &k.Asks, &k.WipeMs, &k.RotMs,
-		&k.Spares, &k.Upgrade, &k.MemberChanges, &k.RoleChanges} {
+		&k.Spares, &k.Upgrade, &k.MemberChanges, &k.RoleChanges, &k.ReconfigEnabled,
+		&k.WeightOperator, &k.Listed, &k.StrangerMs, &k.DozeMs, &k.Ghosts} {
 		*none = 0
 	}
 	if r.chance(500) { // who was away gets a checkpoint
