@@ -99,8 +99,8 @@ func (s *diskTales) logOf(h *host) Terms {
 }
 
 // one leaves one message for the next turn of the loop, and returns the others: a turn is then one
-// step of the specification. The ticks are for the last of these turns, or a leader would count them
-// before it takes in what it has already been told.
+// step of the specification. The ticks are for the last of these turns, or a leader would count
+// them before it takes in what it has already been told.
 func (a *abstraction) one(h *host) (rest []replication.Received, ticks int) {
 	if a == nil || len(h.turn.Received) < 2 {
 		return nil, 0
