@@ -59,7 +59,9 @@
 //   - Work.WakeMs, if not 0, asks for a turn after so many milliseconds: an election is due.
 //
 // All that has come from peers is taken in with the next turn: a turn with ticks decides whose
-// session has been silent, and must not leave a report lying.
+// session has been silent, and must not leave a report lying. Nothing that came over a connection
+// may follow what the next one with that peer brings: an acknowledgement from before the peer's
+// disk lost what it acknowledges would make its leader count on that, and raft stop the peer.
 //
 // Whom a member serves is decided here: without a leader for Config.SyncLimitMs it ends its
 // clients' connections through apply, and new ones when they ask for a session. The driver goes on

@@ -243,7 +243,7 @@ func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
 	for _, p := range state.AppendStreams(nil) {
 		r.intake.position(&p)
 	}
-	r.clocks.reached(state.Clock(), 0)
+	r.clocks.stampMs = state.Clock()
 	for _, s := range state.AppendSessions(nil) {
 		r.clock.started(s.ID, s.Generation, s.TimeoutMs)
 	}
@@ -258,6 +258,7 @@ func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
 
 func (r *replica) step(turn *Turn, work *Work) {
 	*work = Work{}
+	r.clocks.begin(turn.MonoMs)
 	r.takeStored(turn, work)
 	if r.judgeDisk(turn, work) {
 		return

@@ -16,6 +16,7 @@ type clocks struct {
 	self    votes        // this member's own
 	stampMs int64        // the last stamp, or the State's time if that is later
 	atMs    int64        // on the monotonic clock, when stampMs was
+	begun   bool         // atMs is known
 	offsets []int64      // used again
 }
 
@@ -73,6 +74,17 @@ func (c *clocks) follow(conf *raftpb.ConfState, self core.RaftID, peers []core.R
 func (c *clocks) reset() {
 	for i := range c.voters {
 		c.voters[i] = voterClock{id: c.voters[i].id, heard: -1 << 32, votes: c.voters[i].votes}
+	}
+}
+
+// begin is told what the monotonic clock shows when the process takes its first turn: the time of
+// the State that it began with goes on from there.
+func (c *clocks) begin(monoMs int64) {
+	if !c.begun {
+		c.begun = true
+		if !mutant.On("limits-stamp-ahead-by-uptime") {
+			c.atMs = monoMs
+		}
 	}
 }
 

@@ -188,7 +188,12 @@ func (r *replica) takeTick(m *peerMessage, from core.RaftID, monoMs int64, work 
 		}
 		return
 	}
-	v := r.clocks.heard(from, m.wallMs, monoMs, r.ticks)
+	// What was said in another term may be the last word of a process that has ended, and come
+	// late: it shows neither a clock nor that its clients' signs of life would arrive.
+	var v *voterClock
+	if m.news.term == r.term || mutant.On("sessions-former-term-is-contact") {
+		v = r.clocks.heard(from, m.wallMs, monoMs, r.ticks)
+	}
 	if v != nil && m.news.term == r.term {
 		v.echo.take(&m.news)
 		v.low = m.news.flags&tickLow != 0

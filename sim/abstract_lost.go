@@ -32,9 +32,6 @@ func loseDisks(k *Knobs, r rng) {
 	k.Asks, k.MaxLogBytes = 1, r.between(2000, 20000)
 	k.WipeMs, k.RotMs = r.between(2000, 8000), r.between(1000, 4000)
 	k.DownMs = min(k.DownMs, 500)
-	// An acknowledgement that comes after the next process has shaken hands lets its leader count
-	// on what is lost, and raft stops the member: README.md of tla.
-	k.PeerLatePerMille = 0
 }
 
 // planToldLosses plans what takes disks away, in the words of the specification: they are wiped, or
@@ -94,7 +91,7 @@ func (h *host) forget() {
 	}
 	if disk.mem.Rot(store.Rot{Log: true, Record: -1}) {
 		h.w.meet(faultRot, h)
-		h.rotten = true
+		h.rotten, h.damaged = true, h.w.clock.now
 		h.w.abstract.disks.of(h).last = true
 	}
 }

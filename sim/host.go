@@ -37,6 +37,7 @@ type host struct {
 	kept    core.DiskID          // a scenario's: the id of its disk, which is empty
 	forgot  bool                 // its disk has less than it has acknowledged
 	rotten  bool                 // its disk is damaged, and has not been opened since
+	damaged int64                // when that came about last, before anything: -1
 
 	up       bool
 	dark     bool            // without power: nobody answers there
@@ -99,7 +100,7 @@ func newHost(w *World, id int64) *host {
 	h := &host{w: w, id: id, life: newRNG(w.seed, purpose+"life"),
 		raft: newRNG(w.luck, purpose+"raft"), pace: newRNG(w.luck, purpose+"pace"),
 		wall: 1_700_000_000_000, disk: newDisk(w), drift: w.k.DriftPerMille,
-		follows: core.MaxFeatureLevel}
+		follows: core.MaxFeatureLevel, damaged: -1}
 	if id > 1 {
 		// Each clock goes wrong in its own way, within the same bounds.
 		h.drift = h.life.between(-abs(w.k.DriftPerMille), abs(w.k.DriftPerMille))

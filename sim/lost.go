@@ -98,7 +98,7 @@ func (h *host) decay() {
 	if what := h.disk.rot(h.life); what != "" {
 		h.w.meet(faultRot, h)
 		h.w.trace.add(h.w.clock.now, traceHost, h.id, []byte(what))
-		h.rotten = true
+		h.rotten, h.damaged = true, h.w.clock.now
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 
 // peerLink is what stands between two hosts: at most one connection at a time, on which whole
 // messages arrive in their order, and two paths that may be cut. What is on its way when a
-// connection breaks is lost, or comes late: behind what the next connection has brought.
+// connection breaks is lost, or comes late: behind what the next connection has brought. No driver
+// lets it (see package replication), so that members bear it is more than they must, but where a
+// disk was damaged meanwhile they cannot: nothing comes late then.
 type peerLink struct {
 	w      *World
 	r      rng
@@ -210,8 +212,11 @@ func (l *peerLink) carry(i int, p *parcel) {
 
 func (l *peerLink) arrive(i int, p *parcel) {
 	w, way, to := l.w, &l.way[i], l.hosts[i]
-	switch {
+	switch old := p.late || p.epoch != l.epoch; {
 	case to.epoch != p.process || !to.up:
+		return
+	case old && l.hosts[1-i].damaged >= p.sent:
+		w.count[countPeerLost] += int64(len(p.data))
 		return
 	case p.late:
 	case p.epoch != l.epoch && p.epoch == l.late && !p.shake:

@@ -17,6 +17,8 @@ var raftRare = []Mutant{
 }
 
 var sessionsRare = []Mutant{
+	{Name: "sessions-former-term-is-contact",
+		Text: "what a process said in a former term, and comes late, counts as contact with it"},
 	{Name: "replication-commands-no-life",
 		Text: "a leader takes no command for a sign of life"},
 	{Name: "replication-touches-sent-once",
@@ -51,6 +53,8 @@ var membershipRare = []Mutant{
 }
 
 var limitsRare = []Mutant{
+	{Name: "limits-stamp-ahead-by-uptime",
+		Text: "the first stamp of a process is ahead by what its monotonic clock shows"},
 	{Name: "limits-reap-of-another-znode",
 		Text: "what is decided of a znode is done to another one with its path"},
 	{Name: "replication-reap-not-looked-again",
