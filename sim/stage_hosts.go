@@ -95,6 +95,9 @@ func (a Actor) Connected() bool { return a.c.conn != nil && a.c.conn.open }
 
 // Committed is when a write of the client was first known to be committed, 0 if it was not.
 func (a Actor) Committed(path string) int64 {
+	if a.c == nil {
+		return 0 // the world ended before there was a client
+	}
 	for i := range a.c.w.history.Lines {
 		l := &a.c.w.history.Lines[i]
 		if l.Kind == linearizability.KindReturn && l.Client == a.c.id && l.Result != nil &&
@@ -137,6 +140,15 @@ func (s *Stage) Down(host, ms int64) {
 func (s *Stage) Member(host int64) (id int64, runs bool) {
 	h := s.w.hosts[host-1]
 	return int64(h.raftID()), h.member != nil
+}
+
+// Upgrade gives a host the new release, with which its next process begins. All have the older one
+// in a world whose Knobs.Upgrade is 2.
+func (s *Stage) Upgrade(host int64) { s.w.hosts[host-1].upgrade() }
+
+// Level is the feature level of the ensemble, and the highest that there is.
+func (s *Stage) Level() (level, highest uint32) {
+	return s.w.shadow.state.FeatureLevel(), core.MaxFeatureLevel
 }
 
 // Lower lets the disk of a host show so many bytes of room, for so long.

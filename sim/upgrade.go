@@ -6,7 +6,8 @@ import (
 	"github.com/vivariumdb/vivarium/core"
 )
 
-// planUpgrades lets all hosts begin with an older release, and each get the new one in its time.
+// planUpgrades lets all hosts begin with an older release, and each get the new one in its time, or
+// when a scenario says so.
 func (w *World) planUpgrades() {
 	if w.k.Upgrade == 0 || !w.asks() {
 		return
@@ -14,6 +15,9 @@ func (w *World) planUpgrades() {
 	r := newRNG(w.seed, "upgrades")
 	for _, h := range w.hosts {
 		h.follows = core.MaxFeatureLevel - 1
+		if w.k.Upgrade == scripted {
+			continue
+		}
 		w.clock.after(w.gaps.warp(r.spread(w.k.DurationMs*millisecond)), func() {
 			if w.comes(fmt.Sprintf("upgrade %d", h.id), "gets the new release") {
 				h.upgrade()
@@ -21,6 +25,9 @@ func (w *World) planUpgrades() {
 		})
 	}
 }
+
+// scripted is Knobs.Upgrade where a scenario gives hosts the new release.
+const scripted = 2
 
 // upgrade gives a host the new release, with which its next process runs.
 func (h *host) upgrade() {

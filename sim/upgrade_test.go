@@ -1,0 +1,89 @@
+package sim_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/vivariumdb/vivarium/linearizability"
+	"github.com/vivariumdb/vivarium/sim"
+)
+
+// One host after the other gets a new release while clients write. The ensemble goes on as before
+// until the last one has it; what only the new release knows, that nothing may grow while disks are
+// nearly full, begins only then.
+func TestRollingUpgrade(t *testing.T) {
+	const hosts = 3
+	k := asking(hosts, 14000)
+	k.Upgrade, k.LowDiskBytes, k.LoopUs = 2, 10000, 20
+	clients := make([]sim.Actor, hosts+1)
+	low := func(s *sim.Stage) {
+		for host := int64(1); host <= hosts; host++ {
+			s.Lower(host, 9000, 1000)
+		}
+	}
+	level := func(s *sim.Stage, ms int64, below uint32) {
+		s.At(ms, func() {
+			if have, highest := s.Level(); have != highest-below {
+				t.Errorf("at %d ms: feature level %d of %d, want %d below it", ms, have, highest,
+					below)
+			}
+		})
+	}
+	r := play(t, k, func(s *sim.Stage) {
+		for host := int64(1); host <= hosts; host++ {
+			s.At(1200, func() { clients[host] = s.ActorAt(host) })
+			for ms := int64(1500); ms < 13500; ms += 50 {
+				s.At(ms, func() {
+					if a := clients[host]; a.Connected() {
+						a.Send(create(fmt.Sprintf("/%d-%d", host, ms), 0))
+					}
+				})
+			}
+		}
+		var last int64
+		var others []int64
+		s.At(2000, func() {
+			last = s.Leader()
+			others = s.Others(last)
+			s.Upgrade(others[0])
+		})
+		level(s, 3000, 1)
+		s.At(3100, func() { low(s) }) // nobody may refuse what the others would carry out
+		s.At(5000, func() { s.Upgrade(others[1]) })
+		level(s, 6500, 1)
+		s.At(7000, func() { s.Upgrade(last) })
+		level(s, 10000, 0)
+		s.At(11000, func() { low(s) })
+	})
+	if n := r.Count("fault: release upgraded"); n != hosts {
+		t.Errorf("%d hosts got the new release, want %d", n, hosts)
+	}
+	for _, span := range []struct {
+		what        string
+		from, to    int64 // ms
+		least, most int   // refused
+	}{
+		{"before the last host is new", 0, 7000, 0, 0},
+		{"behind that, with room", 7000, 11000, 0, 0},
+		{"behind that, without room", 11000, 14000, 10, 90},
+	} {
+		refused, done := 0, 0
+		for _, l := range r.History.Lines {
+			if l.Kind != linearizability.KindReturn || l.Result == nil ||
+				l.At < span.from*1000 || l.At >= span.to*1000 {
+				continue
+			}
+			switch l.Result.Err {
+			case linearizability.CodeQuotaExceeded:
+				refused++
+			case linearizability.CodeOk:
+				done++
+			}
+		}
+		t.Logf("%s: %d done, %d refused", span.what, done, refused)
+		if refused < span.least || refused > span.most || done < 50 {
+			t.Errorf("%s: %d calls are refused for lack of room, want %d to %d; %d are done",
+				span.what, refused, span.least, span.most, done)
+		}
+	}
+}
