@@ -429,6 +429,11 @@ func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {
 // asked for in bulk, which is rare.
 func (k *Knobs) drawRecipes(some drawSome) {
 	k.Recipes, k.Crowd = some(600, 2, 5), some(50, 50, 300)
+	if k.MaxEntryBytes > 0 {
+		// A few commands an entry, and a crowd's sessions expire before all of them are there:
+		// it tries again for ever.
+		k.MaxEntryBytes = max(k.MaxEntryBytes, 10*k.Crowd)
+	}
 	for _, w := range []*int64{&k.WeightDeep, &k.WeightWide, &k.WeightFlood} {
 		*w = some(300, 1, 20)
 	}
