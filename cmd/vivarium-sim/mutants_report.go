@@ -29,6 +29,8 @@ type catches struct {
 	Worlds   uint64         `json:"worlds"`
 	CPUHours float64        `json:"cpuHours"`
 	Dirty    []uint64       `json:"dirty"` // seeds that fail without a mutant
+	// Alone are the mutants that a judge caught in some sweep while all others were silent.
+	Alone map[string][]string `json:"alone"`
 }
 
 // catch is what became of one mutant.
@@ -58,7 +60,8 @@ func (c *chase) progress(w io.Writer) {
 
 // report gathers chases by mutant.
 func (h *hunt) report(list []mutant.Mutant, all []*chase) *catches {
-	r := &catches{From: h.from, Sweeps: h.sweeps, Most: h.most, Areas: map[string]int{}}
+	r := &catches{From: h.from, Sweeps: h.sweeps, Most: h.most, Areas: map[string]int{},
+		Alone: map[string][]string{}}
 	var nanos int64
 	var medians []uint64
 	for i, m := range list {
@@ -79,8 +82,12 @@ func (h *hunt) report(list []mutant.Mutant, all []*chase) *catches {
 			}
 			c.After, effort = append(c.After, after), append(effort, after)
 			c.Seeds = append(c.Seeds, s.caught.Seed)
-			for _, judge := range s.caught.judges() {
+			judges := s.caught.judges()
+			for _, judge := range judges {
 				votes[judge]++
+			}
+			if len(judges) == 1 && !slices.Contains(r.Alone[judges[0]], m.Name) {
+				r.Alone[judges[0]] = append(r.Alone[judges[0]], m.Name)
 			}
 		}
 		slices.Sort(effort)
@@ -204,7 +211,24 @@ func (r *catches) markdown(commit string) string {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.Name, c.says(), strings.Join(c.Judges, ", "))
 		}
 	}
+	r.alone(&b)
 	return b.String()
+}
+
+// alone lists, for each judge, bugs that nobody would have caught without it.
+func (r *catches) alone(b *strings.Builder) {
+	const most = 4
+	b.WriteString("\nBugs that a judge caught while all others were silent:\n\n" +
+		"| judge | bugs | such as |\n|---|---|---|\n")
+	judges := sortedKeys(r.Alone)
+	slices.SortStableFunc(judges, func(a, b string) int {
+		return len(r.Alone[b]) - len(r.Alone[a])
+	})
+	for _, judge := range judges {
+		names := r.Alone[judge]
+		fmt.Fprintf(b, "| %s | %d | `%s` |\n", judge, len(names),
+			strings.Join(names[:min(len(names), most)], "`, `"))
+	}
 }
 
 // says is what goes wrong, and what the bug is known as.

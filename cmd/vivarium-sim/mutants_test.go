@@ -81,7 +81,8 @@ func TestCatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, part := range []string{"a\n" + tableBegin, tableEnd + "z\n",
-		"| `a` | this (**that**) | y, x | 3 | 9 | 0.0 |", "| `c` |  | z | > 20 | > 50 |"} {
+		"| `a` | this (**that**) | y, x | 3 | 9 | 0.0 |", "| `c` |  | z | > 20 | > 50 |",
+		"| y | 1 | `a` |\n", "| z | 1 | `c` |\n"} {
 		if !strings.Contains(string(text), part) {
 			t.Errorf("no %q in\n%s", part, text)
 		}
