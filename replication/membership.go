@@ -525,7 +525,8 @@ func (r *replica) aim() bool {
 func (r *replica) raise() bool {
 	level := r.cfg.FeatureLevel
 	for i := range r.members.now.Members {
-		if e := &r.members.now.Members[i]; e.Role != core.RoleRemoved {
+		e := &r.members.now.Members[i]
+		if e.Role != core.RoleRemoved && !mutant.On("members-level-too-early") {
 			level = min(level, e.Level)
 		}
 	}

@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/vivariumdb/vivarium/linearizability"
@@ -40,18 +41,23 @@ func TestRollingUpgrade(t *testing.T) {
 				})
 			}
 		}
-		var last int64
-		var others []int64
-		s.At(2000, func() {
-			last = s.Leader()
-			others = s.Others(last)
-			s.Upgrade(others[0])
-		})
+		old := []int64{1, 2, 3}
+		upgrade := func(host int64) {
+			old = slices.DeleteFunc(old, func(o int64) bool { return o == host })
+			s.Upgrade(host)
+		}
+		s.At(2000, func() { upgrade(s.Leader()) }) // another one leads then, of the old release
 		level(s, 3000, 1)
 		s.At(3100, func() { low(s) }) // nobody may refuse what the others would carry out
-		s.At(5000, func() { s.Upgrade(others[1]) })
+		s.At(5000, func() { upgrade(old[0]) })
+		s.At(5500, func() { s.Kill(old[0], 1000) }) // one of the new release leads by now
+		s.At(6400, func() {
+			if s.Leader() == old[0] {
+				t.Errorf("host %d leads, the only one of the old release", old[0])
+			}
+		})
 		level(s, 6500, 1)
-		s.At(7000, func() { s.Upgrade(last) })
+		s.At(7000, func() { upgrade(old[0]) })
 		level(s, 10000, 0)
 		s.At(11000, func() { low(s) })
 	})
