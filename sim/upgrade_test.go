@@ -73,23 +73,29 @@ func TestRollingUpgrade(t *testing.T) {
 		{"behind that, with room", 7000, 11000, 0, 0},
 		{"behind that, without room", 11000, 14000, 10, 90},
 	} {
-		refused, done := 0, 0
-		for _, l := range r.History.Lines {
-			if l.Kind != linearizability.KindReturn || l.Result == nil ||
-				l.At < span.from*1000 || l.At >= span.to*1000 {
-				continue
-			}
-			switch l.Result.Err {
-			case linearizability.CodeQuotaExceeded:
-				refused++
-			case linearizability.CodeOk:
-				done++
-			}
-		}
+		done, refused := answers(r, span.from*1000, span.to*1000)
 		t.Logf("%s: %d done, %d refused", span.what, done, refused)
 		if refused < span.least || refused > span.most || done < 50 {
 			t.Errorf("%s: %d calls are refused for lack of room, want %d to %d; %d are done",
 				span.what, refused, span.least, span.most, done)
 		}
 	}
+}
+
+// answers counts the calls that were carried out between two moments, and those that were refused
+// for lack of room.
+func answers(r *sim.Result, fromUs, toUs int64) (done, refused int) {
+	for _, l := range r.History.Lines {
+		if l.Kind != linearizability.KindReturn || l.Result == nil || l.At < fromUs ||
+			l.At >= toUs {
+			continue
+		}
+		switch l.Result.Err {
+		case linearizability.CodeQuotaExceeded:
+			refused++
+		case linearizability.CodeOk:
+			done++
+		}
+	}
+	return done, refused
 }
