@@ -182,6 +182,9 @@ func (t *diskTale) receive(term int, log Terms, commit int) {
 	if commit > t.ecommit {
 		t.commitTo(commit)
 	}
+	if commit > t.commit && commit < t.floor {
+		t.commit = commit // which the specification has not forgotten
+	}
 	switch {
 	case commit > t.commit:
 		t.heard(term, t.log, commit)
@@ -327,6 +330,7 @@ func (a *abstraction) wrote(h *host, op operation, b *store.Batch) {
 	for _, e := range b.Entries {
 		terms = append(terms, int(e.GetTerm()))
 	}
+	t.stored = max(t.commit, t.floor)
 	l := t.add("WriteLog", "first", first, "terms", terms)
 	if l != nil && b.HardState != nil {
 		l.set("term", int(b.HardState.GetTerm()), "vote", int(b.HardState.GetVote()))

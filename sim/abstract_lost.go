@@ -16,9 +16,12 @@ type lostTale struct {
 	aimed bool
 	// shown is the number of the line at which a disk came up with less than it acknowledged, and
 	// its peers are still to say so; 0: there is none.
-	shown   int
-	left    int // entries that it had
-	learner bool
+	shown int
+	left  int // entries that it had
+	// stored is the commit index of the last record, and floor what the specification has of it
+	// when that is damaged: the record before may know less.
+	stored, floor int
+	learner       bool
 	// promoted is where a leader decided that a learner votes, if that holds; late says that the
 	// learner was a little behind then.
 	promoted *AbstractLine
@@ -102,7 +105,7 @@ func (a *abstraction) lost(h *host, why string) {
 		return
 	}
 	t := a.disks.of(h)
-	if !t.begun || t.lost {
+	if !t.begun || t.lost || t.cut != "" {
 		return
 	}
 	last := t.last
@@ -112,16 +115,34 @@ func (a *abstraction) lost(h *host, why string) {
 		t.refused(h)
 	case why == "wiped", why == "damaged" && !last:
 		// What is damaged in a way that anybody sees is as good as not there.
-		t.add("Crash")
+		t.stops()
 		t.add("Wipe")
 	case why == "damaged":
-		t.add("Crash")
+		t.stops()
 		t.add("Damage", "known", false)
 		t.add("Restart", "lost", true)
 	default:
 		t.end("it was lost since " + why)
 	}
-	t.down, t.shown = false, 0
+	if t.cut == "" {
+		t.down, t.shown = false, 0
+	}
+}
+
+// stops tells of the end of a process. One that came up with less than was acknowledged, and ended
+// before anybody heard of it, is as good as never started.
+func (t *diskTale) stops() {
+	if t.shown == 0 {
+		t.add("Crash")
+		return
+	}
+	for _, l := range t.lines[t.shown-1:] {
+		if !idle[l.Action] {
+			t.end("it ends twice before the leader sees its disk")
+			return
+		}
+	}
+	t.lines = t.lines[:t.shown-1]
 }
 
 // came is told what was found on a disk that had been damaged and was opened all the same.
@@ -130,6 +151,7 @@ func (t *diskTale) came(rec *store.Recovered, log Terms) {
 		return
 	}
 	t.last = false
+	t.floor = min(max(t.stored, t.floor), len(log))
 	if !isPrefix(log, t.log) {
 		t.end("the log is older than it was, and not only shorter")
 	}
