@@ -2,14 +2,15 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/vivariumdb/vivarium/wire"
 )
 
 // Abstract is one behaviour of a world in the words of a module of the specification: what became
-// of one session, or of one disk.
+// of one session, one connection, or one disk.
 type Abstract struct {
-	Module string // Sessions or Recovery
+	Module string // Sessions, Delivery or Recovery
 	Name   string
 	Lines  []AbstractLine
 	// Cut says why the behaviour was not told to its end, "" if it was: the module does not speak
@@ -38,14 +39,16 @@ type Terms []int
 // abstraction tells what happens in a world as behaviours of the specification. It is nil in all
 // worlds that nobody wants to hear it from; all its methods may be called then.
 type abstraction struct {
-	w        *World
-	sessions sessionTales
-	disks    diskTales
+	w          *World
+	sessions   sessionTales
+	deliveries deliveryTales
+	disks      diskTales
 }
 
 func newAbstraction(w *World) *abstraction {
 	a := &abstraction{w: w}
 	a.sessions, a.disks = newSessionTales(w), newDiskTales(w)
+	a.deliveries = newDeliveryTales(w)
 	return a
 }
 
@@ -54,7 +57,7 @@ func (a *abstraction) all() []Abstract {
 	if a == nil {
 		return nil
 	}
-	return append(a.sessions.all(), a.disks.all()...)
+	return slices.Concat(a.sessions.all(), a.deliveries.all(), a.disks.all())
 }
 
 // tale is a behaviour that is being told.
@@ -68,8 +71,9 @@ type tale struct {
 
 // These are how many lines of one behaviour are told.
 const (
-	longestSessionTale = 250
-	longestDiskTale    = 700
+	longestSessionTale  = 250
+	longestDeliveryTale = 80
+	longestDiskTale     = 700
 )
 
 // add tells a line; nil if nothing is told any more. Names and values follow each other.
@@ -123,7 +127,7 @@ func AbstractKnobs(seed uint64) Knobs {
 		&k.FullManyMs, &k.ReadOnlyClients, &k.RealStore, &k.StopMs, &k.StopLeaderMs,
 		&k.RollingMs, &k.FoundingTerm, &k.PeerSpoiled, &k.Foreign, &k.Asks, &k.WipeMs, &k.RotMs,
 		&k.Spares, &k.Upgrade, &k.MemberChanges, &k.RoleChanges, &k.ReconfigEnabled,
-		&k.WeightOperator, &k.Listed, &k.StrangerMs, &k.DozeMs, &k.Ghosts} {
+		&k.WeightOperator, &k.Listed, &k.StrangerMs, &k.DozeMs, &k.Ghosts, &k.SetWatches} {
 		*none = 0
 	}
 	if r.chance(500) { // who was away gets a checkpoint
@@ -148,15 +152,31 @@ func (w *World) toldClients() {
 	for range w.k.Clients {
 		w.nextID++
 		c := newRawClient(w, w.nextID)
-		n := 0
-		c.gen.kinds = []func(*session) []asked{func(*session) []asked {
-			n++
-			return []asked{c.gen.create(fmt.Sprintf("/t%d-%d", c.id, n), wire.FlagEphemeral)}
-		}, func(*session) []asked {
-			return []asked{ask(wire.OpGetChildren, &wire.PathWatchRequest{Path: "/"})}
-		}}
-		c.gen.weights = []int64{2, 1}
+		c.gen.told(c.id)
 		w.clients = append(w.clients, c)
 		w.clock.after(r.between(0, second), c.start)
+	}
+}
+
+// told lets a client write, read and sync: one by one, and in pipelines in which a read stands
+// between writes, or a write behind a read behind a sync.
+func (g *generator) told(id int64) {
+	n := 0
+	write := func() asked {
+		n++
+		return g.create(fmt.Sprintf("/t%d-%d", id, n), wire.FlagEphemeral)
+	}
+	read := ask(wire.OpGetChildren, &wire.PathWatchRequest{Path: "/", Watch: true})
+	sync := g.sync("/")
+	g.kinds, g.weights = nil, []int64{4, 3, 1, 1, 2, 1}
+	for _, list := range []func() []asked{
+		func() []asked { return []asked{write()} },
+		func() []asked { return []asked{read} },
+		func() []asked { return []asked{sync} },
+		func() []asked { return []asked{write(), read, write()} },
+		func() []asked { return []asked{sync, read, write()} },
+		func() []asked { return []asked{sync, read, write(), sync, write(), read} },
+	} {
+		g.kinds = append(g.kinds, func(*session) []asked { return list() })
 	}
 }

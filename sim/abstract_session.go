@@ -35,6 +35,7 @@ type toldConn struct {
 	link    int64
 	number  int // in the tale
 	lost    bool
+	held    []int // writes that were read and are not given to the stream
 }
 
 // place is one of the log: an entry, and a command in it.
@@ -137,6 +138,8 @@ func (a *abstraction) sends(conn *rawConn, op wire.OpCode, xid int32, body []byt
 		t.xids[xid] = len(t.numbers) + 1
 		t.numbers[requestOf(op, body).Path] = len(t.numbers) + 1
 		t.add("Send", "n", t.xids[xid])
+	case op == wire.OpCloseSession && t.closing:
+		// Nobody reads what comes behind a close.
 	case op == wire.OpCloseSession:
 		t.xids[xid], t.closing = 0, true
 		t.add("SendClose")
@@ -180,9 +183,16 @@ func (a *abstraction) hears(conn *rawConn, got *arrival) {
 
 // What servers do.
 
-// fed is told of each frame that a process has taken from a connection.
-func (a *abstraction) fed(sc *serverConn, frame []byte) {
-	if a == nil || len(frame) < 4 {
+// fed is told of each frame that a process has taken from a connection, or that it did something
+// else for one. given is how many commands waited for their outcome before that.
+func (a *abstraction) fed(sc *serverConn, frame []byte, given int) {
+	if a == nil {
+		return
+	}
+	given = sc.h.member.Local.Outstanding() - given
+	a.deliveries.fed(sc, frame, given)
+	if len(frame) < 4 {
+		a.sessions.gives(sc, given)
 		return
 	}
 	s, link := &a.sessions, sc.end.link.id
@@ -207,10 +217,37 @@ func (a *abstraction) fed(sc *serverConn, frame []byte) {
 	var q wire.RequestHeader
 	q.Decode(&body)
 	if n, ok := t.xids[q.Xid]; ok && !isRead(q.Op) {
-		t.add("Feed", "c", c.number, "n", n)
+		if c.held = append(c.held, n); given > 0 {
+			s.gives(sc, 1)
+		}
 	} else if sent, ok := t.asked[q.Xid]; ok && sc.conn.Queued() == 0 && !t.closing &&
 		sent == len(t.numbers) {
 		t.reads[q.Xid] = t.add("") // if its answer comes
+	}
+}
+
+// resumed is told that a connection was seen to after apply had touched it: writes that it held
+// may have been given to the stream. given is as for fed.
+func (a *abstraction) resumed(sc *serverConn, given int) {
+	if a == nil {
+		return
+	}
+	given = sc.h.member.Local.Outstanding() - given
+	a.deliveries.gives(sc, given)
+	a.sessions.gives(sc, given)
+}
+
+// gives tells that a server has given writes to its stream. Until then they are as good as unread:
+// they go with their connection.
+func (s *sessionTales) gives(sc *serverConn, n int) {
+	c := s.conns[sc.end.link.id]
+	t := s.byID[sc.conn.Session()]
+	if t == nil || !t.begun || c == nil || c.number == 0 {
+		return
+	}
+	for n = min(n, len(c.held)); n > 0; n-- {
+		t.add("Feed", "c", c.number, "n", c.held[0])
+		c.held = c.held[1:]
 	}
 }
 
@@ -265,6 +302,7 @@ func (a *abstraction) committed(index uint64, pos int, batch *core.Batch, c *cor
 	if a == nil {
 		return
 	}
+	a.deliveries.committed(place{index, pos}, c, out)
 	s := &a.sessions
 	id := c.Session
 	if c.Kind == core.KindCreateSession {
@@ -352,6 +390,7 @@ func (a *abstraction) applied(h *host) {
 		s.procs[self] = p
 	}
 	a.disks.of(h).applies(h)
+	a.deliveries.applies(h)
 	for _, t := range s.order {
 		if !t.begun {
 			t.begin(h, p)

@@ -25,6 +25,12 @@ func TestAbstract(t *testing.T) {
 			t.Errorf("%d behaviours show no %s: %v", told, name, seen)
 		}
 	}
+	for _, name := range []string{"Read", "Write", "Sync", "CommitOwn", "CommitOther", "Apply",
+		"Confirm", "GiveHeld", "Replied", "Told"} {
+		if seen["Delivery "+name] == 0 {
+			t.Errorf("%d behaviours show no %s of a connection: %v", told, name, seen)
+		}
+	}
 	for _, name := range []string{"Damage", "Wipe", "Rejoin", "Swap", "RefusedByLeader"} {
 		if seen["Recovery "+name] == 0 {
 			t.Errorf("%d behaviours show no %s: %v", told, name, seen)

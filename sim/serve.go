@@ -67,7 +67,9 @@ func (h *host) accept(e *end, ip netip.Addr) {
 func (h *host) tend(touched []*core.Conn) {
 	for _, c := range touched {
 		if sc := h.conns[c.ID()]; sc != nil {
+			given := h.member.Local.Outstanding()
 			if h.pace.chance(700) && h.member.Local.Resume(c) {
+				h.w.abstract.resumed(sc, given)
 				h.wake()
 			}
 			sc.waiting = false
@@ -137,7 +139,7 @@ func (sc *serverConn) step(local *core.Local) (more bool) {
 	switch need := c.Next(local, sc.in, h.mono()); {
 	case need.Feedable():
 		sync := c.Established() && !c.Session().IsReadOnly() && isSync(sc.in)
-		touched := c.TouchedMs()
+		touched, given := c.TouchedMs(), local.Outstanding()
 		n := c.Feed(local, sc.in, h.mono())
 		if c.TouchedMs() > touched && !c.Session().IsReadOnly() {
 			h.vigil.hears(c.Session(), h.w.clock.now)
@@ -145,7 +147,7 @@ func (sc *serverConn) step(local *core.Local) (more bool) {
 		if sync && n > 0 && c.Queued() == 0 && c.Cause() == core.CauseNone {
 			h.w.violate("reads", "a sync is answered before anybody was asked")
 		}
-		h.w.abstract.fed(sc, sc.in[:n])
+		h.w.abstract.fed(sc, sc.in[:n], given)
 		sc.scribble(n)
 		return true
 	case need == core.NeedBytes:

@@ -12,6 +12,8 @@
 (*     of its own it covers.  What a stream or a term has refused is not   *)
 (*     told: SessionsStreams and SessionsExpiry are about that.            *)
 (*   - A connection is opened when its handshake is read.                  *)
+(*   - A write that the server holds back (SessionsDelivery) is read when  *)
+(*     it is given to the stream.                                          *)
 (*   - That a server has lost a connection is told when the client has     *)
 (*     another.  Until then nothing is looked for there (e.lost).          *)
 (***************************************************************************)

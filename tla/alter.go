@@ -51,6 +51,11 @@ func is(name string, want any) func([]sim.AbstractLine) bool {
 	return func(lines []sim.AbstractLine) bool { return field(&lines[0], name) == want }
 }
 
+// second says whether a field of the second line has a value.
+func second(name string, want any) func([]sim.AbstractLine) bool {
+	return func(lines []sim.AbstractLine) bool { return field(&lines[1], name) == want }
+}
+
 // full says whether a field of the first line is a set or a log that is not empty.
 func full(name string) func([]sim.AbstractLine) bool {
 	return func(lines []sim.AbstractLine) bool {
@@ -76,6 +81,18 @@ func soon(action string) func([]sim.AbstractLine) bool {
 		return slices.ContainsFunc(lines[:min(len(lines), 60)],
 			func(l sim.AbstractLine) bool { return l.Action == action })
 	}
+}
+
+// appliesIt says whether the third line applies the last entry that the first line commits: the
+// member cannot have known of that before the second.
+func appliesIt(lines []sim.AbstractLine) bool {
+	return field(&lines[2], "n") == field(&lines[0], "n")
+}
+
+// applyFirst puts the third line before the second.
+func applyFirst(lines []sim.AbstractLine) []sim.AbstractLine {
+	swap(lines[1:])
+	return lines
 }
 
 func dropFirst(lines []sim.AbstractLine) []sim.AbstractLine { return lines[1:] }
@@ -110,6 +127,39 @@ func renamed(action string) func([]sim.AbstractLine) []sim.AbstractLine {
 		lines[0].Action = action
 		return lines
 	}
+}
+
+// lags says whether more is committed than the server has applied: it applies something next that
+// is not committed after the first line.
+func lags(lines []sim.AbstractLine) bool {
+	i := slices.IndexFunc(lines, func(l sim.AbstractLine) bool {
+		return l.Action == "Apply" || l.Action == "CommitOwn" || l.Action == "CommitOther"
+	})
+	return i > 0 && lines[i].Action == "Apply"
+}
+
+// readWaits says whether a read waits behind a sync when the write of the first line comes: both
+// are answered later.
+func readWaits(lines []sim.AbstractLine) bool {
+	write, sync := field(&lines[0], "n").(int), 0
+	for i := range lines {
+		n, _ := field(&lines[i], "n").(int)
+		switch kind := field(&lines[i], "kind"); {
+		case kind == nil || n > write:
+		case kind == "S":
+			sync = n
+		case kind == "R" && sync > 0:
+			return true
+		}
+	}
+	return false
+}
+
+// confirmed says that the sync of the first line is confirmed at once.
+func confirmed(lines []sim.AbstractLine) []sim.AbstractLine {
+	return slices.Insert(lines, 1, sim.AbstractLine{Action: "Confirm",
+		Fields: []sim.AbstractField{{Name: "n", Value: field(&lines[0], "n")},
+			{Name: "q", Value: field(&lines[0], "q").(int) - 1}}})
 }
 
 func less(v any) any    { return v.(int) - 1 }
@@ -154,6 +204,25 @@ var alterations = []alteration{
 		both(both(has("Commit"), is("kind", "write")), is("ok", true)), with("ok", negated)},
 	{"Sessions", "wrong connection", "one is closed that an attach has opened",
 		both(has("Apply"), full("up")), with("up", shorter)},
+	{"Delivery", "dropped event", "an event is not queued", has("Told", "Replied"), dropFirst},
+	{"Delivery", "dropped event", "a write is not in the log", has("CommitOwn", "Apply"),
+		dropFirst},
+	{"Delivery", "doubled command", "an event comes twice", has("Told"), double},
+	{"Delivery", "doubled command", "a write is executed twice", has("CommitOwn"), double},
+	{"Delivery", "swapped reply", "two change places", has("Replied", "Replied"), swap},
+	{"Delivery", "swapped reply", "of the change before its event", has("Told", "Replied"), swap},
+	{"Delivery", "zxid that goes back", "of a read",
+		both(has("Replied"), is("kind", "R")), with("z", less)},
+	{"Delivery", "lost data", "a read shows what was before",
+		both(has("Replied"), is("kind", "R")), with("shows", less)},
+	{"Delivery", "too far", "a read shows what comes later",
+		both(has("Replied"), is("kind", "R")), with("shows", more)},
+	{"Delivery", "early answer", "to a write before it is applied",
+		both(has("Apply", "Replied"), second("kind", "W")), swap},
+	{"Delivery", "early answer", "to a sync before its read index is applied",
+		both(has("Sync"), lags), confirmed},
+	{"Delivery", "early answer", "a write behind a read that waits is not held",
+		both(both(has("Write"), is("held", true)), readWaits), with("held", negated)},
 	{"Recovery", "dropped event", "a sync is left out", has("SyncLog", "Acknowledge"),
 		dropFirst},
 	{"Recovery", "doubled command", "an entry is applied twice", has("Apply"), double},
@@ -180,7 +249,7 @@ var alterations = []alteration{
 	{"Recovery", "too far", "more is acknowledged than there is", has("Acknowledge"),
 		with("n", more)},
 	{"Recovery", "too far", "an entry is applied before it is known to be committed",
-		has("ReceiveAppend", "Apply"), swap},
+		both(has("Commit", "ReceiveAppend", "Apply"), appliesIt), applyFirst},
 }
 
 // checkAlterations alters traces that were admitted, and has them checked again.

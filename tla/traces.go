@@ -26,7 +26,7 @@ type TraceOptions struct {
 }
 
 // traceSpecs are the specifications that worlds are held against.
-var traceSpecs = []TraceSpec{sessionsSpec, recoverySpec}
+var traceSpecs = []TraceSpec{sessionsSpec, deliverySpec, recoverySpec}
 
 // sessionsSpec is about one session that moves between servers.
 var sessionsSpec = TraceSpec{Module: "Sessions", Model: "SessionsMoves", Tracer: "TraceSessions",
@@ -54,6 +54,17 @@ var sessionsSpec = TraceSpec{Module: "Sessions", Model: "SessionsMoves", Tracer:
 		return fmt.Sprintf("    Servers = {%s}\n    First = 1\n    Connections = %d\n"+
 			"    Writes = %d\n    Entries = %d\n", strings.Join(names, ", "), conns+1, 10000,
 			entries+1)
+	}}
+
+// deliverySpec is about one connection.
+var deliverySpec = TraceSpec{Module: "Delivery", Model: "SessionsDelivery",
+	Tracer: "TraceDelivery", View: "Place",
+	Unseen: map[string]string{
+		"ArmLate":    "only without a guard",
+		"FinishRead": "only without a guard",
+	},
+	Constants: func([]Trace) string {
+		return "    Requests = 100000\n    Entries = 100000\n"
 	}}
 
 // recoverySpec is about one member and its disk.
@@ -93,8 +104,7 @@ var untold = []struct{ Model, Why string }{
 	{"SessionsResend", "as SessionsStreams, and what is sent again leaves nothing in the log"},
 	{"SessionsExpiry", "whether a tick counts is decided inside a leader; " +
 		"what it decides is told as Expire"},
-	{"SessionsDelivery", "not yet: clients that are told ask for no sync and wait for no event"},
-	{"SessionsWatches", "not yet: clients that are told set no watches"},
+	{"SessionsWatches", "not yet: clients that are told do not set watches again"},
 }
 
 // field is the value of a line's field, nil if it has none of that name.
