@@ -26,7 +26,7 @@ type peerLink struct {
 	// silent is a half-open connection: nothing passes, nobody is told.
 	silent bool
 	ended  int64   // when the last connection did
-	trying bool    // an attempt to connect is planned
+	next   int64   // when an attempt to connect is planned, 0: none is
 	tries  int     // attempts since the last connection
 	sides  [2]side // of hosts[i]
 	// late is the epoch whose messages come late, if they were on their way when it ended.
@@ -356,18 +356,24 @@ func (l *peerLink) orphan(other *host, dark bool) {
 	l.end(told)
 }
 
-// try plans an attempt to connect.
+// try plans an attempt to connect, unless there is an earlier one: a host that comes back asks at
+// once, though the others have not noticed yet that it was gone.
 func (l *peerLink) try(delay int64) {
-	if l.up || l.trying {
+	at := l.w.clock.now + delay
+	if l.up || l.next != 0 && l.next <= at {
 		return
 	}
-	l.trying = true
-	l.w.clock.after(delay, l.attempt)
+	l.next = at
+	l.w.clock.after(delay, func() {
+		if l.next == at {
+			l.attempt()
+		}
+	})
 }
 
 // attempt is one attempt of either side to connect, which waits longer after each in vain.
 func (l *peerLink) attempt() {
-	l.trying = false
+	l.next = 0
 	i := l.r.IntN(2)
 	if !l.hosts[i].up {
 		i = 1 - i
