@@ -66,7 +66,7 @@ compat: # run kazoo's and go-zookeeper's tests, zkCli and Curator here and on Zo
 bench: # measure beside ZooKeeper and write docs/BENCHMARKS.md; ARGS='-rounds 5 -only read'
 	$(GO) run ./compat/bench $(ARGS)
 
-fuzz: # run every fuzz target for FUZZTIME (20s); PKG=./wire, ARGS='-list', '-only FuzzMember -o json'
+fuzz: # run every fuzz target for FUZZTIME (20s); PKG=./wire, ARGS='-list', '-until 30m': a ledger
 	$(GO) run ./fuzz -time $(FUZZTIME) $(ARGS) $(PKG)
 
 oracle: # compare REQUESTS (20000) requests with a real ZooKeeper 3.9.4; SEED=7 repeats, ARGS='-case 3'

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 )
 
 // maxTried bounds how many inputs are looked at for one target: each is a process of its own.
@@ -23,30 +22,18 @@ const maxKept = 4 << 10
 // keepAll copies, for each target, of the inputs that go test has found those into the tree that
 // together reach most of what the target's own seeds do not.
 func keepAll(progress io.Writer, f flags, targets []target) error {
-	dir, err := os.MkdirTemp("", "fuzz-keep-")
+	b, err := newBuilder(f.tags, "-cover", "-coverpkg", module+"/...")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // scratch
-	out, err := exec.Command("go", "env", "GOCACHE").Output()
-	if err != nil {
-		return fmt.Errorf("ask for go's cache: %w", err)
-	}
-	cache := strings.TrimSpace(string(out))
-	var binaries = map[string]string{}
+	defer b.remove()
 	for _, t := range targets {
-		binary := binaries[t.pkg]
-		if binary == "" {
-			binary = filepath.Join(dir, fmt.Sprint("test", len(binaries)))
-			binaries[t.pkg] = binary
-			build := exec.Command("go", "test", "-c", "-tags", f.tags, "-cover", "-coverpkg",
-				module+"/...", "-o", binary, t.pkg)
-			if text, err := build.CombinedOutput(); err != nil {
-				return fmt.Errorf("build %s: %w\n%s", t.pkg, err, text)
-			}
+		binary, err := b.binary(t.pkg)
+		if err != nil {
+			return err
 		}
-		k := keeper{target: t, binary: binary, scratch: dir,
-			found: filepath.Join(cache, "fuzz", module, filepath.FromSlash(t.pkg), t.name)}
+		k := keeper{target: t, binary: binary, scratch: b.dir,
+			found: filepath.Join(found(b.cache, t.pkg), t.name)}
 		kept, of, err := k.keep(f.keep)
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", t.pkg, t.name, err)
@@ -55,8 +42,6 @@ func keepAll(progress io.Writer, f flags, targets []target) error {
 	}
 	return nil
 }
-
-const module = "github.com/vivariumdb/vivarium"
 
 // keeper chooses the inputs of one target.
 type keeper struct {

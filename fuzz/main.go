@@ -6,6 +6,8 @@
 //	go run ./fuzz -time 20s ./wire ./client/...
 //	go run ./fuzz -list
 //	go run ./fuzz -keep 8 -only FuzzRead     of what was found, keep what reaches most
+//	go run ./fuzz -until 30m -time 2m        in turns, until the ledger has half an hour of each
+//	go run ./fuzz -table docs/VERIFICATION.md
 //
 // What go test finds interesting it keeps in its own cache and goes on from there. An input that
 // fails is written below testdata/fuzz of its package, where every later go test runs it.
@@ -43,6 +45,9 @@ type flags struct {
 	only     string
 	output   string
 	tags     string
+	until    time.Duration
+	ledger   string
+	table    string
 	patterns []string
 }
 
@@ -56,6 +61,12 @@ func main() {
 	flag.StringVar(&f.only, "only", "", "only targets whose name matches this regular expression")
 	flag.StringVar(&f.output, "o", "text", "text, or json")
 	flag.StringVar(&f.tags, "tags", "checked", "build tags")
+	flag.DurationVar(&f.until, "until", 0, "run targets in turns of -time, those that have run "+
+		"for least first, until the ledger has so much processor time of each")
+	flag.StringVar(&f.ledger, "ledger", "fuzz/ledger.json", "where -until writes down how long "+
+		"each target has run")
+	flag.StringVar(&f.table, "table", "", "run none, but write the ledger into this file of "+
+		"documentation")
 	flag.Parse()
 	f.patterns = flag.Args()
 	if err := run(f, os.Stdout, os.Stderr); err != nil {
@@ -91,13 +102,38 @@ func run(f flags, out, progress io.Writer) error {
 		return list(out, f.output, chosen)
 	case f.keep > 0:
 		return keepAll(progress, f, chosen)
+	case f.table != "":
+		l, err := readLedger(f.ledger, all)
+		if err != nil {
+			return err
+		}
+		return l.document(f.table)
 	}
+	b, err := newBuilder(f.tags, "-fuzz", ".")
+	if err != nil {
+		return err
+	}
+	defer b.remove()
+	fuzz := fuzzOnce
+	if f.until > 0 {
+		fuzz = fuzzUntil
+	}
+	results, err := fuzz(f, b, all, chosen, progress)
+	return errors.Join(report(out, f.output, results), err)
+}
+
+// fuzzOnce runs each of the chosen targets once.
+func fuzzOnce(f flags, b *builder, _, chosen []target, progress io.Writer) ([]result, error) {
 	var results []result
 	for i, t := range chosen {
+		binary, err := b.binary(t.pkg)
+		if err != nil {
+			return results, err
+		}
 		label := fmt.Sprintf("%d/%d %s %s", i+1, len(chosen), t.pkg, t.name)
-		results = append(results, t.fuzz(f, progress, label))
+		results = append(results, t.fuzz(f, binary, b.cache, progress, label))
 	}
-	return report(out, f.output, results)
+	return results, nil
 }
 
 // selected reports whether pkg matches one of the patterns, which are packages or end in "/...".

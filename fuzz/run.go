@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,6 +20,7 @@ type result struct {
 	Package string  `json:"package"`
 	Target  string  `json:"target"`
 	Seconds float64 `json:"seconds"`
+	CPU     float64 `json:"cpuSeconds"` // of its workers and the process that feeds them
 	Execs   int64   `json:"execs"`
 	Found   int64   `json:"found"`  // inputs that reached something new, in this run
 	Corpus  int64   `json:"corpus"` // all inputs that it started with or has found
@@ -36,20 +39,22 @@ const maxOutput = 60
 // maxLine bounds a line of go test: behind a longer one nothing is looked at.
 const maxLine = 16 << 20
 
-// fuzz runs a target and shows how far it is.
-func (t target) fuzz(f flags, progress io.Writer, label string) result {
-	args := []string{"test", t.pkg, "-tags", f.tags, "-run", "^$", "-fuzz", "^" + t.name + "$",
-		"-fuzztime", f.each.String(), "-fuzzminimizetime", minimize, "-timeout", "0"}
+// fuzz runs a target in a binary of its package and shows how far it is.
+func (t target) fuzz(f flags, binary, cache string, progress io.Writer, label string) result {
+	args := []string{"-test.run", "^$", "-test.fuzz", "^" + t.name + "$",
+		"-test.fuzztime", f.each.String(), "-test.fuzzminimizetime", minimize,
+		"-test.fuzzcachedir", found(cache, t.pkg), "-test.paniconexit0"}
 	if f.workers > 0 {
-		args = append(args, "-parallel", strconv.Itoa(f.workers))
+		args = append(args, "-test.parallel", strconv.Itoa(f.workers))
 	}
 	r := result{Package: t.pkg, Target: t.name}
 	say := func(format string, args ...any) {
 		_, _ = fmt.Fprintf(progress, label+": "+format+"\n", args...)
 	}
-	say("go %s", strings.Join(args, " "))
+	say("%s with %s", f.each, cmp.Or(f.tags, "no tags"))
 	start := time.Now()
-	cmd := exec.Command("go", args...)
+	cmd := exec.Command(binary, args...)
+	cmd.Dir = filepath.FromSlash(t.pkg)
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		cmd.Stderr = cmd.Stdout
@@ -62,6 +67,7 @@ func (t target) fuzz(f flags, progress io.Writer, label string) result {
 	r.follow(out, say)
 	r.Failed = cmd.Wait() != nil
 	r.Seconds = time.Since(start).Seconds()
+	r.CPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 	if !r.Failed {
 		r.Output = ""
 	} else {
@@ -126,14 +132,14 @@ func report(out io.Writer, output string, results []result) error {
 		}
 	} else {
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-		_, _ = fmt.Fprintln(w, "seconds\tinputs\tnew\tcorpus\t  target\t")
+		_, _ = fmt.Fprintln(w, "seconds\tCPU s\tinputs\tnew\tcorpus\t  target\t")
 		for _, r := range results {
 			verdict := ""
 			if r.Failed {
 				verdict = " FAILED " + r.Input
 			}
-			_, _ = fmt.Fprintf(w, "%.0f\t%d\t%d\t%d\t  %s %s%s\t\n", r.Seconds, r.Execs, r.Found,
-				r.Corpus, r.Package, r.Target, verdict)
+			_, _ = fmt.Fprintf(w, "%.0f\t%.0f\t%d\t%d\t%d\t  %s %s%s\t\n", r.Seconds, r.CPU,
+				r.Execs, r.Found, r.Corpus, r.Package, r.Target, verdict)
 		}
 		_ = w.Flush()
 	}

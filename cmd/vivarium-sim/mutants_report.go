@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/internal/splice"
 )
 
 // catches is what `mutants` has found out.
@@ -161,28 +161,9 @@ func (r *catches) total() string {
 		r.CPUHours)
 }
 
-// The lines between which the tables stand in a file of documentation.
-const (
-	tableBegin = "<!-- mutants: begin -->\n"
-	tableEnd   = "<!-- mutants: end -->\n"
-)
-
-// document writes the tables into a file, between the two lines that it must have.
+// document writes the tables into a file of documentation.
 func (r *catches) document(name, commit string) error {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return fmt.Errorf("write tables: %w", err)
-	}
-	before, rest, found := strings.Cut(string(text), tableBegin)
-	_, after, ended := strings.Cut(rest, tableEnd)
-	if !found || !ended {
-		return fmt.Errorf("write tables: %s has no lines %q and %q", name, tableBegin, tableEnd)
-	}
-	out := before + tableBegin + r.markdown(commit) + tableEnd + after
-	if err := os.WriteFile(name, []byte(out), 0o644); err != nil {
-		return fmt.Errorf("write tables: %w", err)
-	}
-	return nil
+	return splice.File(name, "mutants", r.markdown(commit))
 }
 
 func (r *catches) markdown(commit string) string {

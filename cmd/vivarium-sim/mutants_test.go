@@ -67,7 +67,8 @@ func TestCatches(t *testing.T) {
 		t.Errorf("a mutant that was missed is %+v", m)
 	}
 	file := filepath.Join(t.TempDir(), "doc.md")
-	old := "a\n" + tableBegin + "old\n" + tableEnd + "z\n"
+	const begin, end = "<!-- mutants: begin -->\n", "<!-- mutants: end -->\n"
+	old := "a\n" + begin + "old\n" + end + "z\n"
 	if err := os.WriteFile(file, []byte(old), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func TestCatches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"a\n" + tableBegin, tableEnd + "z\n",
+	for _, part := range []string{"a\n" + begin, end + "z\n",
 		"| `a` | this (**that**) | y, x | 3 | 9 | 0.0 |", "| `c` |  | z | > 20 | > 50 |",
 		"| y | 1 | `a` |\n", "| z | 1 | `c` |\n"} {
 		if !strings.Contains(string(text), part) {
