@@ -36,7 +36,8 @@ type Turn struct {
 	Received []Received
 	// Lost are the peers whose process is gone as far as a broken or refused connection can
 	// tell; silence is none. Connected are those to whom there is a connection (again): what
-	// was sent before it came up may be lost.
+	// was sent before it came up may be lost. Who is in both was gone and is back: a connection
+	// that came up and broke within one turn is told as lost only.
 	Lost, Connected []core.RaftID
 	// Read answers Work.Read, in its order. Staged are the pieces that were staged, in theirs.
 	Read   []CheckpointPiece

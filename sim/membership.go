@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/internal/invariant"
@@ -254,6 +255,8 @@ func (h *host) part(other *host, id core.RaftID) {
 		h.decide()
 	case h.member != nil && id != 0:
 		h.turn.Lost = append(h.turn.Lost, id)
+		h.turn.Connected = slices.DeleteFunc(h.turn.Connected,
+			func(c core.RaftID) bool { return c == id })
 		h.wake()
 	}
 }

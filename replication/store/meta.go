@@ -38,10 +38,10 @@ func decodeMeta(b []byte) (Meta, error) {
 	}
 	m.Position = d.position()
 	m.Generation = d.Uvarint()
-	m.Received = d.Byte() != 0
+	m.Received = d.Bool()
 	d.Fill(m.Digest[:])
 	voters, learners, outgoing, next := d.ids(), d.ids(), d.ids(), d.ids()
-	auto := d.Byte() != 0
+	auto := d.Bool()
 	m.ConfState = &raftpb.ConfState{Voters: voters, Learners: learners,
 		VotersOutgoing: outgoing, LearnersNext: next, AutoLeave: &auto}
 	m.Header = append([]byte(nil), d.Sized()...)
