@@ -12,7 +12,7 @@ import (
 // answer of that op carries is compared.
 func differ(op Op, want, got *Result) string {
 	if want.Err != got.Err {
-		return fmt.Sprintf("err %d, want %d", got.Err, want.Err)
+		return fmt.Sprintf("err %v, want %v", got.Err, want.Err)
 	}
 	if want.Err != CodeOk {
 		return ""
@@ -93,17 +93,22 @@ func differStat(want, got *Stat) string {
 			d = append(d, fmt.Sprintf("%s %d, want %d", name, got, want))
 		}
 	}
-	field("czxid", want.Czxid, got.Czxid)
-	field("mzxid", want.Mzxid, got.Mzxid)
+	long := func(name string, want, got int64) { // as people look for it
+		if want != got {
+			d = append(d, fmt.Sprintf("%s %#x, want %#x", name, uint64(got), uint64(want)))
+		}
+	}
+	long("czxid", want.Czxid, got.Czxid)
+	long("mzxid", want.Mzxid, got.Mzxid)
 	field("ctime", want.Ctime, got.Ctime)
 	field("mtime", want.Mtime, got.Mtime)
 	field("version", int64(want.Version), int64(got.Version))
 	field("cversion", int64(want.Cversion), int64(got.Cversion))
 	field("aversion", int64(want.Aversion), int64(got.Aversion))
-	field("ephemeralOwner", want.EphemeralOwner, got.EphemeralOwner)
+	long("ephemeralOwner", want.EphemeralOwner, got.EphemeralOwner)
 	field("dataLength", int64(want.DataLength), int64(got.DataLength))
 	field("numChildren", int64(want.NumChildren), int64(got.NumChildren))
-	field("pzxid", want.Pzxid, got.Pzxid)
+	long("pzxid", want.Pzxid, got.Pzxid)
 	return "stat " + strings.Join(d, ", ")
 }
 

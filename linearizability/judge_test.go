@@ -542,5 +542,5 @@ func ExampleJudge() {
 	for _, v := range Judge(h).Violations {
 		fmt.Println(v)
 	}
-	// Output: reads: exists /a at zxid 0x1: err 0, want -101 (lines [6 5])
+	// Output: reads: exists /a at zxid 0x1: err Ok, want NoNode (lines [6 5])
 }

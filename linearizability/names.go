@@ -126,6 +126,28 @@ const (
 	CodeThrottledOp             Code = -127
 )
 
+// codeNames are what ZooKeeper calls them.
+var codeNames = map[Code]string{
+	CodeOk: "Ok", CodeRuntimeInconsistency: "RuntimeInconsistency",
+	CodeConnectionLoss: "ConnectionLoss", CodeMarshallingError: "MarshallingError",
+	CodeUnimplemented: "Unimplemented", CodeBadArguments: "BadArguments", CodeNoNode: "NoNode",
+	CodeNoAuth: "NoAuth", CodeBadVersion: "BadVersion",
+	CodeNoChildrenForEphemerals: "NoChildrenForEphemerals", CodeNodeExists: "NodeExists",
+	CodeNotEmpty: "NotEmpty", CodeSessionExpired: "SessionExpired",
+	CodeInvalidACL: "InvalidACL", CodeAuthFailed: "AuthFailed",
+	CodeSessionMoved: "SessionMoved", CodeNotReadOnly: "NotReadOnly",
+	CodeNoWatcher: "NoWatcher", CodeReconfigInProgress: "ReconfigInProgress",
+	CodeReconfigDisabled: "ReconfigDisabled", CodeQuotaExceeded: "QuotaExceeded",
+	CodeThrottledOp: "ThrottledOp",
+}
+
+func (c Code) String() string {
+	if s, ok := codeNames[c]; ok {
+		return s
+	}
+	return strconv.Itoa(int(c))
+}
+
 // EventType is ZooKeeper's type of a watch event.
 type EventType int32
 

@@ -118,7 +118,7 @@ func (y *replay) applyReconfig(c *commit, s *session) bool {
 	default:
 		return true
 	}
-	y.bad(JudgeReplay, lines(l), "a reconfig is refused with %d, but %s", l.Result.Err, why)
+	y.bad(JudgeReplay, lines(l), "a reconfig is refused with %v, but %s", l.Result.Err, why)
 	return false
 }
 

@@ -179,7 +179,7 @@ func (y *replay) applyRequest(c *commit) bool {
 	if !l.Commit.Bare {
 		d = differ(l.Request.Op, &want, l.Result)
 	} else if want.Err != l.Result.Err {
-		d = fmt.Sprintf("err %d, want %d", l.Result.Err, want.Err)
+		d = fmt.Sprintf("err %v, want %v", l.Result.Err, want.Err)
 	}
 	if d == "" {
 		c.want = &want
@@ -416,7 +416,7 @@ func (y *replay) judgeReturn(k *call) {
 	c := k.commit
 	if notExecuted(res.Err) {
 		if c != nil {
-			y.bad(JudgeReplay, lines(ret, c.line), "%v is answered %d but was executed", op,
+			y.bad(JudgeReplay, lines(ret, c.line), "%v is answered %v but was executed", op,
 				res.Err)
 		}
 		return
@@ -432,8 +432,8 @@ func (y *replay) judgeReturn(k *call) {
 		if k.skipped != nil {
 			what = "but the log has skipped it"
 		}
-		y.bad(JudgeDurability, lines(ret, k.line), "%v with xid %d is acknowledged %s", op,
-			ret.Xid, what)
+		y.bad(JudgeDurability, lines(ret, k.line), "%s (xid %d) is answered %v, %s",
+			describe(k.line.Request), ret.Xid, res.Err, what)
 		return
 	}
 	if k.ret.at < c.at {

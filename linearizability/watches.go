@@ -437,7 +437,7 @@ func (w *watcher) removeWatches(it item, req *Request, res *Result) {
 	}
 	if res.Err != want {
 		w.bad(JudgeWatches, lines(it.line, it.call.line),
-			"%v %s of type %d is answered %d, want %d", req.Op, req.Path, req.Mode, res.Err, want)
+			"%v %s of type %d is answered %v, want %v", req.Op, req.Path, req.Mode, res.Err, want)
 	}
 	if req.Op == OpCheckWatches || res.Err != CodeOk {
 		return

@@ -105,7 +105,11 @@ func (c *rawClient) newSession() *session {
 // String says where the client stands.
 func (c *rawClient) String() string {
 	text := fmt.Sprintf("client %d session %#x", c.id, c.session.id)
-	if conn := c.conn; conn != nil {
+	switch conn := c.conn; {
+	case conn == nil:
+	case conn.tap == nil:
+		text += " dials"
+	default:
 		text += fmt.Sprintf(" conn %d open %v waiting %d unsent %d", conn.tap.conn, conn.open,
 			conn.waiting, len(conn.out))
 	}

@@ -413,8 +413,12 @@ func (s *shadow) compare(h *host, source string, member *core.State) {
 		return
 	}
 	if have, want := member.Digest(), s.digests[index]; have != want {
+		what := "others have gone on, so that nobody can say in what it differs"
+		if index == s.state.Index() && !s.begun {
+			what = difference(member, s.state)
+		}
 		s.w.violate("digest", fmt.Sprintf("the %s state of host %d at index %d has digest %x, "+
-			"want %x", source, h.id, index, have, want))
+			"want %x: %s", source, h.id, index, have, want, what))
 	}
 	if index == s.state.Index() && !s.begun {
 		if have, want := sizesOf(member), sizesOf(s.state); have != want {

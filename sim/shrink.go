@@ -30,17 +30,24 @@ func (r *Result) Trial() *Trial {
 			continue
 		}
 		t.Judges = append(t.Judges, name)
-		if i < r.own {
-			t.FailedAt[name] = r.Virtual
-			continue
-		}
-		for _, no := range v.Lines {
-			if at := no - 2; at >= 0 && at < len(r.History.Lines) {
-				t.FailedAt[name] = max(t.FailedAt[name], r.History.Lines[at].At)
-			}
-		}
+		t.FailedAt[name], _ = r.FailedAt(i)
 	}
 	return t
+}
+
+// FailedAt says when all that violation i objects to had happened, and whether it is the world's
+// own: such a one is seen when it happens and ends the world, and its line says only where in the
+// history that was.
+func (r *Result) FailedAt(i int) (at int64, own bool) {
+	if i < r.own {
+		return r.Virtual, true
+	}
+	for _, no := range r.Violations[i].Lines {
+		if n := no - 2; n >= 0 && n < len(r.History.Lines) {
+			at = max(at, r.History.Lines[n].At)
+		}
+	}
+	return at, false
 }
 
 // judgeOf tells failures apart: by their judge, and panics by what they say as well.

@@ -227,8 +227,9 @@ func (s *shadow) judgeSilence(c *core.Command) {
 	waited, ok := s.from.decision.waited(c.Session)
 	need := (int64(s.timeouts[c.Session]) + tickMs - 1) / tickMs
 	if ok && waited < need {
-		s.w.violate("sessions", fmt.Sprintf("host %d lets %v expire after %d ticks of silence, "+
-			"its time-out is %d ticks", s.from.host.id, c.Session, waited, need))
+		s.w.violate("sessions", fmt.Sprintf("host %d lets %v expire after %d ticks of silence "+
+			"in which it heard a quorum, its time-out is %d ticks", s.from.host.id, c.Session,
+			waited, need))
 	}
 }
 

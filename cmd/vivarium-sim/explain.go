@@ -61,13 +61,43 @@ func (e *explainer) explain(plan *sim.Plan, full string) error {
 	if err := e.leave(dir, r, small, full); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(e.out, "explained in %s\n", dir)
-	if small.before != nil {
-		_, _ = fmt.Fprintf(e.out, "  shrunk to %v\n", small)
-	}
-	_, _ = fmt.Fprintf(e.out, "  open %s\n  %s\n", filepath.Join(dir, "index.html"),
-		replayFile(plan, filepath.Join(dir, "decisions.txt")))
+	_, _ = fmt.Fprintf(e.out, "\n=== seed %d, explained in %s\n", plan.Seed, dir)
+	screen(e.out, r, small, replayFile(plan, filepath.Join(dir, "decisions.txt")))
+	_, _ = fmt.Fprintf(e.out, "See:     %s\n", filepath.Join(dir, "index.html"))
 	return nil
+}
+
+// screen tells all that somebody needs first, on one screen.
+func screen(w io.Writer, r *sim.Result, small *shrunk, command string) {
+	_, _ = fmt.Fprintln(w)
+	if !r.Failed() {
+		_, _ = fmt.Fprintln(w, "No violation: these decisions belong to another commit.")
+		return
+	}
+	s := tellStory(r, 0)
+	s.write(w)
+	memberStates(w, r.Film, s.At)
+	if n := len(r.Violations) - 1; n > 0 {
+		_, _ = fmt.Fprintf(w, "\n%d more violations are in README.txt.\n", n)
+	}
+	_, _ = fmt.Fprintln(w)
+	whole := small.before == nil
+	if !whole {
+		_, _ = fmt.Fprintf(w, "Left:    %v\n", small)
+	}
+	if knobs := small.plan.Knobs; len(knobs) > 0 {
+		_, _ = fmt.Fprintf(w, "Knobs:   %s\n", clip(strings.Join(knobs, " "), 300))
+	}
+	const most = 10 // of more nobody can say which of them matter
+	for _, d := range small.plan.Keep {
+		if len(small.plan.Keep) > most {
+			_, _ = fmt.Fprintf(w, "Decided: %d things, in decisions.txt\n", len(small.plan.Keep))
+			break
+		}
+		_, _ = fmt.Fprintf(w, "Decided: %.6f s, %s: %s\n", float64(d.At)/1e6, d.ID,
+			clip(d.What, 90))
+	}
+	_, _ = fmt.Fprintf(w, "Replay:  %s\n", command)
 }
 
 // leave writes the files of a folder.
@@ -96,7 +126,7 @@ func (e *explainer) leave(dir string, r *sim.Result, small *shrunk, full string)
 		"index.html": func(w io.Writer) error {
 			return writePage(w, r, &plan, figures, command)
 		},
-		"README.txt": func(w io.Writer) error { return e.readme(w, r, command, full, figures) },
+		"README.txt": func(w io.Writer) error { return e.readme(w, r, small, command, full) },
 	} {
 		if err := writeFile(filepath.Join(dir, name), write); err != nil {
 			return err
@@ -113,20 +143,18 @@ func (e *explainer) leave(dir string, r *sim.Result, small *shrunk, full string)
 	return nil
 }
 
-// readme says what the files are.
-func (e *explainer) readme(w io.Writer, r *sim.Result, command, full, figures string) error {
-	_, err := fmt.Fprintf(w, `A world that fails, made smaller.
-
-Replay it:            %s
-The whole world:      %s
-Shrunk to:            %s
+// readme says what happened, and what the files are.
+func (e *explainer) readme(w io.Writer, r *sim.Result, small *shrunk, command, full string) error {
+	screen(w, r, small, command)
+	_, err := fmt.Fprintf(w, `Whole:   %s
 
 index.html      what happened: open it in a browser; it needs no network
 decisions.txt   what is left of the world; may be changed by hand and replayed
-history.jsonl   what clients saw and what was committed: vivarium check reads it
+history.jsonl   what clients saw and what was committed: vivarium check reads it.
+                [n] above is a line of it: sed -n 'np' history.jsonl
 porcupine.html  porcupine's own picture, where it objects
 
-`, command, full, figures)
+`, full)
 	if err != nil {
 		return fmt.Errorf("explain: %w", err)
 	}

@@ -28,7 +28,8 @@ var (
 type page struct {
 	End        int64          `json:"end"`
 	Film       *sim.Film      `json:"film"`
-	Violations []finding      `json:"violations"`
+	Violations []objection    `json:"violations"`
+	Story      *story         `json:"story,omitempty"` // of the first violation
 	Decisions  []sim.Decision `json:"decisions"`
 	Settings   []string       `json:"settings"` // knobs, gaps and the end, as people read them
 	Size       int            `json:"size"`
@@ -37,6 +38,13 @@ type page struct {
 	History    []pageLine     `json:"history"`
 	// Lines are those lines of the history, as they stand there, that are shown when asked for.
 	Lines map[int]string `json:"lines"`
+}
+
+// objection is a violation. The lines of the world's own ones say only when they were seen.
+type objection struct {
+	finding
+	At  int64 `json:"at"`
+	Own bool  `json:"own"`
 }
 
 // pageCall is a request from its call to its answer.
@@ -93,8 +101,13 @@ func newPage(r *sim.Result, plan *sim.Plan) *page {
 	if plan.Keep == nil {
 		p.Size = len(r.Decisions)
 	}
-	for _, v := range r.Violations {
-		p.Violations = append(p.Violations, finding{v.Judge, v.Text, v.Lines})
+	for i, v := range r.Violations {
+		o := objection{finding: finding{v.Judge, v.Text, v.Lines}}
+		o.At, o.Own = r.FailedAt(i)
+		p.Violations = append(p.Violations, o)
+	}
+	if r.Failed() {
+		p.Story = tellStory(r, 0)
 	}
 	for _, k := range plan.Knobs {
 		p.Settings = append(p.Settings, "knob "+k)

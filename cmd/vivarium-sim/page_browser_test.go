@@ -229,6 +229,99 @@ func TestPageInBrowser(t *testing.T) {
 	check("decisions", num("decisions") > 3)
 }
 
+// opened is what somebody sees who opens the page and goes through what led to the violation.
+const opened = `
+v.draw();
+const own = v.world.violations[0].own;
+out.verdict = document.getElementById("verdict").textContent;
+out.promise = document.getElementById("promise").textContent;
+out.from = v.view.from; out.to = v.view.to; out.at = v.world.story.at;
+out.selected = v.selected() ? v.selected().what : "";
+out.rows = document.querySelectorAll("#scenes li").length;
+const named = [...document.querySelectorAll("#scenes li.named .what")];
+out.named = named.map((e) => e.textContent).join(" | ");
+out.offending = v.offending.size;
+out.own = own;
+// The moment of the violation is drawn, and the numbers of what led there.
+const pixel = (x, y) => [...canvas.getContext("2d").getImageData(x * devicePixelRatio,
+  y * devicePixelRatio, 1, 1).data];
+const red = (p) => p[0] > 150 && p[1] < 120 && p[2] < 120;
+const low = v.lanes[0].top + v.lanes[0].h - 3;
+out.line = [-1, 0, 1].some((d) => red(pixel(v.x(v.world.story.at) + d, low)));
+// Keys lead from the first of them to the last.
+press("j");
+const first = v.scenes[0];
+out.first = v.moment() === first.at && first.li.classList.contains("now");
+press("j"); press("k");
+out.back = v.moment() === first.at;
+const some = v.scenes.findLast((c) => c.item);
+some.li.click();
+out.clicked = v.selected() === some.item && v.view.from <= some.at && some.at <= v.view.to;
+press("s");
+out.again = Math.abs(v.view.from - out.from) < 1 && Math.abs(v.view.to - out.to) < 1;
+// The list can be put away.
+const height = document.getElementById("scroll").clientHeight;
+press("t");
+out.away = document.getElementById("scroll").clientHeight > height;
+press("t");
+// Escape leaves the search, and empties it; a line is found by its number.
+const box = document.getElementById("search");
+box.value = "line 17";
+box.dispatchEvent(new Event("input"));
+out.byLine = v.matches().length > 0 && v.matches().every((m) => m.lines.includes(17));
+out.matching = !document.getElementById("matching").hidden;
+box.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+out.escaped = box.value === "" && v.matches().length === 0 &&
+  document.getElementById("matching").hidden;
+// What changes in a moment stands out.
+const change = v.world.film.states.find((s, i) => s.Commit > 2);
+v.select(null, change.at);
+out.fresh = document.querySelectorAll("#members td.new").length;
+`
+
+// TestPageOpensAtStory: the page opens where it fails, with what led there.
+func TestPageOpensAtStory(t *testing.T) {
+	_, page := filmed(t, &sim.Plan{Seed: 3, EndUs: 9_000_000})
+	got := browse(t, page, hands+opened)
+	check := func(what string, ok bool) {
+		t.Helper()
+		if !ok {
+			t.Errorf("%s: the page says %v", what, got)
+		}
+	}
+	num := func(name string) float64 { n, _ := got[name].(float64); return n }
+	str := func(name string) string { s, _ := got[name].(string); return s }
+	check("verdict", strings.HasPrefix(str("verdict"), "reads: getData <b>of</b>"))
+	check("promise", strings.Contains(str("promise"), "reads wants that"))
+	check("view", num("from") < num("at") && num("at") < num("to"))
+	check("the named call is selected", strings.HasPrefix(str("selected"), "getData"))
+	check("scenes", num("rows") >= 4 && num("rows") <= maxScenes)
+	check("named scenes", strings.Contains(str("named"), "asks getData") &&
+		strings.Contains(str("named"), "is answered getData"))
+	for _, what := range []string{"line", "first", "back", "clicked", "again", "away", "byLine",
+		"matching", "escaped"} {
+		check(what, got[what] == true)
+	}
+	check("fresh", num("fresh") > 0)
+}
+
+// TestPageOfOwnViolation: what a world objects to itself has a moment, and names no line.
+func TestPageOfOwnViolation(t *testing.T) {
+	r := sim.Run(sim.Options{Seed: 3, Record: true, Film: true, Plan: &sim.Plan{Seed: 3,
+		PatienceUs: 1, Knobs: []string{"DurationMs=1000"}}})
+	if !r.Failed() || r.Violations[0].Judge != "liveness" {
+		t.Fatalf("with no patience: %v, want an objection of liveness", r.Violations)
+	}
+	var b bytes.Buffer
+	if err := writePage(&b, r, &sim.Plan{Seed: 3}, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	got := browse(t, b.Bytes(), hands+opened)
+	if got["own"] != true || got["offending"] != 0.0 || got["line"] != true {
+		t.Errorf("the page says %v, want nothing marked but the moment", got)
+	}
+}
+
 // TestPageOfManyEvents opens the page about a whole world, which has far more than 10,000 events,
 // and tells how long it takes to draw.
 func TestPageOfManyEvents(t *testing.T) {

@@ -118,12 +118,22 @@
   // What the violations name.
   const offending = new Set();
   for (const v of world.violations || []) {
+    if (v.own) continue; // its line says when, not what
     for (const no of v.Lines || []) for (const item of byLine.get(no) || []) offending.add(item);
   }
   const zxids = new Map();
   for (const h of world.history || []) {
     if (h.zxid && (h.kind === "commit" || !zxids.has(h.zxid))) zxids.set(h.zxid, h.no);
   }
+
+  // What led to the violation: a list below the lanes, and its numbers in them.
+  const story = world.story, scenes = (story && story.scenes) || [];
+  scenes.forEach((c, i) => {
+    c.no = i + 1;
+    c.place = lanes.findIndex((l) => l.name === c.lane);
+    const of = c.line ? byLine.get(c.line) || [] : c.decision ? decisions.filter((d) => d.no === c.decision) : [];
+    c.item = of.find((o) => o.type !== "arrow") || of[0] || null;
+  });
 
   // The view.
   const canvas = $("lanes"), g = canvas.getContext("2d");
@@ -207,6 +217,7 @@
     drawArrows();
     for (const p of inView(points, view.from, view.to)) drawPoint(p);
     for (const d of inView(decisions, view.from, view.to)) drawDecision(d);
+    drawScenes();
     g.strokeStyle = "#1a73e8";
     g.lineWidth = 1;
     g.setLineDash([3, 3]);
@@ -227,7 +238,7 @@
     for (const l of lanes) {
       g.fillStyle = l.kind === "client" ? "#fafbfc" : "#f3f5f8";
       g.fillRect(0, l.top, width, l.h);
-      g.fillStyle = "#1d2430";
+      g.fillStyle = story && l.kind === "member" && l.no === story.member ? colors.bad : "#1d2430";
       g.fillText(l.kind === "disk" ? "  disk" : l.name, 8, l.mid);
     }
     g.fillStyle = "#66707f";
@@ -272,6 +283,49 @@
     });
   }
 
+  // Numbers that would cover each other become one: 3-5.
+  function drawScenes() {
+    if (story) {
+      g.strokeStyle = colors.bad;
+      g.lineWidth = 1.5;
+      g.beginPath();
+      g.moveTo(x(story.at), axis);
+      g.lineTo(x(story.at), height);
+      g.stroke();
+    }
+    const open = new Map(), pills = [];
+    for (const c of scenes) {
+      if (c.at < view.from || c.at > view.to) continue;
+      const px = x(c.at), last = open.get(c.place);
+      if (last && last.to === c.no - 1 && px - last.right < 22) {
+        last.to = c.no;
+        last.bad = last.bad || c.rank === "named";
+        continue;
+      }
+      const pill = { from: c.no, to: c.no, x: px, right: px, place: c.place, bad: c.rank === "named",
+        seen: c.rank === "mentioned" };
+      open.set(c.place, pill);
+      pills.push(pill);
+    }
+    g.textAlign = "center";
+    const used = [];
+    for (const p of pills) {
+      const what = p.to > p.from ? p.from + "-" + p.to : String(p.from), w = Math.max(15, g.measureText(what).width + 7);
+      const l = lanes[p.place];
+      let left = Math.min(Math.max(p.x - w / 2, gutter + 1), width - w - 1);
+      const top = l ? (l.kind === "member" ? l.top + 17 : l.top - 3) : axis + 4;
+      while (used.some((r) => r[2] === top && r[0] < left + w && left < r[1])) left += 4;
+      used.push([left, left + w, top]);
+      g.fillStyle = p.bad ? colors.bad : p.seen ? colors.mark : "#475569";
+      g.beginPath();
+      g.roundRect(left, top, w, 14, 7);
+      g.fill();
+      g.fillStyle = "#fff";
+      g.fillText(what, left + w / 2, top + 7.5);
+    }
+    g.textAlign = "left";
+  }
+
   const mark = (item) => item === selected ? colors.mark : offending.has(item) ? colors.bad :
     matched.has(item) ? "#1a73e8" : "";
 
@@ -285,13 +339,19 @@
       g.strokeRect(left, l.top, Math.max(right - left, 1), l.h);
     }
     if (right - left > 60) {
-      g.fillStyle = "#1d2430";
-      g.save();
-      g.beginPath();
-      g.rect(left, l.top, right - left, l.h);
-      g.clip();
-      g.fillText(b.kind + ": " + b.what, left + 4, l.top + l.h - 7);
-      g.restore();
+      const what = b.kind + ": " + b.what, w = Math.min(g.measureText(what).width + 4, right - left - 4);
+      for (let py = l.top + l.h - 13; py > l.top + 30; py -= 13) { // those that overlap, one above the other
+        if (taken.some((r) => left < r[2] && r[0] < left + 4 + w && py < r[3] && r[1] < py + 12)) continue;
+        taken.push([left, py, left + 4 + w, py + 12]);
+        g.fillStyle = "#1d2430";
+        g.save();
+        g.beginPath();
+        g.rect(left, l.top, right - left, l.h);
+        g.clip();
+        g.fillText(what, left + 4, py + 6);
+        g.restore();
+        break;
+      }
     }
   }
 
@@ -479,26 +539,33 @@
         return field === "zxid" ? "0x" + s.zxid.toString(16) : String(s[field]);
       });
       const known = values.filter((v) => v !== "");
-      for (const v of values) {
+      values.forEach((v, k) => {
         const odd = v !== "" && known.some((o) => o !== v) && field !== "role";
-        tr.append(text("td", v, odd ? "odd" : ""));
-      }
+        const was = stateAt(list[k].i, moment - 1), now = stateAt(list[k].i, moment);
+        const fresh = was && now && was !== now && was[field] !== now[field];
+        const td = text("td", v, (odd ? "odd " : "") + (fresh ? "new" : ""));
+        if (fresh) td.title = "was " + was[field];
+        tr.append(td);
+      });
       table.append(tr);
     }
     $("members").replaceChildren(table);
   }
 
   function goTo(item) {
-    const span = Math.min(view.to - view.from, Math.max(20 * (item.to - item.from), 20000));
+    const length = item.to - item.from;
+    const span = Math.max(Math.min(view.to - view.from, Math.max(20 * length, 20000)), 1.2 * length);
     const mid = (item.from + item.to) / 2;
     look(mid - span / 2, mid + span / 2);
-    if (item.lane >= 0) {
-      const l = lanes[item.lane], s = $("scroll");
-      if (l.top < s.scrollTop || l.top + l.h > s.scrollTop + s.clientHeight) {
-        s.scrollTop = l.top - s.clientHeight / 2;
-      }
-    }
+    showLane(item.lane);
     select(item);
+  }
+  function showLane(lane) {
+    if (lane < 0) return;
+    const l = lanes[lane], s = $("scroll");
+    if (l.top < s.scrollTop || l.top + l.h > s.scrollTop + s.clientHeight) {
+      s.scrollTop = l.top - s.clientHeight / 2;
+    }
   }
   const goToLine = (no) => {
     const list = byLine.get(no) || [];
@@ -523,11 +590,64 @@
         const no = zxids.get(part);
         li.append(no ? link(part, () => goToLine(no)) : part);
       }
-      li.append(" lines ");
-      for (const no of v.Lines || []) li.append(link(String(no), () => goToLine(no)), " ");
+      if (v.own) {
+        li.append(" ", link("seen at " + seconds(v.at) + " s", () => { look(v.at - 50000, v.at + 5000); select(null, v.at); }));
+      } else {
+        li.append(" lines ");
+        for (const no of v.Lines || []) li.append(link(String(no), () => goToLine(no)), " ");
+      }
       $("violations").append(li);
     }
   }
+  // showStory lists what led to the first violation.
+  function showStory() {
+    $("story").hidden = !story;
+    if (!story) return;
+    $("verdict").textContent = story.judge + ": " + (story.text.length > 300 ? story.text.slice(0, 300) + " …" : story.text);
+    $("promise").textContent = story.promise ? "(" + story.judge + " wants that " + story.promise + ")" : "";
+    for (const f of story.frames || []) $("scenes").append(text("li", f));
+    for (const c of scenes) {
+      const li = text("li", "", c.rank || "");
+      li.append(text("span", String(c.no), "no"), text("span", seconds(c.at), "at"), text("span", c.lane || ""),
+        text("span", c.what + (c.line ? "  [" + c.line + "]" : ""), "what"));
+      li.addEventListener("click", () => goToScene(c.no - 1));
+      c.li = li;
+      $("scenes").append(li);
+    }
+    if (story.left > 0) $("unsaid").textContent = story.left + " more lines speak of the same things, or are other faults.";
+  }
+  let scene = scenes.length;
+  function goToScene(i) {
+    if (scenes.length === 0) return;
+    scene = Math.min(Math.max(i, 0), scenes.length - 1);
+    const c = scenes[scene];
+    const half = (view.to - view.from) / 2; // the zoom stays: one sees how far they are from each other
+    if (c.at < view.from + half / 10 || c.at > view.to - half / 10) look(c.at - half, c.at + half);
+    showLane(c.place);
+    select(c.item, c.at);
+    for (const other of scenes) other.li.classList.toggle("now", other === c);
+    c.li.scrollIntoView({ block: "nearest" });
+  }
+  // The page opens where the story is: at what the judge names and mentions, and what came last.
+  function opening() {
+    const core = scenes.filter((c, i) => c.rank || i >= scenes.length - 6);
+    if (core.length === 0) {
+      look(-0.01 * end, 1.06 * end);
+      if (story) select(null, story.at);
+      return;
+    }
+    const from = Math.min(...core.map((c) => c.at)), to = Math.max(story.at, ...core.map((c) => c.at));
+    const room = Math.max((to - from) * 0.08, 500);
+    if (to - from > 0.6 * end) look(-0.01 * end, 1.06 * end);
+    else look(from - room, to + 2 * room);
+    $("story").scrollTop = $("story").scrollHeight;
+    const first = scenes.find((c) => c.rank === "named" && c.item);
+    select(first ? first.item : null, story.at);
+    if (!first) $("selected").textContent = "Click on anything.";
+    showLane(first ? first.item.lane : lanes.findIndex((l) => l.kind === "member" && l.no === story.member));
+  }
+  const showHelp = () => $("keys").scrollIntoView();
+
   function showDecisions() {
     $("size").textContent = String(world.size);
     for (const d of decisions.slice(0, 500)) {
@@ -539,12 +659,13 @@
   }
 
   function search() {
-    const want = $("search").value.trim().toLowerCase();
+    const typed = $("search").value.trim().toLowerCase(), want = /^line \d+$/.test(typed) ? typed + " " : typed;
     matches = want === "" ? [] : items.filter((i) => (i.what + " " + i.kind + " " + (i.zxid || "") + " " +
-      (i.id || "")).toLowerCase().includes(want)).sort((a, b) => a.from - b.from);
+      (i.id || "") + (i.lines || []).map((no) => " line " + no + " ").join("")).toLowerCase().includes(want)).sort((a, b) => a.from - b.from);
     matched = new Set(matches);
     current = -1;
     $("found").textContent = want === "" ? "" : matches.length + " found";
+    $("matching").hidden = want === "";
     $("matches").replaceChildren(...matches.slice(0, 200).map((m) => {
       const li = document.createElement("li");
       li.append(link(seconds(m.from, 3) + " s", () => goTo(m)), " " + (m.lane >= 0 ? lanes[m.lane].name + ": " : "") + m.what.slice(0, 120));
@@ -562,8 +683,9 @@
   const showFailure = () => {
     const list = [...offending].filter((i) => i.type !== "arrow");
     if (list.length === 0) {
-      look(end - Math.min(end, 200000), end);
-      select(null, end);
+      const at = story ? story.at : end;
+      look(at - Math.min(at, 200000), at + 10000);
+      select(null, at);
       return;
     }
     failing = (failing + 1) % list.length;
@@ -574,7 +696,7 @@
     const all = { leader: "leader", follower: "follower", candidate: "knows no leader", down: "down",
       disk: "disk at work", ok: "call answered", error: "with an error", open: "never answered",
       raft: "raft", peer: "streams, checkpoints", call: "requests, answers", event: "watch event",
-      fault: "decision", bad: "what the judge names" };
+      fault: "decision", bad: "what the judge names", mark: "what it mentions, or is selected" };
     for (const k of Object.keys(all)) {
       const s = text("span", "", "item"), key = text("span", "", "key");
       key.style.background = colors[k];
@@ -588,7 +710,9 @@
       $("legend").append(s, " ");
     }
     $("legend").append(text("p", "Wheel zooms, drag moves, click selects and shows how each member stood then. " +
-      "Keys: + - 0 arrows, / search, n N matches, v failure."));
+      "Keys: j k go through what led there, s shows it all, v goes to the failure, + - zoom, 0 shows everything, arrows move, " +
+      "/ searches and Esc leaves it, n N go through matches, t hides the list, ? comes here. Of a member's state yellow " +
+      "differs between members, bold has changed in that moment."));
   }
 
   // Hands.
@@ -624,11 +748,18 @@
     "+": () => zoom(0.6), "=": () => zoom(0.6), "-": () => zoom(1.6), "0": () => look(-0.01 * end, 1.06 * end),
     ArrowLeft: () => look(view.from - (view.to - view.from) * 0.2, view.to - (view.to - view.from) * 0.2),
     ArrowRight: () => look(view.from + (view.to - view.from) * 0.2, view.to + (view.to - view.from) * 0.2),
-    n: () => step(1), N: () => step(-1), v: showFailure, "/": () => $("search").focus(),
+    n: () => step(1), N: () => step(-1), v: showFailure, "/": () => $("search").focus(), s: () => opening(),
+    j: () => goToScene(scene >= scenes.length ? 0 : scene + 1), k: () => goToScene(scene - 1), "?": showHelp,
+    t: () => { $("story").hidden = !$("story").hidden; resize(); },
   };
   window.addEventListener("keydown", (e) => {
     if (e.target === $("search")) {
       if (e.key === "Enter") step(e.shiftKey ? -1 : 1);
+      if (e.key === "Escape") {
+        $("search").value = "";
+        search();
+        $("search").blur();
+      }
       return;
     }
     const key = keys[e.key];
@@ -644,17 +775,22 @@
   $("further").addEventListener("click", () => zoom(2));
   $("whole").addEventListener("click", () => look(-0.01 * end, 1.06 * end));
   $("failure").addEventListener("click", showFailure);
+  $("opening").addEventListener("click", opening);
+  $("help").addEventListener("click", showHelp);
   for (const id of ["show-beat", "show-raft", "show-peer", "show-client"]) $(id).addEventListener("change", redraw);
   window.addEventListener("resize", resize);
 
   // For tests, and for whoever wants to ask the page from a console.
-  const api = window.vivarium = { world, items, lanes, view, offending, goToLine, select, stateAt, place, box, ends, x,
+  const api = window.vivarium = { world, items, lanes, view, offending, goToLine, select, stateAt, place, box, ends, x, scenes,
     draw, drawn: 0, selected: () => selected, moment: () => moment, matches: () => matches };
+  const members = lanes.filter((l) => l.kind === "member").length; // each has a column
+  document.querySelector("aside").style.width = Math.min(Math.max(400, 125 + 92 * members), 640) + "px";
   showViolations();
+  showStory();
   showDecisions();
   showLegend();
   resize();
   const line = /#line=(\d+)/.exec(location.hash);
   if (line) goToLine(Number(line[1]));
-  else { look(-0.01 * end, 1.06 * end); select(null, end); $("selected").textContent = "Click on anything."; }
+  else opening();
 })();

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/vivariumdb/vivarium/linearizability"
+	"github.com/vivariumdb/vivarium/sim"
+	"github.com/vivariumdb/vivarium/wire"
+)
+
+// promises say what each judge holds the service to.
+var promises = map[string]string{
+	"replay":      "a committed write does what ZooKeeper does with it, and says so",
+	"reads":       "an answer shows the tree at its zxid, and that is as new as promised",
+	"fifo":        "a client's requests take effect and are answered in their order",
+	"zxids":       "no session, and no server of it, goes back to an earlier zxid",
+	"watches":     "each event that is due comes, once, before what shows the change",
+	"ephemerals":  "an ephemeral lives exactly as long as its session",
+	"sessions":    "a session ends for a reason only, and acts no more then",
+	"sequence":    "the numbers of sequential znodes are unique and rise",
+	"exactlyOnce": "each command takes effect once, in the order of its server's stream",
+	"durability":  "what was acknowledged, voted or committed stays, whatever crashes",
+	"digest":      "members that have applied the same entries have the same state",
+	"shadow":      "members apply the same commands, at the same places, with one outcome",
+	"liveness":    "once the faults have stopped, all is answered within reasonable time",
+	"porcupine":   "some order of the calls explains what clients were told",
+	"history":     "the history itself is sound",
+	"panic":       "nothing panics",
+	"recovery":    "a member comes back from its disk with all that the disk had promised",
+	"disk":        "a member uses its disk as it must, and the disk works after faults",
+	"disks":       "no member takes a healthy disk for a lost one",
+	"members":     "changes of members lead from one configuration to the next",
+	"peers":       "members speak to each other as both expect",
+	"founding":    "there is one ensemble, founded once",
+	"client":      "the client's library answers each request once, and tells each watcher",
+	"clock":       "the service's clock goes with time, and never back",
+	"backup":      "what is dumped can be loaded, and is the same",
+	"recipes":     "locks, queues, counters and elections built on the service are right",
+}
+
+// who says to whom a line happened.
+func (t *storyteller) who(l *linearizability.Line) string {
+	switch {
+	case l.Client != 0:
+		return fmt.Sprintf("client %d", l.Client)
+	case l.Server != 0:
+		return fmt.Sprintf("member %d", l.Server)
+	}
+	return ""
+}
+
+// tell says what a line is about, for somebody who sees it for the first time.
+func (t *storyteller) tell(l *linearizability.Line) string {
+	switch l.Kind {
+	case linearizability.KindConnect:
+		if l.Session == 0 {
+			return fmt.Sprintf("connects to member %d", l.Server)
+		}
+		return fmt.Sprintf("connects to member %d, to go on with session %#x", l.Server,
+			uint64(l.Session))
+	case linearizability.KindConnected:
+		if l.Connect != nil && l.Connect.TimeoutMs == 0 {
+			return fmt.Sprintf("session %#x is refused", uint64(l.Session))
+		}
+		return fmt.Sprintf("has session %#x", uint64(l.Session))
+	case linearizability.KindCall:
+		return t.tellCall(l)
+	case linearizability.KindReturn:
+		return fmt.Sprintf("is answered %s%s", t.asked(l), sayResult(l.Result, l.Zxid))
+	case linearizability.KindEvent:
+		return fmt.Sprintf("is told %v %s%s", l.Event, l.Path, sayZxid(l.Zxid))
+	case linearizability.KindDisconnect:
+		return "connection lost: " + l.Text
+	case linearizability.KindEnd:
+		return fmt.Sprintf("session %#x is over: %s", uint64(l.Session), l.Text)
+	case linearizability.KindCommit:
+		return t.tellCommit(l)
+	case linearizability.KindLeader:
+		return fmt.Sprintf("leads in term %d", l.Index)
+	case linearizability.KindCrash:
+		return "process ends"
+	case linearizability.KindRestart:
+		return "process begins"
+	case linearizability.KindPause:
+		return "process hangs"
+	case linearizability.KindResume:
+		return "process goes on"
+	case linearizability.KindQuiesce:
+		return "faults have stopped"
+	}
+	return sayLine(l)
+}
+
+// asked names the request that a reply is to.
+func (t *storyteller) asked(l *linearizability.Line) string {
+	for i := l.No - 3; i >= 0; i-- {
+		c := &t.r.History.Lines[i]
+		if c.Kind == linearizability.KindCall && c.Conn == l.Conn && c.Xid == l.Xid {
+			return sayRequest(c.Request)
+		}
+	}
+	return ""
+}
+
+func (t *storyteller) tellCall(l *linearizability.Line) string {
+	text := "asks " + sayRequest(l.Request)
+	if server := t.servers[l.Conn]; server != 0 {
+		text += fmt.Sprintf(" of member %d", server)
+	}
+	if answer := t.answers[callKey{l.Session, l.Xid}]; answer != nil && answer.Conn == l.Conn &&
+		!t.named[answer.No] {
+		text += sayResult(answer.Result, answer.Zxid)
+	}
+	return text
+}
+
+func (t *storyteller) tellCommit(l *linearizability.Line) string {
+	c := l.Commit
+	text := fmt.Sprintf("commits entry %d of term %d: ", c.Index, c.Term)
+	if l.Zxid != 0 {
+		text = fmt.Sprintf("commits %#x (entry %d, term %d): ", l.Zxid, c.Index, c.Term)
+	}
+	switch {
+	case c.Kind == linearizability.CommitRequest && l.Request != nil:
+		text += sayRequest(l.Request) + sayResult(l.Result, 0)
+	case c.Kind == linearizability.CommitReap:
+		text += "deletes " + l.Path + sayResult(l.Result, 0)
+	case c.Kind == linearizability.CommitOther:
+		return text + "nothing for clients"
+	default:
+		text += fmt.Sprintf("%v of session %#x", c.Kind, uint64(l.Session))
+		if c.Generation != 0 {
+			text += fmt.Sprintf(", generation %d", c.Generation)
+		}
+		if c.TimeoutMs != 0 {
+			text += fmt.Sprintf(", time-out %d ms", c.TimeoutMs)
+		}
+		if l.Result != nil && len(l.Result.Children) > 0 {
+			text += fmt.Sprintf(", with which %s go", strings.Join(l.Result.Children, " "))
+		}
+	}
+	if len(t.streams[c.Stream]) > 0 && c.Stream != 0 {
+		text += fmt.Sprintf(" (command %d of stream %d)", c.Seq, c.Stream)
+	}
+	if c.Origin != 0 && int64(c.Origin) != l.Server {
+		text += fmt.Sprintf(", sent by member %d", c.Origin)
+	}
+	if c.Skipped {
+		text += ", WITHOUT EFFECT"
+	}
+	return text
+}
+
+// sayRequest says all of a request that an answer may depend on.
+func sayRequest(r *linearizability.Request) string {
+	if r == nil {
+		return "something"
+	}
+	if len(r.Ops) > 0 {
+		var parts []string
+		for i := range r.Ops {
+			parts = append(parts, sayRequest(&r.Ops[i]))
+		}
+		return fmt.Sprintf("%v(%s)", r.Op, strings.Join(parts, "; "))
+	}
+	text := strings.TrimSpace(fmt.Sprintf("%v %s", r.Op, r.Path))
+	switch r.Op {
+	case linearizability.OpSetData, linearizability.OpDelete, linearizability.OpCheck,
+		linearizability.OpSetACL:
+		if r.Version != -1 {
+			text += fmt.Sprintf(" version %d", r.Version)
+		}
+	case linearizability.OpCreate, linearizability.OpCreate2, linearizability.OpCreateTTL:
+		if r.Flags != 0 {
+			text += " " + createMode(r.Flags)
+		}
+	case linearizability.OpAddWatch, linearizability.OpRemoveWatches:
+		text += fmt.Sprintf(" mode %d", r.Mode)
+	}
+	if w := r.Watches; w != nil {
+		text += fmt.Sprintf(" from %#x: data %v exist %v child %v", w.RelativeZxid, w.Data, w.Exist,
+			w.Child)
+		if len(w.Persistent)+len(w.Recursive) > 0 {
+			text += fmt.Sprintf(" persistent %v recursive %v", w.Persistent, w.Recursive)
+		}
+	}
+	if r.Watch {
+		text += ", watching"
+	}
+	if r.Malformed {
+		text += ", damaged"
+	}
+	return text
+}
+
+// createMode names the flags of a create.
+func createMode(flags int32) string {
+	names := []string{"persistent", "ephemeral", "sequential", "ephemeral sequential", "container",
+		"with a time to live", "sequential with a time to live"}
+	if flags >= 0 && int(flags) < len(names) {
+		return names[flags]
+	}
+	return fmt.Sprintf("flags %d", flags)
+}
+
+// sayResult says what somebody is answered.
+func sayResult(r *linearizability.Result, zxid int64) string {
+	if r == nil {
+		return ""
+	}
+	text := " → " + wire.ErrorCode(r.Err).String()
+	if r.Path != "" {
+		text += " " + r.Path
+	}
+	if r.Children != nil {
+		text += fmt.Sprintf(" %v", r.Children)
+	}
+	if s := r.Stat; s != nil {
+		text += fmt.Sprintf(" version %d mzxid %#x pzxid %#x", s.Version, s.Mzxid, s.Pzxid)
+	}
+	if len(r.Parts) > 0 {
+		var parts []string
+		for i := range r.Parts {
+			parts = append(parts, wire.ErrorCode(r.Parts[i].Err).String())
+		}
+		text += " (" + strings.Join(parts, ", ") + ")"
+	}
+	return text + sayZxid(zxid)
+}
+
+func sayZxid(zxid int64) string {
+	if zxid <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(", zxid %#x", zxid)
+}
+
+// write prints a story for a terminal: it fits a screen.
+func (s *story) write(w io.Writer) {
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
+	say("%s objects at %.6f s:\n  %s\n", s.Judge, float64(s.At)/1e6, clip(s.Text, 400))
+	if s.Promise != "" {
+		say("  (It wants that %s.)\n", s.Promise)
+	}
+	for _, f := range s.Frames {
+		say("    %s\n", f)
+	}
+	say("\nWhat led there (! the judge names it, * it is behind a number that the judge " +
+		"mentions):\n")
+	for i, c := range s.Scenes {
+		mark := map[string]string{named: "!", mentioned: "*"}[c.Rank]
+		line := ""
+		if c.Line != 0 {
+			line = fmt.Sprintf("  [%d]", c.Line)
+		}
+		say("%1s %2d %12.6f  %-9s %s%s\n", mark, i+1, float64(c.At)/1e6, c.Lane,
+			clip(c.What, 150), line)
+	}
+	if s.Left > 0 {
+		say("  (%d more lines speak of the same znodes, sessions and members, or are other "+
+			"faults.)\n", s.Left)
+	}
+}
+
+// clip cuts what is too long for a line.
+func clip(text string, most int) string {
+	if r := []rune(text); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return text
+}
+
+// memberStates says how each member stood at a moment, a line for each.
+func memberStates(w io.Writer, film *sim.Film, at int64) {
+	if film == nil {
+		return
+	}
+	_, _ = fmt.Fprintf(w, "\nHow members stood then:\n")
+	for i, lane := range film.Lanes {
+		if lane.Kind != "member" {
+			continue
+		}
+		var s *sim.State
+		for k := range film.States {
+			if f := &film.States[k]; f.Lane == i && f.At <= at {
+				s = f
+			}
+		}
+		switch {
+		case s == nil:
+		case s.Mode == "down":
+			_, _ = fmt.Fprintf(w, "  %s  down\n", lane.Name)
+		default:
+			_, _ = fmt.Fprintf(w, "  %s  %s, %s of term %d, log %d, on disk %d, commit %d, "+
+				"applied %d, zxid %#x, %d sessions, serving %s\n", lane.Name, s.Mode, s.Role,
+				s.Term, s.Last, s.Acknowledged, s.Commit, s.Applied, s.Zxid, s.Sessions, s.Serving)
+		}
+	}
+}
