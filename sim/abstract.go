@@ -8,9 +8,9 @@ import (
 )
 
 // Abstract is one behaviour of a world in the words of a module of the specification: what became
-// of one session, one connection, or one disk.
+// of one session, one connection, one watch, or one disk.
 type Abstract struct {
-	Module string // Sessions, Delivery or Recovery
+	Module string // Sessions, Delivery, Watches or Recovery
 	Name   string
 	Lines  []AbstractLine
 	// Cut says why the behaviour was not told to its end, "" if it was: the module does not speak
@@ -42,13 +42,14 @@ type abstraction struct {
 	w          *World
 	sessions   sessionTales
 	deliveries deliveryTales
+	watches    watchTales
 	disks      diskTales
 }
 
 func newAbstraction(w *World) *abstraction {
 	a := &abstraction{w: w}
 	a.sessions, a.disks = newSessionTales(w), newDiskTales(w)
-	a.deliveries = newDeliveryTales(w)
+	a.deliveries, a.watches = newDeliveryTales(w), newWatchTales(w)
 	return a
 }
 
@@ -57,24 +58,44 @@ func (a *abstraction) all() []Abstract {
 	if a == nil {
 		return nil
 	}
-	return slices.Concat(a.sessions.all(), a.deliveries.all(), a.disks.all())
+	a.disks.settle()
+	return slices.Concat(told(a.sessions.order), told(a.deliveries.order), told(a.watches.order),
+		told(a.disks.tales))
+}
+
+// told are the behaviours of tales that have begun.
+func told[T interface{ behaviour() (Abstract, bool) }](tales []T) (all []Abstract) {
+	for _, t := range tales {
+		if b, begun := t.behaviour(); begun {
+			all = append(all, b)
+		}
+	}
+	return all
 }
 
 // tale is a behaviour that is being told.
 type tale struct {
-	w     *World
-	name  string
-	lines []*AbstractLine
-	cut   string
-	most  int // lines
+	w      *World
+	module string // of the specification
+	name   string
+	begun  bool
+	lines  []*AbstractLine
+	cut    string
+	most   int // lines
 }
 
 // These are how many lines of one behaviour are told.
 const (
 	longestSessionTale  = 250
 	longestDeliveryTale = 80
+	longestWatchTale    = 120
 	longestDiskTale     = 700
 )
+
+func newTale(w *World, module, what string, n, most int) tale {
+	return tale{w: w, module: module, name: fmt.Sprintf("seed %d %s %d", w.seed, what, n),
+		most: most}
+}
 
 // add tells a line; nil if nothing is told any more. Names and values follow each other.
 func (t *tale) add(action string, fields ...any) *AbstractLine {
@@ -103,14 +124,15 @@ func (t *tale) end(why string) {
 	}
 }
 
-func (t *tale) abstract(module string) Abstract {
-	a := Abstract{Module: module, Name: t.name, Cut: t.cut}
+// behaviour is what was told, if anything was.
+func (t *tale) behaviour() (_ Abstract, begun bool) {
+	a := Abstract{Module: t.module, Name: t.name, Cut: t.cut}
 	for _, l := range t.lines {
 		if l.Action != "" {
 			a.Lines = append(a.Lines, *l)
 		}
 	}
-	return a
+	return a, t.begun
 }
 
 // AbstractKnobs are those of a world whose behaviours are told: small, each step of apply by
@@ -127,7 +149,8 @@ func AbstractKnobs(seed uint64) Knobs {
 		&k.FullManyMs, &k.ReadOnlyClients, &k.RealStore, &k.StopMs, &k.StopLeaderMs,
 		&k.RollingMs, &k.FoundingTerm, &k.PeerSpoiled, &k.Foreign, &k.Asks, &k.WipeMs, &k.RotMs,
 		&k.Spares, &k.Upgrade, &k.MemberChanges, &k.RoleChanges, &k.ReconfigEnabled,
-		&k.WeightOperator, &k.Listed, &k.StrangerMs, &k.DozeMs, &k.Ghosts, &k.SetWatches} {
+		&k.WeightOperator, &k.Listed, &k.StrangerMs, &k.DozeMs, &k.Ghosts, &k.SetWatches,
+		&k.RandomWatches} {
 		*none = 0
 	}
 	if r.chance(500) { // who was away gets a checkpoint
@@ -156,6 +179,14 @@ func (w *World) toldClients() {
 		w.clients = append(w.clients, c)
 		w.clock.after(r.between(0, second), c.start)
 	}
+	for range 2 {
+		w.nextID++
+		c := newRawClient(w, w.nextID)
+		c.watching = true
+		c.gen.watches(c)
+		w.clients = append(w.clients, c)
+		w.clock.after(r.between(0, second), c.start)
+	}
 }
 
 // told lets a client write, read and sync: one by one, and in pipelines in which a read stands
@@ -176,6 +207,38 @@ func (g *generator) told(id int64) {
 		func() []asked { return []asked{write(), read, write()} },
 		func() []asked { return []asked{sync, read, write()} },
 		func() []asked { return []asked{sync, read, write(), sync, write(), read} },
+	} {
+		g.kinds = append(g.kinds, func(*session) []asked { return list() })
+	}
+}
+
+// watches lets a client watch one znode, and change it: one request after the other, and in
+// pipelines. It sets a watch only if it has none and waits for none.
+func (g *generator) watches(c *rawClient) {
+	create := func() asked {
+		return g.create(watchedPath, pick(g.r, []int32{0, 0, wire.FlagEphemeral}))
+	}
+	set := func() asked {
+		return ask(wire.OpSetData, &wire.SetDataRequest{Path: watchedPath, Data: g.data(),
+			Version: wire.AnyVersion})
+	}
+	remove := ask(wire.OpDelete, &wire.DeleteRequest{Path: watchedPath, Version: wire.AnyVersion})
+	sync := g.sync(watchedPath)
+	read := func(op wire.OpCode) asked {
+		s := c.session
+		watch := len(s.watches[watchData])+len(s.watches[watchExist]) == 0 && c.conn.waiting == 0
+		return ask(op, &wire.PathWatchRequest{Path: watchedPath, Watch: watch})
+	}
+	g.kinds, g.weights = nil, []int64{6, 6, 2, 3, 2, 1, 2, 2}
+	for _, list := range []func() []asked{
+		func() []asked { return []asked{read(wire.OpExists)} },
+		func() []asked { return []asked{read(wire.OpGetData)} },
+		func() []asked { return []asked{create()} },
+		func() []asked { return []asked{set()} },
+		func() []asked { return []asked{remove} },
+		func() []asked { return []asked{sync} },
+		func() []asked { return []asked{set(), read(wire.OpExists), remove, create()} },
+		func() []asked { return []asked{sync, read(wire.OpGetData), set()} },
 	} {
 		g.kinds = append(g.kinds, func(*session) []asked { return list() })
 	}

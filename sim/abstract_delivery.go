@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -34,7 +33,6 @@ type deliveryTale struct {
 	all     *deliveryTales
 	sc      *serverConn
 	epoch   int
-	begun   bool
 	base    int // changes that were applied when it began
 	applied int // and now
 	asked   map[int32]request
@@ -63,16 +61,6 @@ const unknown = 1000000
 
 func newDeliveryTales(w *World) deliveryTales {
 	return deliveryTales{w: w, byConn: map[*serverConn]*deliveryTale{}}
-}
-
-func (s *deliveryTales) all() []Abstract {
-	var all []Abstract
-	for _, t := range s.order {
-		if t.begun {
-			all = append(all, t.abstract("Delivery"))
-		}
-	}
-	return all
 }
 
 // rootChild is the name of a child of the root, "" for any other path.
@@ -134,8 +122,8 @@ func (s *deliveryTales) fed(sc *serverConn, frame []byte, given int) {
 	t := s.byConn[sc]
 	if t == nil {
 		t = &deliveryTale{all: s, sc: sc, epoch: sc.h.epoch, asked: map[int32]request{},
-			confirmed: map[int]bool{}, tale: tale{w: s.w, most: longestDeliveryTale,
-				name: fmt.Sprintf("seed %d connection %d", s.w.seed, len(s.order)+1)}}
+			confirmed: map[int]bool{},
+			tale:      newTale(s.w, "Delivery", "connection", len(s.order)+1, longestDeliveryTale)}
 		s.byConn[sc] = t
 		s.order = append(s.order, t)
 		return

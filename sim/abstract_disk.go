@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/vivariumdb/vivarium/replication"
@@ -22,10 +21,9 @@ type diskTales struct {
 type diskTale struct {
 	tale
 	lostTale
-	all   *diskTales
-	host  *host
-	begun bool
-	down  bool // the process has ended, and no other has read the disk
+	all  *diskTales
+	host *host
+	down bool // the process has ended, and no other has read the disk
 
 	// The others, as far as they are told.
 	eterm       int
@@ -61,24 +59,21 @@ func newDiskTales(w *World) diskTales {
 func (s *diskTales) of(h *host) *diskTale {
 	for int64(len(s.tales)) < h.id {
 		s.tales = append(s.tales, &diskTale{all: s, host: s.w.hosts[len(s.tales)],
-			tale: tale{w: s.w, most: longestDiskTale, name: fmt.Sprintf("seed %d host %d",
-				s.w.seed, len(s.tales)+1)}, eterm: 1, term: 1,
-			sent: map[int]bool{}, spots: map[int]*AbstractLine{},
+			tale:  newTale(s.w, "Recovery", "host", len(s.tales)+1, longestDiskTale),
+			eterm: 1, term: 1, sent: map[int]bool{}, spots: map[int]*AbstractLine{},
 			taken: map[*replication.Append]int{}})
 	}
 	return s.tales[h.id-1]
 }
 
-func (s *diskTales) all() []Abstract {
-	var all []Abstract
+// settle leaves out what nobody can say yet at the end of the world.
+func (s *diskTales) settle() {
 	for _, t := range s.tales {
 		t.settle()
 		if t.shown > 0 {
 			t.lines = t.lines[:t.shown-1] // nobody has said yet what becomes of it
 		}
-		all = append(all, t.abstract("Recovery"))
 	}
-	return all
 }
 
 // entryAt is an index of the log as the specification counts.

@@ -33,7 +33,7 @@ func loseDisks(k *Knobs, r rng) {
 	k.Hosts = max(k.Hosts, 3)
 	k.DurationMs = r.between(10000, 20000)
 	k.Asks, k.MaxLogBytes = 1, r.between(2000, 20000)
-	k.WipeMs, k.RotMs = r.between(2000, 8000), r.between(1000, 4000)
+	k.WipeMs, k.RotMs = r.between(2000, 8000), r.between(500, 2000)
 	k.DownMs = min(k.DownMs, 500)
 }
 

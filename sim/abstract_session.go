@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -49,7 +48,6 @@ type sessionTale struct {
 	tale
 	all     *sessionTales
 	id      core.SessionID
-	begun   bool
 	entries []place // what the log says of it
 	zxids   []int64 // that it took
 	conns   []*toldConn
@@ -67,16 +65,6 @@ func newSessionTales(w *World) sessionTales {
 	return sessionTales{w: w, byID: map[core.SessionID]*sessionTale{},
 		conns: map[int64]*toldConn{}, procs: map[core.Origin]process{},
 		dials: map[int64]int64{}}
-}
-
-func (s *sessionTales) all() []Abstract {
-	var all []Abstract
-	for _, t := range s.order {
-		if t.begun {
-			all = append(all, t.abstract("Sessions"))
-		}
-	}
-	return all
 }
 
 // current is the connection that the client uses, as far as the tale goes.
@@ -112,7 +100,11 @@ func (t *sessionTale) numbered(paths []string) []int {
 
 // connecting is told of each handshake that a client sends.
 func (a *abstraction) connecting(conn *rawConn) {
-	if a != nil {
+	switch {
+	case a == nil:
+	case conn.c.watching:
+		a.watches.connecting(conn)
+	default:
 		a.sessions.dials[conn.end.link.id] = a.w.clock.now
 	}
 }
@@ -154,6 +146,10 @@ func isRead(op wire.OpCode) bool {
 
 // hears is told of each answer that a client gets on the connection that it uses.
 func (a *abstraction) hears(conn *rawConn, got *arrival) {
+	if a != nil && conn.c.watching {
+		a.watches.hears(conn, got)
+		return
+	}
 	if a == nil || got.event != nil {
 		return
 	}
@@ -187,6 +183,10 @@ func (a *abstraction) hears(conn *rawConn, got *arrival) {
 // else for one. given is how many commands waited for their outcome before that.
 func (a *abstraction) fed(sc *serverConn, frame []byte, given int) {
 	if a == nil {
+		return
+	}
+	if d := a.watches.byLink[sc.end.link.id]; d != nil {
+		a.watches.fed(d, sc, frame)
 		return
 	}
 	given = sc.h.member.Local.Outstanding() - given
@@ -304,6 +304,7 @@ func (a *abstraction) committed(index uint64, pos int, batch *core.Batch, c *cor
 	}
 	a.deliveries.committed(place{index, pos}, c, out)
 	s := &a.sessions
+	a.watches.committed(place{index, pos}, s.procs[batch.Origin], c, out)
 	id := c.Session
 	if c.Kind == core.KindCreateSession {
 		id = out.Session
@@ -313,9 +314,9 @@ func (a *abstraction) committed(index uint64, pos int, batch *core.Batch, c *cor
 		return
 	}
 	if c.Kind == core.KindCreateSession {
-		t := &sessionTale{tale: tale{w: a.w, most: longestSessionTale,
-			name: fmt.Sprintf("seed %d session %d", a.w.seed, len(s.order)+1)},
-			all: s, id: id, numbers: map[string]int{}, xids: map[int32]int{},
+		t := &sessionTale{all: s,
+			tale: newTale(a.w, "Sessions", "session", len(s.order)+1, longestSessionTale),
+			id:   id, numbers: map[string]int{}, xids: map[int32]int{},
 			reads: map[int32]*AbstractLine{}, asked: map[int32]int{},
 			entries: []place{{index, pos}}, zxids: []int64{int64(out.Zxid)}}
 		s.byID[id] = t
@@ -391,6 +392,7 @@ func (a *abstraction) applied(h *host) {
 	}
 	a.disks.of(h).applies(h)
 	a.deliveries.applies(h)
+	a.watches.applies(h)
 	for _, t := range s.order {
 		if !t.begun {
 			t.begin(h, p)

@@ -31,6 +31,12 @@ func TestAbstract(t *testing.T) {
 			t.Errorf("%d behaviours show no %s of a connection: %v", told, name, seen)
 		}
 	}
+	for _, name := range []string{"Change", "Apply", "Jump", "Reconnect", "Read", "Ping",
+		"Receive", "Break", "SetWatches"} {
+		if seen["Watches "+name] == 0 {
+			t.Errorf("%d behaviours show no %s of a watch: %v", told, name, seen)
+		}
+	}
 	for _, name := range []string{"Damage", "Wipe", "Rejoin", "Swap", "RefusedByLeader"} {
 		if seen["Recovery "+name] == 0 {
 			t.Errorf("%d behaviours show no %s: %v", told, name, seen)

@@ -32,7 +32,9 @@ type rawClient struct {
 	seen    []*arrival // a scenario's: what came, in order
 	keep    bool       // seen is wanted
 	manual  bool       // a scenario drives it: no steps of its own
-	crowd   *crowd     // that it belongs to, or nil
+	// watching says that it is told with its watch, which it sets again whenever it comes back.
+	watching bool
+	crowd    *crowd // that it belongs to, or nil
 
 	finishing bool
 	confirmed bool // an operator was answered who asks for what is
@@ -395,7 +397,7 @@ func (conn *rawConn) connected(a *wire.ConnectResponse) {
 		q := wire.AuthRequest{Scheme: "digest", Auth: auth}
 		conn.request(wire.OpAuth, q.AppendTo(nil))
 	}
-	if c.manual || c.finishing || c.r.chance(c.w.k.SetWatches) {
+	if c.manual || c.finishing || c.watching || c.r.chance(c.w.k.SetWatches) {
 		conn.rearm()
 	}
 	for _, do := range c.backlog {
@@ -456,6 +458,7 @@ func (c *rawClient) lose(conn *rawConn) {
 		return
 	}
 	c.conn = nil
+	c.w.abstract.loses(conn)
 	c.servers.next()
 	if c.finished || c.pausing {
 		return

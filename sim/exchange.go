@@ -107,7 +107,9 @@ func (h *host) install(a *replication.Append, done func()) {
 					w.violate("install", h.report.Err.Error())
 					return
 				}
+				w.abstract.jumping(h)
 				w.shadow.installed(h)
+				w.abstract.jumps(h)
 				w.abstract.applied(h)
 				if h.follow(h.report.Membership); h.gone {
 					return

@@ -13,8 +13,8 @@
 (* What is abstracted away, and why that is sound.                         *)
 (*   - Requests reach the server at once; a reply that is on its way is    *)
 (*     one whose request could have been.                                  *)
-(*   - The client's other requests are pings, whose replies show a zxid    *)
-(*     and nothing else.                                                   *)
+(*   - The client's other requests, writes among them, are pings, whose    *)
+(*     replies show a zxid and nothing else.                               *)
 (*   - The session and its fencing: SessionsMoves.                         *)
 (*   - Child watches: as data watches, with the pzxid for the mzxid.       *)
 (*   - Persistent watches: nothing is reported for the time without a      *)
@@ -24,7 +24,7 @@
 (* to a watch for the creation, by ZooKeeper neither: what the client      *)
 (* knows is true again.  NoMissedEvent is about what it knows.             *)
 (***************************************************************************)
-EXTENDS Naturals, Sequences, FiniteSets
+EXTENDS Naturals, Sequences
 
 CONSTANTS
     Servers,
@@ -52,7 +52,7 @@ CONSTANTS
 Guard(g) == g \notin Broken
 
 VARIABLES
-    log,        \* "create", "set", "delete" and "attach"
+    log,        \* entries: "create", "set", "delete" or "attach", and the changes up to there
     applied,    \* per server
     conn,       \* the client's connection: [server, opens, ready]
     armed,      \* per server: the kind of watch that is armed for the client, or "none"
@@ -64,7 +64,10 @@ vars == <<log, applied, conn, armed, underway, client, opened>>
 
 Max(a, b) == IF a > b THEN a ELSE b
 
-Changes(n) == Cardinality({i \in 1..n : log[i] # "attach"})
+Changes(n) == IF n = 0 THEN 0 ELSE log[n].zxid
+
+Entry(what) ==
+    [what |-> what, zxid |-> Changes(Len(log)) + (IF what = "attach" THEN 0 ELSE 1)]
 
 (***************************************************************************)
 (* The znode behind the first n entries.  Zxids count the changes.         *)
@@ -72,8 +75,8 @@ Changes(n) == Cardinality({i \in 1..n : log[i] # "attach"})
 RECURSIVE Node(_)
 Node(n) ==
     IF n = 0 THEN [exists |-> TRUE, mzxid |-> 0]
-    ELSE CASE log[n] = "attach" -> Node(n - 1)
-           [] log[n] = "delete" -> [exists |-> FALSE, mzxid |-> 0]
+    ELSE CASE log[n].what = "attach" -> Node(n - 1)
+           [] log[n].what = "delete" -> [exists |-> FALSE, mzxid |-> 0]
            [] OTHER -> [exists |-> TRUE, mzxid |-> Changes(n)]
 
 (* The entry that makes zxid z; what the znode is like there. *)
@@ -109,7 +112,7 @@ Event(zxid) == [type |-> "event", kind |-> "none", zxid |-> zxid]
 Change(what) ==
     /\ Len(log) < Entries
     /\ Node(Len(log)).exists = (what # "create")
-    /\ log' = Append(log, what)
+    /\ log' = Append(log, Entry(what))
     /\ UNCHANGED <<applied, conn, armed, underway, client, opened>>
 
 (* A server applies an entry and tells those who watch.  A watch for data fires at any change, one
@@ -117,7 +120,7 @@ Change(what) ==
 Apply(s) ==
     /\ applied[s] < Len(log)
     /\ applied' = [applied EXCEPT ![s] = @ + 1]
-    /\ LET fires == armed[s] # "none" /\ log[applied[s] + 1] # "attach"
+    /\ LET fires == armed[s] # "none" /\ log[applied[s] + 1].what # "attach"
        IN
         /\ armed' = IF fires /\ Guard("one-shot") THEN [armed EXCEPT ![s] = "none"] ELSE armed
         /\ underway' = IF ~fires \/ Here # s THEN underway
@@ -130,8 +133,7 @@ Apply(s) ==
 
 (* A server installs a checkpoint in place of the entries up to it. *)
 Jump(s) ==
-    /\ applied[s] < Len(log)
-    /\ applied' = [applied EXCEPT ![s] = Len(log)]
+    /\ \E n \in (applied[s] + 1)..Len(log) : applied' = [applied EXCEPT ![s] = n]
     /\ IF Guard("jump-closes")
        THEN /\ armed' = [armed EXCEPT ![s] = "none"]
             /\ conn' = IF Here = s THEN [conn EXCEPT !.ready = FALSE, !.opens = 0] ELSE conn
@@ -160,16 +162,18 @@ Ping ==
     /\ underway' = Append(underway, Reply("ping", Zxid(Here)))
     /\ UNCHANGED <<log, applied, conn, armed, client, opened>>
 
+(* Some clients take the zxid of an event for one that they have seen, others that of replies
+   alone. *)
 Receive ==
     /\ underway # <<>>
     /\ underway' = Tail(underway)
     /\ LET m == Head(underway)
            sets == m.type = "reply" /\ m.kind \in {"data", "exist"}
-       IN  client' =
-            IF m.type = "event"
-            THEN [client EXCEPT !.watch = "none",
+       IN  IF m.type = "event"
+           THEN \E z \in {client.seen, Max(client.seen, m.zxid)} :
+                client' = [client EXCEPT !.watch = "none", !.seen = z,
                     !.needless = @ \/ client.watch = "none" \/ m.zxid <= client.set]
-            ELSE [client EXCEPT
+           ELSE client' = [client EXCEPT
                     !.watch = IF sets THEN m.kind ELSE @,
                     !.set = IF sets THEN m.zxid ELSE @,
                     !.waits = @ /\ ~sets,
@@ -191,12 +195,12 @@ Reconnect(s) ==
     /\ ~conn.ready
     /\ opened < Connections /\ Len(log) < Entries
     /\ opened' = opened + 1
-    /\ log' = Append(log, "attach")
+    /\ log' = Append(log, Entry("attach"))
     /\ conn' = [server |-> s, opens |-> Len(log) + 1, ready |-> FALSE]
     /\ UNCHANGED <<applied, armed, underway, client>>
 
 (* Once attached it names its watch and the last zxid it saw, before anything else.  What happened
-   since is told, or the watch is armed again. *)
+   since is told, or the watch is armed again.  Who has no watch has nothing to say. *)
 SetWatches ==
     /\ ~conn.ready /\ conn.opens > 0
     /\ conn.opens <= applied[Here] \/ ~Guard("serves-attached")
@@ -211,7 +215,7 @@ SetWatches ==
            arms == kind # "none" /\ ~missed /\ Guard("rearms")
        IN
         /\ underway' = (IF tells THEN <<Event(Zxid(Here))>> ELSE <<>>)
-                            \o <<Reply("setWatches", Zxid(Here))>>
+                \o (IF kind = "none" THEN <<>> ELSE <<Reply("setWatches", Zxid(Here))>>)
         /\ armed' = IF arms THEN [armed EXCEPT ![Here] = kind] ELSE armed
     /\ UNCHANGED <<log, applied, client, opened>>
 
@@ -249,7 +253,7 @@ MissedAndTold ==
 LaggingServer == conn.ready /\ opened > 1 /\ \E s \in Servers : applied[s] + 2 < applied[Here]
 DeletedAndBack ==
     /\ client.watch = "data" /\ conn.opens > 1 /\ ~conn.ready
-    /\ \E i, j \in 1..(conn.opens - 1) : i < j /\ log[i] = "delete" /\ log[j] = "create"
+    /\ \E i, j \in 1..(conn.opens - 1) : i < j /\ log[i].what = "delete" /\ log[j].what = "create"
                                          /\ Changes(i) > client.seen
 LostEvent ==
     /\ ~conn.ready /\ client.watch # "none"

@@ -56,6 +56,16 @@ func second(name string, want any) func([]sim.AbstractLine) bool {
 	return func(lines []sim.AbstractLine) bool { return field(&lines[1], name) == want }
 }
 
+// positive says whether a field of the first line is more than 0.
+func positive(name string) func([]sim.AbstractLine) bool {
+	return func(lines []sim.AbstractLine) bool { return field(&lines[0], name).(int) > 0 }
+}
+
+// there says whether the second line is of the server that the first names.
+func there(lines []sim.AbstractLine) bool {
+	return field(&lines[0], "s") == field(&lines[1], "s")
+}
+
 // full says whether a field of the first line is a set or a log that is not empty.
 func full(name string) func([]sim.AbstractLine) bool {
 	return func(lines []sim.AbstractLine) bool {
@@ -223,6 +233,40 @@ var alterations = []alteration{
 		both(has("Sync"), lags), confirmed},
 	{"Delivery", "early answer", "a write behind a read that waits is not held",
 		both(both(has("Write"), is("held", true)), readWaits), with("held", negated)},
+	{"Watches", "dropped event", "an event is not queued",
+		both(has("Apply"), is("events", 1)), with("events", less)},
+	{"Watches", "dropped event", "setWatches does not tell what was missed",
+		both(has("SetWatches"), is("events", 1)), with("events", less)},
+	{"Watches", "dropped event", "what setWatches told does not come",
+		both(both(has("Receive", "Receive"), is("type", "event")), second("kind", "setWatches")),
+		dropFirst},
+	{"Watches", "doubled command", "an event comes twice",
+		both(has("Receive"), is("type", "event")), double},
+	{"Watches", "swapped reply", "an event comes before what set its watch",
+		both(both(has("Receive", "Receive"), is("kind", "data")), second("type", "event")), swap},
+	{"Watches", "early answer", "an event is queued before what sets its watch",
+		both(has("Read", "Apply"), second("events", 1)), swap},
+	{"Watches", "early answer", "a server goes on before it has applied the attach",
+		both(has("Reconnect", "Apply", "SetWatches"), there), applyFirst},
+	{"Watches", "wrong connection", "an event for one that does not watch",
+		both(has("Apply"), is("events", 0)), with("events", more)},
+	{"Watches", "wrong connection", "a client comes back while its connection lives",
+		has("Break", "Reconnect"), dropFirst},
+	{"Watches", "zxid that goes back", "of a reply that is queued",
+		both(has("Ping"), positive("z")), with("z", less)},
+	{"Watches", "zxid that goes back", "of a reply that comes",
+		both(both(has("Receive"), is("type", "reply")), positive("z")), with("z", less)},
+	{"Watches", "too far", "setWatches tells what the client knew",
+		both(has("SetWatches"), is("events", 0)), with("events", more)},
+	{"Watches", "too far", "a client comes back as one that has seen more",
+		both(has("SetWatches"), is("kind", "data")), with("seen", more)},
+	{"Watches", "wrong outcome", "an event is of another kind",
+		both(has("Apply"), is("what", "set")), with("what", func(any) any { return "delete" })},
+	{"Watches", "wrong outcome", "a client forgets its watch",
+		both(has("SetWatches"), is("kind", "data")),
+		with("kind", func(any) any { return "none" })},
+	{"Watches", "wrong outcome", "a znode is there that is deleted",
+		both(has("Read"), is("kind", "exist")), with("kind", func(any) any { return "data" })},
 	{"Recovery", "dropped event", "a sync is left out", has("SyncLog", "Acknowledge"),
 		dropFirst},
 	{"Recovery", "doubled command", "an entry is applied twice", has("Apply"), double},

@@ -46,14 +46,14 @@ func (v Verdict) Refuted(t Trace) int {
 	return v.Taken + 1
 }
 
-// most is how many traces are given to one run of TLC.
-const most = 100
+// chunk is how many traces are given to one run of TLC.
+const chunk = 100
 
 // CheckTraces has TLC hold traces against a specification.
 func (t TLC) CheckTraces(ctx context.Context, spec TraceSpec, traces []Trace,
 	progress func(string)) ([]Verdict, error) {
 	var verdicts []Verdict
-	for part := range slices.Chunk(traces, most) {
+	for part := range slices.Chunk(traces, chunk) {
 		got, err := t.checkSome(ctx, spec, part, progress)
 		if err != nil {
 			return nil, err

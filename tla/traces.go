@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,16 +25,18 @@ type TraceOptions struct {
 	Traces  int
 	Timeout time.Duration
 	Output  string
+	// Run chooses the specifications that are checked.
+	Run *regexp.Regexp
 }
 
 // traceSpecs are the specifications that worlds are held against.
-var traceSpecs = []TraceSpec{sessionsSpec, deliverySpec, recoverySpec}
+var traceSpecs = []TraceSpec{sessionsSpec, deliverySpec, watchesSpec, recoverySpec}
 
 // sessionsSpec is about one session that moves between servers.
 var sessionsSpec = TraceSpec{Module: "Sessions", Model: "SessionsMoves", Tracer: "TraceSessions",
 	View: "Place",
 	Constants: func(traces []Trace) string {
-		servers, conns, entries := 1, 1, 1
+		conns, entries := 1, 1
 		for _, t := range traces {
 			c, e := 1, 1
 			for i := range t.Lines {
@@ -41,18 +45,12 @@ var sessionsSpec = TraceSpec{Module: "Sessions", Model: "SessionsMoves", Tracer:
 					c++
 				case "Commit", "Expire":
 					e++
-				case "Apply":
-					servers = max(servers, field(l, "s").(int))
 				}
 			}
 			conns, entries = max(conns, c), max(entries, e)
 		}
-		var names []string
-		for i := range servers {
-			names = append(names, fmt.Sprint(i+1))
-		}
 		return fmt.Sprintf("    Servers = {%s}\n    First = 1\n    Connections = %d\n"+
-			"    Writes = %d\n    Entries = %d\n", strings.Join(names, ", "), conns+1, 10000,
+			"    Writes = %d\n    Entries = %d\n", upTo(most("s", traces)), conns+1, 10000,
 			entries+1)
 	}}
 
@@ -67,34 +65,48 @@ var deliverySpec = TraceSpec{Module: "Delivery", Model: "SessionsDelivery",
 		return "    Requests = 100000\n    Entries = 100000\n"
 	}}
 
+// watchesSpec is about one client's watch.
+var watchesSpec = TraceSpec{Module: "Watches", Model: "SessionsWatches", Tracer: "TraceWatches",
+	View: "Place",
+	Constants: func(traces []Trace) string {
+		return fmt.Sprintf("    Servers = {%s}\n    Entries = 100000\n"+
+			"    Connections = 100000\n    Reads = 100000\n    Underway = 100000\n",
+			upTo(most("s", traces)))
+	}}
+
+// most is the largest that a field is in any trace, 1 at least.
+func most(name string, traces []Trace) int {
+	n := 1
+	for _, t := range traces {
+		for i := range t.Lines {
+			if v, ok := field(&t.Lines[i], name).(int); ok {
+				n = max(n, v)
+			}
+		}
+	}
+	return n
+}
+
+// upTo lists the numbers from 1 on.
+func upTo(n int) string {
+	var names []string
+	for i := range n {
+		names = append(names, strconv.Itoa(i+1))
+	}
+	return strings.Join(names, ", ")
+}
+
 // recoverySpec is about one member and its disk.
 var recoverySpec = TraceSpec{Module: "Recovery", Model: "Recovery", Tracer: "TraceRecovery",
 	Unseen: map[string]string{
 		"CheckpointIndexAlone": "only without a guard",
 	},
 	Constants: func(traces []Trace) string {
-		terms, candidates := 1, 1
-		for _, t := range traces {
-			for i := range t.Lines {
-				l := &t.Lines[i]
-				for _, name := range []string{"t", "term"} {
-					if n, ok := field(l, name).(int); ok {
-						terms = max(terms, n)
-					}
-				}
-				if n, ok := field(l, "c").(int); ok {
-					candidates = max(candidates, n)
-				}
-			}
-		}
-		var names []string
-		for i := range candidates {
-			names = append(names, fmt.Sprint(i+1))
-		}
 		return fmt.Sprintf("    MaxTerm = %d\n    MaxLength = 100000\n    MaxCrashes = 100000\n"+
 			"    MaxFaults = 100000\n    Garbage <- NoTerm\n    Candidates = {%s}\n"+
 			"    Features = {\"vote\", \"checkpoint\", \"receive\", \"return\", "+
-			"\"rejoin\"}\n", terms+1, strings.Join(names, ", "))
+			"\"rejoin\"}\n", max(most("t", traces), most("term", traces))+1,
+			upTo(most("c", traces)))
 	}}
 
 // untold are the models about sessions of which no trace tells, and why.
@@ -104,7 +116,6 @@ var untold = []struct{ Model, Why string }{
 	{"SessionsResend", "as SessionsStreams, and what is sent again leaves nothing in the log"},
 	{"SessionsExpiry", "whether a tick counts is decided inside a leader; " +
 		"what it decides is told as Expire"},
-	{"SessionsWatches", "not yet: clients that are told do not set watches again"},
 }
 
 // field is the value of a line's field, nil if it has none of that name.
@@ -116,12 +127,6 @@ func field(l *sim.AbstractLine, name string) any {
 	}
 	return nil
 }
-
-// enough is how many traces show each action of their specification.
-const enough = 200
-
-// shortest is how many lines a trace has at least that is worth to be checked.
-const shortest = 20
 
 // runTraces is the command `tla traces`.
 func runTraces(ctx context.Context, args []string, out, log io.Writer) error {
@@ -139,14 +144,14 @@ func runTraces(ctx context.Context, args []string, out, log io.Writer) error {
 	}
 	tlc.Timeout = opts.Timeout
 	start := time.Now()
-	traces, worlds, err := record(opts)
+	traces, worlds, err := record(opts, tlc.Modules)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(log, "%d worlds from seed %d on told %d traces, %s\n", worlds, opts.Base,
-		len(slices.Concat(values(traces)...)), took(start))
+		count(traces), took(start))
 	reports := []TraceReport{}
-	for _, spec := range traceSpecs {
+	for _, spec := range opts.specs() {
 		r, err := checkSpec(ctx, tlc, spec, traces[spec.Module], log)
 		if err != nil {
 			return err
@@ -166,12 +171,17 @@ func runTraces(ctx context.Context, args []string, out, log io.Writer) error {
 	return finishTraces(opts, reports, out)
 }
 
-func values(m map[string][]Trace) [][]Trace {
-	var all [][]Trace
-	for _, spec := range traceSpecs {
-		all = append(all, m[spec.Module])
+// specs are the specifications that are checked.
+func (o *TraceOptions) specs() []TraceSpec {
+	return slices.DeleteFunc(slices.Clone(traceSpecs),
+		func(s TraceSpec) bool { return !o.Run.MatchString(s.Tracer) })
+}
+
+func count(traces map[string][]Trace) (n int) {
+	for _, list := range traces {
+		n += len(list)
 	}
-	return all
+	return n
 }
 
 func finishTraces(opts TraceOptions, reports []TraceReport, out io.Writer) error {
@@ -205,6 +215,7 @@ func parseTraceFlags(args []string, out io.Writer) (TraceOptions, error) {
 	fs.IntVar(&opts.Traces, "traces", 200,
 		"check so many traces for each specification; 200 and more show all actions")
 	fs.DurationVar(&opts.Timeout, "timeout", 10*time.Minute, "end a run of TLC after this time")
+	run := fs.String("run", "", "check only specifications that match this `regexp`")
 	fs.StringVar(&opts.Output, "o", "", "write the results as JSON to this `file`")
 	if err := fs.Parse(args); err != nil {
 		return opts, err
@@ -212,42 +223,14 @@ func parseTraceFlags(args []string, out io.Writer) (TraceOptions, error) {
 	if fs.NArg() > 0 {
 		return opts, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
+	var err error
+	if opts.Run, err = regexp.Compile(*run); err != nil {
+		return opts, fmt.Errorf("-run: %w", err)
+	}
 	if opts.Traces < 1 {
 		return opts, errors.New("-traces: at least one trace has to be checked")
 	}
 	return opts, nil
-}
-
-// record runs worlds until each specification has its traces, and says how many they were.
-func record(opts TraceOptions) (map[string][]Trace, int, error) {
-	traces := map[string][]Trace{}
-	full := func() bool {
-		for _, spec := range traceSpecs {
-			if len(traces[spec.Module]) < opts.Traces {
-				return false
-			}
-		}
-		return true
-	}
-	for n := 0; ; n++ {
-		if full() {
-			return traces, n, nil
-		}
-		if n > 20*opts.Traces+100 {
-			return nil, 0, fmt.Errorf("%d worlds do not tell enough", n)
-		}
-		seed := opts.Base + uint64(n)
-		k := sim.AbstractKnobs(seed)
-		r := sim.Run(sim.Options{Seed: seed, Knobs: &k, Abstract: true})
-		if r.Failed() {
-			return nil, 0, fmt.Errorf("the world of seed %d fails: %v", seed, r.Violations[0])
-		}
-		for _, a := range r.Abstract {
-			if len(a.Lines) >= shortest && len(traces[a.Module]) < opts.Traces {
-				traces[a.Module] = append(traces[a.Module], Trace{a.Name, a.Lines, a.Cut})
-			}
-		}
-	}
 }
 
 // A TraceReport is what came of the traces of a specification.
