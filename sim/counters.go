@@ -130,6 +130,12 @@ const (
 	faultPauseLeader
 	faultDoze
 	faultIsolated
+	faultFar
+	faultInterrupted
+	faultOutrun
+	faultStranded
+	faultFlap
+	faultRest
 	faultStopLeader
 	faultCutLeader
 	faultCutHost
@@ -294,6 +300,12 @@ var counterNames = [counterCount]string{
 	faultPauseLeader:         "fault: leader paused",
 	faultDoze:                "fault: paused while it is asked",
 	faultIsolated:            "fault: leader cut off while it is asked",
+	faultFar:                 "fault: far from the leader",
+	faultInterrupted:         "fault: syncs interrupted",
+	faultOutrun:              "fault: deaf while much is written",
+	faultStranded:            "fault: leader cut off as it commits",
+	faultFlap:                "fault: leader hears voters now and then",
+	faultRest:                "fault: leader killed, and no client heard any more",
 	faultStopLeader:          "fault: leader restarted in good order",
 	faultCutLeader:           "fault: leader cut off",
 	faultCutHost:             "fault: host cut off",

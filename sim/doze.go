@@ -35,7 +35,9 @@ func (w *World) isolate(h *host) {
 			w.mend(p)
 		}
 	})
-	w.inquire(h, election/3, 3*election/2, w.faults.between(5, 30))
+	about := w.asksAbout()
+	w.inquire(h, about, election/3, 3*election/2, w.faults.between(5, 20))
+	w.inquire(h, about, election/2, election+election/8, w.faults.between(5, 20))
 }
 
 // doze lets a process hang. Its clients sync and write just before.
@@ -51,18 +53,17 @@ func (w *World) doze(h *host) {
 			w.pauseFor(h, faultDoze, length)
 		}
 	})
-	w.inquire(h, length/4, length+w.election()/10, w.faults.between(2, 8))
+	w.inquire(h, w.asksAbout(), length/4, length+w.election()/10, w.faults.between(2, 8))
 }
 
 // inquire lets the clients of a host sync and read at some times, and those of others write as
-// well.
-func (w *World) inquire(h *host, from, to, times int64) {
-	path := w.asksAbout()
-	for range times {
+// well, in turn.
+func (w *World) inquire(h *host, path string, from, to, times int64) {
+	for n := range times {
 		w.clock.after(w.faults.between(from, to), func() {
 			for _, o := range w.hosts {
 				for i, c := range w.clientsOf(o) {
-					if o != h && i%2 == 0 {
+					if o != h && (int64(i)+n)%2 == 0 {
 						c.conn.ask(path, wire.OpSetData)
 					} else {
 						c.conn.ask(path, wire.OpSync, wire.OpGetData)
@@ -103,9 +104,21 @@ func (conn *rawConn) ask(path string, ops ...wire.OpCode) {
 			q := wire.PathWatchRequest{Path: path}
 			body = q.AppendTo(nil)
 		case wire.OpSetData:
-			q := wire.SetDataRequest{Path: path, Data: []byte("now"), Version: -1}
-			body = q.AppendTo(nil)
+			conn.set(path, []byte("now"))
+			continue
 		}
 		conn.request(op, body)
 	}
+}
+
+// pour writes some bytes to a path, unless too much is unanswered or nothing may follow.
+func (conn *rawConn) pour(path string, bytes int64) {
+	if !conn.closing && !conn.over && int64(conn.waiting) < conn.c.w.k.Pipeline {
+		conn.set(path, make([]byte, bytes))
+	}
+}
+
+func (conn *rawConn) set(path string, data []byte) {
+	q := wire.SetDataRequest{Path: path, Data: data, Version: -1}
+	conn.request(wire.OpSetData, q.AppendTo(nil))
 }

@@ -1,19 +1,23 @@
 package sim
 
-import (
-	"fmt"
-
-	"github.com/vivariumdb/vivarium/linearizability"
-)
+import "fmt"
 
 // quiesce ends the faults.
 func (w *World) quiesce() {
+	if w.restful() {
+		w.lastWrites()
+		return
+	}
+	w.still()
+}
+
+// still heals what faults have done to the hosts, and then what they have done to the clients.
+func (w *World) still() {
 	w.calm, w.calmAt = true, w.clock.now
 	w.backUp()
 	for _, most := range []*int64{&w.k.FlushBytes, &w.k.FeedBytes} {
 		*most = max(*most, 4096) // what little pieces it took was a fault, too
 	}
-	w.net.heal()
 	for _, l := range w.peers {
 		l.heal()
 	}
@@ -28,10 +32,19 @@ func (w *World) quiesce() {
 			h.start()
 		}
 	}
-	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindQuiesce})
-	for _, c := range w.clients {
-		c.finish()
+	if w.resting {
+		w.await("the hosts, whom no client reaches,", min(w.patience, restWithin), w.carriedOut,
+			w.wakeClients)
+		return
 	}
+	w.wakeClients()
+}
+
+// restWithin is how long a command may take that a host has when the faults stop.
+const restWithin = 60 * second
+
+// finishClients waits for the clients.
+func (w *World) finishClients() {
 	w.await("the clients", w.patience, func() bool {
 		for _, c := range w.clients {
 			if !c.done() {

@@ -50,6 +50,7 @@ func (w *World) planFaults() {
 	w.planLostDisks()
 	w.planDozes()
 	w.repeat(w.k.StrangerMs, func() { w.knock(pick(w.faults, w.hosts)) })
+	w.planBehind()
 }
 
 // planLeaderFaults plans what befalls whoever leads at the moment.

@@ -48,6 +48,8 @@ type host struct {
 	looked   int64           // when the process saw how much there is
 	slowDisk int64           // until then its disk is slow,
 	slowPace int64           // and until then all that it does
+	fated    int64           // until then it is heard no more once it commits something,
+	will     string          // and is asked about that
 	crossed  int64           // boundaries passed
 	crashAt  int64           // the one of them at which it crashes; 0: none
 	crashOn  string          // the kind of boundary at which it crashes,
@@ -62,6 +64,7 @@ type host struct {
 
 	member  *replication.Member
 	led     uint64 // the last term in which it has led
+	conf    uint64 // the last entry that it was given which changes raft's configuration
 	turn    replication.Turn
 	spoiled int // of the messages in it
 	work    replication.Work
@@ -125,8 +128,8 @@ func abs(v int64) int64 { return max(v, -v) }
 func (h *host) String() string {
 	text := fmt.Sprintf("host %d up %v paused %v stopping %v", h.id, h.up, h.paused, h.stopping)
 	if m := h.member; m != nil {
-		text += fmt.Sprintf(" term %d leader %d index %d", m.Term(), m.Leader(),
-			m.Local.State.Index())
+		text += fmt.Sprintf(" term %d leader %d index %d waits for %d", m.Term(), m.Leader(),
+			m.Local.State.Index(), m.Local.Outstanding())
 		if list := m.Local.State.Membership(); list != nil {
 			text += fmt.Sprintf(" raft id %d changing %v target %v", h.raftID(), m.Changing(),
 				list.Target != nil)
@@ -411,6 +414,7 @@ func (h *host) loop() {
 	h.w.shadow.given(h, h.work.Appends)
 	h.w.abstract.stepped(h, h.work.Appends)
 	h.w.meddle(h, h.work.Appends)
+	h.w.strand(h, h.work.Appends)
 	h.turn = replication.Turn{Mail: h.turn.Mail, Received: rest, Ticks: ticks}
 	if len(rest) > 0 {
 		h.wake()

@@ -102,6 +102,9 @@ func (s *shadow) given(h *host, appends []*replication.Append) {
 			if i == 0 && first == 0 {
 				first = e.GetIndex()
 			}
+			if e.GetType() != 0 {
+				h.conf = e.GetIndex()
+			}
 			data, err := replication.StateEntry(e)
 			s.must(h, err)
 			s.note(h, e.GetIndex(), &seen{term: e.GetTerm(), data: data,

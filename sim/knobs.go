@@ -131,6 +131,8 @@ type Knobs struct {
 	PauseLeaderMs int64
 	PauseManyMs   int64
 	DozeMs        int64 // a process hangs, or a leader is cut off, while it is asked for syncs
+	BehindMs      int64 // a host falls behind while it is asked
+	Rest          int64 // 1: in the end a leader dies, and nobody asks for anything
 	SlowDiskMs    int64
 	SlowHostMs    int64
 	FullDiskMs    int64
@@ -235,6 +237,7 @@ func draw(seed uint64) Knobs {
 	k.CheckpointItems, k.KeptLogBytes = some(200, 1, 50), some(500, 1, 5000)
 	k.drawRecipes(some)
 	k.drawRare(seed)
+	k.drawBehind(seed)
 	k.CrashAim = some(500, 50, 600)
 	if k.PieceBytes > 0 { // a checkpoint that is sent has to come to an end
 		k.PieceBytes = max(k.PieceBytes, k.CheckpointUs/20)
@@ -395,6 +398,28 @@ func (k *Knobs) drawRare(seed uint64) {
 	k.LowLeaderMs = r.some(150, k.DurationMs/6, k.DurationMs)
 	k.LowManyMs = r.some(200, k.DurationMs/8, k.DurationMs)
 	k.DozeMs = r.some(300, k.DurationMs/12, k.DurationMs/2)
+}
+
+// drawBehind draws how often a host falls behind for a moment, and whether the hosts have rest in
+// the end, from streams of their own.
+func (k *Knobs) drawBehind(seed uint64) {
+	r := newRNG(seed, "behind")
+	if k.BigData == 0 {
+		k.BigData = newRNG(seed, "big data").some(100, 1, 20)
+	}
+	if k.Hosts == 1 {
+		return
+	}
+	k.Rest = newRNG(seed, "rest knob").some(300, 1, 1)
+	if !r.chance(400) {
+		return
+	}
+	k.BehindMs = r.log(k.DurationMs/20, k.DurationMs/3)
+	if r.chance(400) { // who is behind gets a checkpoint
+		k.MaxLogBytes, k.CheckpointBytes = r.between(6000, 20000), r.between(1, 5000)
+		// Of some entries of five kilobytes: else one that is sent is never of use any more.
+		k.CheckpointUs = min(k.CheckpointUs, 20*millisecond)
+	}
 }
 
 func (k *Knobs) drawClients(r rng, some drawSome, log drawLog) {

@@ -36,6 +36,7 @@ type peerLink struct {
 // way is one direction of a peerLink.
 type way struct {
 	delay int64     // microseconds
+	far   int64     // so much more, by a fault
 	last  int64     // when the last message arrives,
 	later int64     // and the last late one
 	cuts  int       // by how many faults it is cut
@@ -190,6 +191,9 @@ func (w *way) hold(p *parcel) {
 func (l *peerLink) carry(i int, p *parcel) {
 	w, k, way := l.w, &l.w.k, &l.way[i]
 	delay := way.delay/2 + l.r.spread(way.delay/2)
+	if !w.calm {
+		delay += way.far
+	}
 	if !w.calm && l.r.chance(k.PeerSlowPerMille) {
 		w.count.add(faultPeerSlow)
 		delay += l.r.spread(200 * millisecond)

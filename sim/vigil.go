@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/replication"
@@ -29,9 +30,12 @@ type vigil struct {
 	clock int64 // and those of them in which it had heard a quorum not long before
 	base  int64 // the clock when it began to lead
 	heeds []telling
-	knows map[*host]telling
-	seen  map[*host]int64 // the tick at which a peer was heard last
-	signs map[core.SessionID][]mark
+	// voting are those that vote, if that is known for certain and was at so many steady ticks.
+	voting map[core.RaftID]bool
+	steady int
+	knows  map[*host]telling
+	seen   map[*host]int64 // the tick at which a peer was heard last
+	signs  map[core.SessionID][]mark
 }
 
 // sign is a request that came at some time.
@@ -165,16 +169,50 @@ func (v *vigil) sign(id core.SessionID, clock int64) {
 	v.signs[id] = append(list, mark{v.loops, clock})
 }
 
-// quorum says whether a leader may have fresh contact with a quorum.
+// quorum says whether a leader may have fresh contact with a quorum. While who votes changes, or
+// has just done so, everybody may count.
 func (v *vigil) quorum(h *host) bool {
 	const fresh = 4
-	n := 1
-	for _, at := range v.seen { //order-free: counts
-		if v.ticks-at <= fresh {
+	if v.voting = h.voting(v.voting); v.voting != nil && v.steady < 2*fresh {
+		v.steady++
+	} else if v.voting == nil {
+		v.steady = 0
+	}
+	n, need := 0, h.w.shadow.fewest
+	known := v.steady >= 2*fresh
+	if known {
+		need = len(v.voting)
+	}
+	if !known || v.voting[h.raftID()] {
+		n = 1
+	}
+	for o, at := range v.seen { //order-free: counts
+		if v.ticks-at <= fresh && (!known || v.voting[o.raftID()]) {
 			n++
 		}
 	}
-	return 2*n > h.w.shadow.fewest
+	return 2*n > need
+}
+
+// voting are the members that vote, as far as the process knows, nil if others may: the State and
+// raft do not agree, or a change is under way.
+func (h *host) voting(was map[core.RaftID]bool) map[core.RaftID]bool {
+	state := h.member.Local.State
+	m := state.Membership()
+	if m == nil || m.Target != nil || h.member.Changing() || state.Term() < h.member.Term() ||
+		state.Index() < h.conf {
+		return nil
+	}
+	now := map[core.RaftID]bool{}
+	for i := range m.Members {
+		if m.Members[i].Role == core.RoleVoter {
+			now[m.Members[i].RaftID] = true
+		}
+	}
+	if was != nil && !maps.Equal(was, now) {
+		return nil
+	}
+	return now
 }
 
 // voters keeps how many voters there were at least.

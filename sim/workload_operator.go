@@ -60,8 +60,8 @@ func (g *generator) operate(s *session) []asked {
 // badReconfig asks for a change that cannot be.
 func (g *generator) badReconfig() asked {
 	q := wire.ReconfigRequest{CurrentConfigID: -1}
-	switch g.r.IntN(5) {
-	case 0: // of a version that is not, or no more
+	switch g.r.IntN(7) {
+	case 0, 5, 6: // of a version that is not, or no more
 		q.CurrentConfigID = g.operator.version + g.r.between(1, 3) - 5*g.r.Int64N(2)
 		q.Leaving, q.HasLeaving = "1", true
 	case 1: // by a syntax that nobody knows
@@ -160,7 +160,7 @@ func (g *generator) members() (asked, bool) {
 	}
 	line := pick(g.r, w.hosts).server()
 	switch l := w.leader(); {
-	case w.k.Ghosts != 0 && g.r.chance(250):
+	case w.k.Ghosts != 0 && g.r.chance(350):
 		line = ghost(g.r.IntN(2))
 	case l != nil && g.r.chance(300):
 		line = l.server()

@@ -102,9 +102,11 @@ type World struct {
 
 	scattered bool // no majority has run since one did last
 
-	calm  bool // the faults have stopped
-	over  bool // nothing more happens
-	short bool // it was stopped before its end
+	calm bool // the faults have stopped,
+	// resting: but no client reaches any host yet.
+	resting bool
+	over    bool // nothing more happens
+	short   bool // it was stopped before its end
 
 	// What is left of it, and what is to be told of it.
 	only      map[string]bool
@@ -398,7 +400,7 @@ func (w *World) dialTo(id int64, who string, ip netip.Addr, opened func(*end), f
 		l.film(who)
 	}
 	w.clock.after(l.server.in.delay, func() {
-		if h.shut && !w.calm {
+		if h.shut && !w.calm || w.resting {
 			w.clock.after(second, failed) // in vain
 			return
 		}
