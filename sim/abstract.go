@@ -117,6 +117,24 @@ func (l *AbstractLine) set(fields ...any) {
 	}
 }
 
+// queued takes what is queued for a client, and gives it to the driver; each sees a frame of it.
+func (t *tale) queued(sc *serverConn, each func(h *wire.ReplyHeader, r *wire.Reader)) {
+	b := sc.conn.Take(nil)
+	sc.out = append(sc.out, b...)
+	for len(b) > 0 {
+		n, err := wire.FrameLength(b, 1<<30)
+		if err != nil || n == 0 || n > len(b) {
+			t.w.violate("protocol", "half a frame is queued for a client")
+			return
+		}
+		r := wire.NewReader(b[wire.FrameHeaderLen:n])
+		b = b[n:]
+		var header wire.ReplyHeader
+		header.Decode(&r)
+		each(&header, &r)
+	}
+}
+
 // end leaves the rest untold.
 func (t *tale) end(why string) {
 	if t.cut == "" {

@@ -185,30 +185,19 @@ func (t *deliveryTale) asks(frame []byte, held bool) {
 	}
 }
 
-// heard takes what was queued for the client, and gives it to the driver.
+// heard is what was queued for the client.
 func (t *deliveryTale) heard() (all []said) {
-	b := t.sc.conn.Take(nil)
-	t.sc.out = append(t.sc.out, b...)
-	for len(b) > 0 {
-		n, err := wire.FrameLength(b, 1<<30)
-		if err != nil || n == 0 || n > len(b) {
-			t.w.violate("protocol", "half a frame is queued for a client")
-			return all
-		}
-		r := wire.NewReader(b[wire.FrameHeaderLen:n])
-		b = b[n:]
-		var header wire.ReplyHeader
-		header.Decode(&r)
+	t.queued(t.sc, func(header *wire.ReplyHeader, r *wire.Reader) {
 		if header.Xid == wire.XidPing {
 			t.pings--
-			continue
+			return
 		}
 		m := said{request: t.asked[header.Xid], z: t.version(header.Zxid)}
 		m.shows = m.z
 		if header.Xid == wire.XidNotification {
 			m.kind = "E"
 			var e wire.WatcherEvent
-			if e.Decode(&r); e.Type != wire.EventNodeChildrenChanged || e.Path != "/" {
+			if e.Decode(r); e.Type != wire.EventNodeChildrenChanged || e.Path != "/" {
 				m.z = unknown
 			}
 		}
@@ -219,7 +208,7 @@ func (t *deliveryTale) heard() (all []said) {
 			m.shows = t.shown(r, m.z)
 		}
 		all = append(all, m)
-	}
+	})
 	return all
 }
 
@@ -233,9 +222,9 @@ func (t *deliveryTale) version(zxid int64) int {
 }
 
 // shown is the version that a read shows: of those with its children, the one that fits best.
-func (t *deliveryTale) shown(r wire.Reader, z int) int {
+func (t *deliveryTale) shown(r *wire.Reader, z int) int {
 	var list wire.ChildrenResponse
-	list.Decode(&r)
+	list.Decode(r)
 	names := slices.DeleteFunc(list.Children, func(s string) bool { return s == "zookeeper" })
 	slices.Sort(names)
 	have, best := strings.Join(names, " "), unknown

@@ -28,7 +28,7 @@ type lostTale struct {
 	late     bool
 }
 
-// LoseDisks lets the disks of a world that is told be wiped and damaged now and then.
+// loseDisks lets the disks of a world that is told be wiped and damaged now and then.
 func loseDisks(k *Knobs, r rng) {
 	k.Hosts = max(k.Hosts, 3)
 	k.DurationMs = r.between(10000, 20000)

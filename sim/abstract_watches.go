@@ -230,7 +230,7 @@ func (s *watchTales) fed(d *dialled, sc *serverConn, frame []byte) {
 		return
 	}
 	d.asked[q.Xid] = question{q.Op, request != nil && request.Watch}
-	t.queued(t.heard())
+	t.says(t.heard())
 }
 
 // handshake is told when the handshake of a session is read that has been here before.
@@ -247,26 +247,14 @@ func (t *watchTale) meets(h *host) {
 	}
 }
 
-// heard takes what was queued for the client, and gives it to the driver.
+// heard is what was queued for the client.
 func (t *watchTale) heard() (all []message) {
-	sc := t.dial.sc
-	b := sc.conn.Take(nil)
-	sc.out = append(sc.out, b...)
-	for len(b) > 0 {
-		n, err := wire.FrameLength(b, 1<<30)
-		if err != nil || n == 0 || n > len(b) {
-			t.w.violate("protocol", "half a frame is queued for a client")
-			return all
-		}
-		r := wire.NewReader(b[wire.FrameHeaderLen:n])
-		b = b[n:]
-		var header wire.ReplyHeader
-		header.Decode(&r)
+	t.queued(t.dial.sc, func(header *wire.ReplyHeader, r *wire.Reader) {
 		m := message{zxid: header.Zxid}
 		switch header.Xid {
 		case wire.XidNotification:
 			var e wire.WatcherEvent
-			e.Decode(&r)
+			e.Decode(r)
 			m.kind, m.what = "event", changeOf(e.Type)
 			if e.Path != watchedPath {
 				m.what = "of another znode"
@@ -278,17 +266,18 @@ func (t *watchTale) heard() (all []message) {
 			delete(t.dial.asked, header.Xid)
 		}
 		all = append(all, m)
-	}
+	})
 	return all
 }
 
-// queued tells of replies for the client. An event is told with what it comes of.
-func (t *watchTale) queued(all []message) {
+// says tells of replies that were queued for the client. An event is told with what it comes of:
+// here it is out of place.
+func (t *watchTale) says(all []message) {
 	for _, m := range all {
 		switch m.kind {
 		case "event":
 			t.add("Event", "what", m.what)
-		case "ping", "setWatches":
+		case "ping":
 			t.add("Ping", "z", t.rank(m.zxid))
 		default:
 			t.add("Read", "kind", m.kind, "z", t.rank(m.zxid))
@@ -400,7 +389,7 @@ func (a *abstraction) jumps(h *host) {
 		}
 		switch {
 		case to == t.applied[n-1]:
-		case t.ready && t.here == n:
+		case t.ready && t.here == n: // whatever its connection ended by
 			t.jumped = to
 		default:
 			t.applied[n-1] = to
@@ -490,7 +479,7 @@ func (t *watchTale) catchUp(h *host, n int) {
 func (t *watchTale) applies(h *host) {
 	all, n := t.heard(), t.applied[t.here-1]
 	if n == len(t.entries) || !h.has(t.entries[n].place) {
-		t.queued(all)
+		t.says(all)
 		return
 	}
 	t.applied[t.here-1]++
@@ -504,7 +493,7 @@ func (t *watchTale) applies(h *host) {
 	if split < 0 {
 		split = len(all)
 	}
-	t.queued(all[:split])
+	t.says(all[:split])
 	events := slices.DeleteFunc(slices.Clone(all[split:]),
 		func(m message) bool { return m.kind != "event" })
 	what := "none"
@@ -512,5 +501,5 @@ func (t *watchTale) applies(h *host) {
 		what, z = events[0].what, t.rank(events[0].zxid)
 	}
 	t.add("Apply", "s", t.here, "shown", true, "events", len(events), "what", what, "z", z)
-	t.queued(slices.DeleteFunc(all[split:], func(m message) bool { return m.kind == "event" }))
+	t.says(slices.DeleteFunc(all[split:], func(m message) bool { return m.kind == "event" }))
 }

@@ -235,8 +235,8 @@ Apply ==
 -----------------------------------------------------------------------------
 \* Storage: the log and the mark.
 
-\* One record with all that has gathered; a commit index alone is not worth one.  The next is written when this one is synced: a crash
-\* then damages only the last record.
+\* One record with all that has gathered; a commit index alone is not worth one.  The next is written
+\* when this one is synced: a crash then damages only the last record.
 WriteLog ==
     /\ mode = "up"
     /\ staged # 0 => ~Guard("checkpoint-before-log")
@@ -371,7 +371,9 @@ Crash ==
     /\ UNCHANGED <<others, match, cut, ckpt, identity, votes, faults, damaged>>
 
 \* The log comes up shorter or older than it was synced, and looks whole: a flipped bit in a short
-\* log, a disk that lied, an image of last night.
+\* log, a disk that lied, an image of last night.  What it knows to be committed is kept as far as
+\* the log goes, though the record that is left may know less: who knows less applies less until it
+\* is told again, and may do nothing that others may not.
 Damage ==
     /\ mode = "down" /\ faults < MaxFaults
     /\ faults' = faults + 1 /\ damaged' = TRUE

@@ -16,7 +16,7 @@
 (*   - That a read index has come is told where it is seen: for a sync     *)
 (*     behind a write when that write is answered.                         *)
 (***************************************************************************)
-EXTENDS SessionsDelivery, Integers, TLC
+EXTENDS SessionsDelivery
 
 CONSTANTS
     Lengths,        \* of the traces

@@ -16,7 +16,7 @@
 (*   - Who comes back without a watch sends nothing.  It is told where the *)
 (*     connection has its session.                                         *)
 (***************************************************************************)
-EXTENDS SessionsWatches, TLC
+EXTENDS SessionsWatches
 
 CONSTANTS
     Lengths,        \* of the traces

@@ -6,6 +6,7 @@
 //	go run ./tla -run 'Log/ack' -v        with TLC's own output: the counterexample
 //	go run ./tla -quick                   each module once, and a fifth of the broken variants
 //	go run ./tla -table                   the tables of README.md
+//	go run ./tla traces                   traces of simulated worlds, held against models
 //
 // A model must have no counterexample, take each of its actions and reach what it says it reaches.
 // A broken variant must be refuted, by the very invariant or property that its guard is there for:

@@ -79,33 +79,39 @@ func copyJars(ctx context.Context, pom, dir string) error {
 // Check runs one job and judges it. The second value is what TLC printed, without the counts of
 // its coverage. progress gets a line now and then from a run that takes long.
 func (t TLC) Check(ctx context.Context, job Job, progress func(string)) (Result, []byte, error) {
-	// The same job may run in another process at the same time: each has a folder of its own,
-	// and who ends last leaves it.
-	last := filepath.Join(t.Scratch, strings.ReplaceAll(job.Name, "/", "+"))
-	dir := fmt.Sprintf("%s.%d", last, os.Getpid())
-	defer os.RemoveAll(dir)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return Result{}, nil, err
-	}
 	module, config := job.Files()
-	if err := errors.Join(
-		os.WriteFile(filepath.Join(dir, runModule+".tla"), []byte(module), 0o644),
-		os.WriteFile(filepath.Join(dir, runModule+".cfg"), []byte(config), 0o644)); err != nil {
-		return Result{}, nil, err
-	}
 	start := time.Now()
-	out, err := t.run(ctx, dir, job.Actions, job.Guard != nil, progress)
+	out, err := t.runFiles(ctx, t.folder(job.Name), module, config, job.Actions, job.Guard != nil,
+		progress)
 	if err != nil {
 		return Result{}, nil, err
 	}
-	took := time.Since(start)
-	if err := errors.Join(
-		os.WriteFile(filepath.Join(dir, "output"), out.Text.Bytes(), 0o644),
-		os.RemoveAll(filepath.Join(dir, "states")),
-		os.RemoveAll(last), os.Rename(dir, last)); err != nil {
-		return Result{}, nil, err
+	return job.Judge(out, time.Since(start)), out.Text.Bytes(), nil
+}
+
+// folder is where a run of that name is left.
+func (t TLC) folder(name string) string {
+	return filepath.Join(t.Scratch, strings.ReplaceAll(name, "/", "+"))
+}
+
+// runFiles runs TLC on a module and a configuration, and leaves them with its output in a folder.
+// The same may run in another process at the same time: each has a folder of its own until its end,
+// and who ends last leaves it.
+func (t TLC) runFiles(ctx context.Context, last, module, config string, coverage, short bool,
+	progress func(string)) (*Output, error) {
+	dir := fmt.Sprintf("%s.%d", last, os.Getpid())
+	defer os.RemoveAll(dir)
+	if err := errors.Join(os.MkdirAll(dir, 0o755),
+		os.WriteFile(filepath.Join(dir, runModule+".tla"), []byte(module), 0o644),
+		os.WriteFile(filepath.Join(dir, runModule+".cfg"), []byte(config), 0o644)); err != nil {
+		return nil, err
 	}
-	return job.Judge(out, took), out.Text.Bytes(), nil
+	out, err := t.run(ctx, dir, coverage, short, progress)
+	if err != nil {
+		return nil, err
+	}
+	return out, errors.Join(os.WriteFile(filepath.Join(dir, "output"), out.Text.Bytes(), 0o644),
+		os.RemoveAll(filepath.Join(dir, "states")), os.RemoveAll(last), os.Rename(dir, last))
 }
 
 // run runs TLC in dir to its end, or to the time-out. It counts actions if coverage is set; short

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -65,25 +64,13 @@ func (t TLC) CheckTraces(ctx context.Context, spec TraceSpec, traces []Trace,
 
 func (t TLC) checkSome(ctx context.Context, spec TraceSpec, traces []Trace,
 	progress func(string)) ([]Verdict, error) {
-	dir := filepath.Join(t.Scratch, fmt.Sprintf("%s.%d", spec.Tracer, os.Getpid()))
-	last := filepath.Join(t.Scratch, spec.Tracer)
-	defer os.RemoveAll(dir)
 	module, config, err := spec.files(t.Modules, traces)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(os.MkdirAll(dir, 0o755),
-		os.WriteFile(filepath.Join(dir, runModule+".tla"), []byte(module), 0o644),
-		os.WriteFile(filepath.Join(dir, runModule+".cfg"), []byte(config), 0o644)); err != nil {
-		return nil, err
-	}
-	out, err := t.run(ctx, dir, false, false, progress)
+	last := t.folder(spec.Tracer)
+	out, err := t.runFiles(ctx, last, module, config, false, false, progress)
 	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, "output"), out.Text.Bytes(), 0o644),
-		os.RemoveAll(filepath.Join(dir, "states")), os.RemoveAll(last),
-		os.Rename(dir, last)); err != nil {
 		return nil, err
 	}
 	switch {
@@ -97,14 +84,21 @@ func (t TLC) checkSome(ctx context.Context, spec TraceSpec, traces []Trace,
 	case !out.Complete:
 		return nil, fmt.Errorf("%s: TLC did not finish (see %s)", spec.Tracer, last)
 	}
-	verdicts := make([]Verdict, len(traces))
-	for i := range verdicts {
-		verdicts[i].Taken = -1
-	}
-	for _, f := range takenLine.FindAllStringSubmatch(out.Text.String(), -1) {
+	return readVerdicts(out.Text.String(), len(traces))
+}
+
+// readVerdicts finds how far TLC came in each of n traces. It says something of each, be it that
+// not even the first line is admitted.
+func readVerdicts(text string, n int) ([]Verdict, error) {
+	verdicts, said := make([]Verdict, n), make([]bool, n)
+	for _, f := range takenLine.FindAllStringSubmatch(text, -1) {
 		trace, _ := strconv.Atoi(f[1])
 		line, _ := strconv.Atoi(f[2])
+		said[trace-1] = true
 		verdicts[trace-1].Taken = max(verdicts[trace-1].Taken, line-1)
+	}
+	if i := slices.Index(said, false); i >= 0 {
+		return nil, fmt.Errorf("TLC says nothing of trace %d of %d", i+1, n)
 	}
 	return verdicts, nil
 }
@@ -120,7 +114,7 @@ func (s TraceSpec) files(modules string, traces []Trace) (module, config string,
 		return "", "", err
 	}
 	var m strings.Builder
-	fmt.Fprintf(&m, "---- MODULE %s ----\nEXTENDS %s\n", runModule, s.Tracer)
+	fmt.Fprintf(&m, "---- MODULE %s ----\nEXTENDS %s, Integers, TLC\n", runModule, s.Tracer)
 	m.WriteString("VvHolds ==\n")
 	for _, name := range parseConfig(s.Model, string(text)).Invariants {
 		fmt.Fprintf(&m, "  /\\ %s\n", name)

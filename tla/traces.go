@@ -9,9 +9,11 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -25,8 +27,9 @@ type TraceOptions struct {
 	Traces  int
 	Timeout time.Duration
 	Output  string
-	// Run chooses the specifications that are checked.
-	Run *regexp.Regexp
+	// Run chooses the specifications that are checked, Jobs how many at the same time.
+	Run  *regexp.Regexp
+	Jobs int
 }
 
 // traceSpecs are the specifications that worlds are held against.
@@ -150,20 +153,9 @@ func runTraces(ctx context.Context, args []string, out, log io.Writer) error {
 	}
 	fmt.Fprintf(log, "%d worlds from seed %d on told %d traces, %s\n", worlds, opts.Base,
 		count(traces), took(start))
-	reports := []TraceReport{}
-	for _, spec := range opts.specs() {
-		r, err := checkSpec(ctx, tlc, spec, traces[spec.Module], log)
-		if err != nil {
-			return err
-		}
-		if len(r.Failures) == 0 {
-			all := traces[spec.Module]
-			if r.Alterations, err = checkAlterations(ctx, tlc, spec, all); err != nil {
-				return err
-			}
-			r.Failures = failuresOf(r.Alterations, len(all) >= enough)
-		}
-		reports = append(reports, r)
+	reports, err := checkSpecs(ctx, tlc, opts, traces, log)
+	if err != nil {
+		return err
 	}
 	printTraces(out, reports)
 	printAltered(out, reports)
@@ -216,6 +208,7 @@ func parseTraceFlags(args []string, out io.Writer) (TraceOptions, error) {
 		"check so many traces for each specification; 200 and more show all actions")
 	fs.DurationVar(&opts.Timeout, "timeout", 10*time.Minute, "end a run of TLC after this time")
 	run := fs.String("run", "", "check only specifications that match this `regexp`")
+	fs.IntVar(&opts.Jobs, "j", runtime.NumCPU(), "run so many instances of TLC at a time")
 	fs.StringVar(&opts.Output, "o", "", "write the results as JSON to this `file`")
 	if err := fs.Parse(args); err != nil {
 		return opts, err
@@ -226,6 +219,9 @@ func parseTraceFlags(args []string, out io.Writer) (TraceOptions, error) {
 	var err error
 	if opts.Run, err = regexp.Compile(*run); err != nil {
 		return opts, fmt.Errorf("-run: %w", err)
+	}
+	if opts.Jobs < 1 {
+		return opts, fmt.Errorf("-j %d: at least one instance has to run", opts.Jobs)
 	}
 	if opts.Traces < 1 {
 		return opts, errors.New("-traces: at least one trace has to be checked")
@@ -246,15 +242,45 @@ type TraceReport struct {
 	unseen        map[string]string // TraceSpec.Unseen
 }
 
-// checkSpec has the traces of one specification checked, and its actions counted.
-func checkSpec(ctx context.Context, tlc TLC, spec TraceSpec, traces []Trace, log io.Writer) (
-	TraceReport, error) {
+// checkSpecs checks the traces of all specifications, of some at a time.
+func checkSpecs(ctx context.Context, tlc TLC, opts TraceOptions, traces map[string][]Trace,
+	log io.Writer) ([]TraceReport, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	specs := opts.specs()
+	reports := make([]TraceReport, len(specs))
+	var (
+		mu sync.Mutex // guards log
+		wg sync.WaitGroup
+	)
+	busy := make(chan struct{}, opts.Jobs)
+	for i, spec := range slices.Backward(specs) { // the last takes longest
+		busy <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-busy }()
+			r, err := checkSpec(ctx, tlc, spec, traces[spec.Module], func(line string) {
+				mu.Lock()
+				defer mu.Unlock()
+				fmt.Fprintf(log, "        %s: %s\n", spec.Tracer, line)
+			})
+			if err != nil {
+				cancel(err)
+			}
+			reports[i] = r
+		})
+	}
+	wg.Wait()
+	return reports, context.Cause(ctx)
+}
+
+// checkSpec has the traces of one specification checked, its actions counted, and the traces
+// checked once more when they are altered.
+func checkSpec(ctx context.Context, tlc TLC, spec TraceSpec, traces []Trace,
+	progress func(string)) (TraceReport, error) {
 	start := time.Now()
 	r := TraceReport{Spec: spec.Tracer, Model: spec.Model, Traces: len(traces),
 		Actions: map[string]int{}, Cuts: map[string]int{}, unseen: spec.Unseen}
-	verdicts, err := tlc.CheckTraces(ctx, spec, traces, func(line string) {
-		fmt.Fprintf(log, "        %s: %s\n", spec.Tracer, line)
-	})
+	verdicts, err := tlc.CheckTraces(ctx, spec, traces, progress)
 	if err != nil {
 		return r, err
 	}
@@ -283,7 +309,11 @@ func checkSpec(ctx context.Context, tlc TLC, spec TraceSpec, traces []Trace, log
 		}
 	}
 	r.Seconds = time.Since(start).Seconds()
-	return r, nil
+	if len(r.Failures) == 0 {
+		r.Alterations, err = checkAlterations(ctx, tlc, spec, traces)
+		r.Failures = failuresOf(r.Alterations, len(traces) >= enough)
+	}
+	return r, err
 }
 
 // around shows some lines before one.

@@ -45,6 +45,34 @@ func TestVerdictRefuted(t *testing.T) {
 	}
 }
 
+// TestReadVerdicts holds every trace to be spoken of: one that is not may not pass for admitted.
+func TestReadVerdicts(t *testing.T) {
+	text := "<<\"line\", 1, 1>>\n<<\"line\", 2, 1>>\n<<\"line\", 2, 2>>\n<<\"line\", 2, 3>>\n"
+	got, err := readVerdicts(text, 2)
+	if diff := cmp.Diff([]Verdict{{0}, {2}}, got); diff != "" || err != nil {
+		t.Errorf("readVerdicts(%q): %v (-want +got):\n%s", text, err, diff)
+	}
+	if got, err := readVerdicts(text, 3); err == nil {
+		t.Errorf("of 3 traces of which only 2 are told, readVerdicts = %v", got)
+	}
+}
+
+// TestRare holds a trace to count if it shows what none before it has.
+func TestRare(t *testing.T) {
+	r, err := newRare(deliverySpec, ".")
+	if err != nil || len(r.actions) == 0 || len(r.alterations) == 0 {
+		t.Fatalf("newRare = %+v, %v", r, err)
+	}
+	sync := Trace{Lines: []sim.AbstractLine{{Action: "Sync"}}}
+	if !r.shown(sync) || r.shown(sync) {
+		t.Error("a first Sync has to count, and a second not")
+	}
+	told := Trace{Lines: []sim.AbstractLine{{Action: "Told"}}} // which is no action
+	if !r.shown(told) || r.shown(told) {
+		t.Error("what is the first to be altered in some way has to count, and the second not")
+	}
+}
+
 // TestUntold holds every model about sessions to be told by traces, or to be named as one that is
 // not.
 func TestUntold(t *testing.T) {
