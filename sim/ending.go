@@ -69,16 +69,16 @@ func (w *World) await(what string, limit int64, ready func() bool, next func()) 
 
 func (w *World) stuck() string {
 	text := ""
+	for _, c := range w.clients { // who waits comes first: the text may be cut off
+		if !c.done() {
+			text += c.String() + "; "
+		}
+	}
 	for _, h := range w.hosts {
 		text += h.String() + "; "
 	}
 	for _, l := range w.peers {
 		text += l.String() + "; "
-	}
-	for _, c := range w.clients {
-		if !c.done() {
-			text += " " + c.String()
-		}
 	}
 	for _, h := range w.hosts {
 		if h.member == nil {

@@ -96,9 +96,13 @@ func (s *Shrinker) Shrink(p *Plan) (small *Plan, after, before *Trial) {
 	s.judge, s.enough = first.Judges[0], first.Events/10
 	s.adopt(s.begin(p, first), first)
 	s.trim(true)
-	s.shorten()
 	whole, trial := s.best, s.trial
-	impatient := s.behindFaults() && s.first(s.patience(60*second))
+	// Nearly all that happens in a world that is stuck is the wait for its end.
+	impatient := s.behindFaults() && s.first(s.patience(20*second), s.patience(60*second))
+	s.shorten()
+	if !impatient {
+		whole, trial = s.best, s.trial
+	}
 	for better := true; better && !s.Enough(); {
 		was := *s.trial
 		size := s.best.Size()
@@ -120,6 +124,7 @@ func (s *Shrinker) Shrink(p *Plan) (small *Plan, after, before *Trial) {
 	}
 	s.hurry()
 	s.trim(false)
+	s.settle()
 	s.best.Notes = nil
 	return s.best, s.trial, first
 }
@@ -230,6 +235,23 @@ func (s *Shrinker) shorten() {
 			return
 		}
 	}
+}
+
+// settle lets a world end where it fails for which there was no time to be made small: a single
+// trial or two, as what took longest is worst to look at.
+func (s *Shrinker) settle() {
+	if !s.Enough() {
+		return
+	}
+	enough := s.Enough
+	s.Enough = func() bool { return false }
+	switch at := s.trial.FailedAt[s.judge]; {
+	case s.behindFaults() && s.best.PatienceUs != 5*second:
+		s.first(s.patience(5 * second))
+	case at > 0 && (s.best.EndUs == 0 || s.best.EndUs > at+1):
+		s.first(s.end(1), s.end(second))
+	}
+	s.Enough = enough
 }
 
 // hurry lets a world that does not come to an end give up earlier. It has done so with all the

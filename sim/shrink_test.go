@@ -54,6 +54,25 @@ func TestShrinkDecisions(t *testing.T) {
 	}
 }
 
+// TestShrinkEndsAtFailure: whatever else there was no time for, a world ends where it fails.
+func TestShrinkEndsAtFailure(t *testing.T) {
+	tried := 0
+	s := Shrinker{Enough: func() bool { return tried > 3 },
+		Try: func(plans []*Plan) []*Trial {
+			tried += len(plans)
+			var out []*Trial
+			for _, p := range plans {
+				out = append(out, &Trial{Judges: []string{"test"}, Events: 1000,
+					Decisions: []Decision{{ID: "fault 3#1"}},
+					FailedAt:  map[string]int64{"test": 7 * second}, Virtual: p.EndUs})
+			}
+			return out
+		}}
+	if small, _, _ := s.Shrink(&Plan{Seed: 7}); small.EndUs != 7*second+1 {
+		t.Errorf("the world ends at %d us, want right behind its failure at 7 s", small.EndUs)
+	}
+}
+
 // TestShrinkWorld shrinks worlds in which something is seen that is no failure, and replays what
 // is left from its text.
 func TestShrinkWorld(t *testing.T) {

@@ -305,6 +305,51 @@ func TestPageOpensAtStory(t *testing.T) {
 	check("fresh", num("fresh") > 0)
 }
 
+// TestPageOfMany: the times stay in sight above lanes that are scrolled, the clients of the story
+// stand before others, and of many violations the first few are shown until more are asked for.
+func TestPageOfMany(t *testing.T) {
+	r, _ := filmed(t, &sim.Plan{Seed: 3, EndUs: 9_000_000})
+	for i := range 30 {
+		v := r.Violations[0]
+		v.Text = fmt.Sprintf("%d: %s", i, v.Text)
+		r.Violations = append(r.Violations, v)
+	}
+	var b bytes.Buffer
+	if err := writePage(&b, r, &sim.Plan{Seed: 3}, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	got := browse(t, b.Bytes(), hands+`
+const violations = document.getElementById("violations").children;
+const shown = () => [...violations].filter((l) => !l.hidden).length;
+out.few = shown();
+document.getElementById("more-violations").click();
+out.all = shown();
+const clients = v.lanes.filter((l) => l.kind === "client").sort((a, b) => a.top - b.top);
+const told = clients.map((l) => v.scenes.some((c) => c.lane === l.name));
+out.order = told.lastIndexOf(true) < told.indexOf(false);
+const scroll = document.getElementById("scroll");
+document.getElementById("left").style.height = "200px";
+scroll.style.flex = "none"; scroll.style.height = "120px";
+scroll.scrollTop = 150;
+v.draw();
+const row = canvas.getContext("2d").getImageData(0, scroll.scrollTop * devicePixelRatio,
+  canvas.width, 16 * devicePixelRatio).data;
+let grey = 0, other = 0;
+for (let i = 0; i < row.length; i += 4) {
+  const d = Math.max(row[i], row[i + 1], row[i + 2]) - Math.min(row[i], row[i + 1], row[i + 2]);
+  if (d > 40) other++;
+  else if (row[i] < 200) grey++;
+}
+out.top = scroll.scrollTop; out.grey = grey; out.other = other;
+`)
+	num := func(name string) float64 { n, _ := got[name].(float64); return n }
+	if num("few") != 3 || num("all") != float64(len(r.Violations)) || got["order"] != true ||
+		num("top") != 150 || num("grey") < 30 || num("other") > num("grey") {
+		t.Errorf("the page says %v, want 3 violations of %d, those told first and an axis", got,
+			len(r.Violations))
+	}
+}
+
 // TestPageOfOwnViolation: what a world objects to itself has a moment, and names no line.
 func TestPageOfOwnViolation(t *testing.T) {
 	r := sim.Run(sim.Options{Seed: 3, Record: true, Film: true, Plan: &sim.Plan{Seed: 3,

@@ -2,8 +2,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -63,6 +61,7 @@ type storyteller struct {
 	sessions map[int64]bool
 	conns    map[int64]bool
 	members  map[int64]bool
+	clients  map[int64]bool // that the judge names by their numbers
 	indexes  map[uint64]bool
 	streams  map[uint64][]uint64 // places in them
 	paths    map[string]bool
@@ -84,16 +83,15 @@ func tellStory(r *sim.Result, i int) *story {
 	at, own := r.FailedAt(i)
 	t := &storyteller{r: r, v: v, own: own, named: map[int]bool{}, zxids: map[int64]bool{},
 		sessions: map[int64]bool{}, conns: map[int64]bool{}, members: map[int64]bool{},
-		indexes: map[uint64]bool{}, streams: map[uint64][]uint64{}, paths: map[string]bool{},
-		servers: map[int64]int64{}, commits: map[callKey]bool{},
+		clients: map[int64]bool{}, indexes: map[uint64]bool{}, streams: map[uint64][]uint64{},
+		paths: map[string]bool{}, servers: map[int64]int64{}, commits: map[callKey]bool{},
 		answers: map[callKey]*linearizability.Line{}}
 	text, _, _ := strings.Cut(v.Text, "\n")
 	s := &story{Judge: v.Judge, Text: text, Promise: promises[v.Judge], At: at}
 	t.look(at)
-	for _, m := range slices.Sorted(maps.Keys(t.members)) {
-		if s.Member == 0 && strings.Contains(text, fmt.Sprintf("host %d", m)) {
-			s.Member = m
-		}
+	m := someHost.FindStringSubmatch(text)
+	if m != nil && v.Judge != linearizability.JudgeLiveness { // which speaks of all of them
+		s.Member, _ = strconv.ParseInt(m[1], 10, 64)
 	}
 	s.Frames = framesOf(v.Text)
 	s.Scenes, s.Left = t.choose(at)
@@ -117,7 +115,9 @@ func framesOf(text string) []string {
 
 var (
 	hexNumber  = regexp.MustCompile(`0x[0-9a-f]+`)
+	someHost   = regexp.MustCompile(`host (\d+)`)
 	someMember = regexp.MustCompile(`(?:host|member|server) (\d+)`)
+	someClient = regexp.MustCompile(`client (\d+)`)
 	someIndex  = regexp.MustCompile(`(?:entry|index|at) (\d+)`)
 	somePath   = regexp.MustCompile(`(?:^|[\s"(])(/[^\s"(),;:]*)`)
 )
@@ -126,7 +126,7 @@ var (
 func (t *storyteller) look(until int64) {
 	text, _, _ := strings.Cut(t.v.Text, "\n")
 	for _, m := range hexNumber.FindAllString(text, -1) {
-		if n, err := strconv.ParseInt(m[2:], 16, 64); err == nil {
+		if n, err := strconv.ParseInt(m[2:], 16, 64); err == nil && n != 0 {
 			t.zxids[n], t.sessions[n] = true, true
 		}
 	}
@@ -134,7 +134,14 @@ func (t *storyteller) look(until int64) {
 		n, _ := strconv.ParseInt(m[1], 10, 64)
 		t.members[n] = true
 	}
+	for _, m := range someClient.FindAllStringSubmatch(text, -1) {
+		n, _ := strconv.ParseInt(m[1], 10, 64)
+		t.clients[n] = true
+	}
 	for _, m := range someIndex.FindAllStringSubmatch(text, -1) {
+		if t.v.Judge == linearizability.JudgeLiveness {
+			break // it says how all stand
+		}
 		n, _ := strconv.ParseUint(m[1], 10, 64)
 		t.indexes[n] = true
 	}
@@ -237,6 +244,9 @@ func (t *storyteller) near(p string) bool {
 	if p == "" || t.paths[p] || t.paths[path.Dir(p)] {
 		return p != ""
 	}
+	if p == "/" {
+		return false // it is the parent of too much
+	}
 	for q := range t.paths { //order-free: any of them
 		if path.Dir(q) == p {
 			return true
@@ -278,22 +288,23 @@ func (t *storyteller) choose(until int64) (scenes []scene, left int) {
 
 // Scenes of one score are of one kind.
 const (
-	scoreNamed     = 100
-	scoreMentioned = 90
-	scoreStream    = 70
-	scoreEvent     = 65
-	scoreEphemeral = 62
-	scoreWrite     = 60
-	scoreSession   = 58
-	scoreWatch     = 55
-	scoreProcess   = 52
-	scoreLeader    = 50
-	scoreConnected = 48
-	scoreFault     = 42
-	scoreQuiet     = 41
-	scoreRefused   = 40
-	scoreRead      = 35
-	scoreElsewhere = 30
+	scoreNamed      = 100
+	scoreMentioned  = 90
+	scoreStream     = 70
+	scoreEvent      = 65
+	scoreEphemeral  = 62
+	scoreWrite      = 60
+	scoreSession    = 58
+	scoreWatch      = 55
+	scoreUnanswered = 53
+	scoreProcess    = 52
+	scoreLeader     = 50
+	scoreConnected  = 48
+	scoreFault      = 42
+	scoreQuiet      = 41
+	scoreRefused    = 40
+	scoreRead       = 35
+	scoreElsewhere  = 30
 )
 
 // fewer leaves as many scenes as a screen shows: the last five of each kind first, then others, so
@@ -326,6 +337,9 @@ func (t *storyteller) score(l *linearizability.Line) (score int, rank string) {
 	}
 	switch l.Kind {
 	case linearizability.KindCommit:
+		if l.Commit.Kind == linearizability.CommitOther && !t.indexes[l.Commit.Index] {
+			return 0, ""
+		}
 		return t.scoreCommit(l)
 	case linearizability.KindLeader:
 		return scoreLeader, ""
@@ -339,7 +353,7 @@ func (t *storyteller) score(l *linearizability.Line) (score int, rank string) {
 		return scoreQuiet, ""
 	case linearizability.KindConnect, linearizability.KindConnected,
 		linearizability.KindDisconnect, linearizability.KindEnd:
-		if t.sessions[l.Session] || t.conns[l.Conn] {
+		if t.sessions[l.Session] || t.conns[l.Conn] || t.clients[l.Client] {
 			return scoreConnected, ""
 		}
 	case linearizability.KindEvent:
@@ -347,6 +361,9 @@ func (t *storyteller) score(l *linearizability.Line) (score int, rank string) {
 			return scoreEvent, ""
 		}
 	case linearizability.KindCall:
+		if t.clients[l.Client] && t.answers[callKey{l.Session, l.Xid}] == nil {
+			return scoreUnanswered, ""
+		}
 		if !t.sessions[l.Session] || !t.touches(l.Request) ||
 			t.commits[callKey{l.Session, l.Xid}] {
 			return 0, "" // its commit tells it

@@ -40,6 +40,13 @@ var promises = map[string]string{
 	"recipes":     "locks, queues, counters and elections built on the service are right",
 }
 
+// causes are the ends of connections.
+var causes = map[string]string{
+	linearizability.CauseClient:  "gives its connection up",
+	linearizability.CauseServer:  "has its connection closed by the server",
+	linearizability.CauseNetwork: "loses its connection",
+}
+
 // who says to whom a line happened.
 func (t *storyteller) who(l *linearizability.Line) string {
 	switch {
@@ -72,7 +79,7 @@ func (t *storyteller) tell(l *linearizability.Line) string {
 	case linearizability.KindEvent:
 		return fmt.Sprintf("is told %v %s%s", l.Event, l.Path, sayZxid(l.Zxid))
 	case linearizability.KindDisconnect:
-		return "connection lost: " + l.Text
+		return causes[l.Text]
 	case linearizability.KindEnd:
 		return fmt.Sprintf("session %#x is over: %s", uint64(l.Session), l.Text)
 	case linearizability.KindCommit:
@@ -272,6 +279,21 @@ func clip(text string, most int) string {
 	return text
 }
 
+// waiting says what a member has not done yet, if there is anything.
+func waiting(s *sim.State) string {
+	text := ""
+	for _, w := range []struct {
+		n    uint64
+		what string
+	}{{uint64(s.Outstanding), "unanswered"}, {s.Queued, "in its stream"}, {s.Unsent, "unsent"},
+		{uint64(s.Appends), "waiting for the disk"}} {
+		if w.n > 0 {
+			text += fmt.Sprintf(", %d %s", w.n, w.what)
+		}
+	}
+	return text
+}
+
 // memberStates says how each member stood at a moment, a line for each.
 func memberStates(w io.Writer, film *sim.Film, at int64) {
 	if film == nil {
@@ -294,8 +316,9 @@ func memberStates(w io.Writer, film *sim.Film, at int64) {
 			_, _ = fmt.Fprintf(w, "  %s  down\n", lane.Name)
 		default:
 			_, _ = fmt.Fprintf(w, "  %s  %s, %s of term %d, log %d, on disk %d, commit %d, "+
-				"applied %d, zxid %#x, %d sessions, serving %s\n", lane.Name, s.Mode, s.Role,
-				s.Term, s.Last, s.Acknowledged, s.Commit, s.Applied, s.Zxid, s.Sessions, s.Serving)
+				"applied %d, zxid %#x, %d sessions, serving %s%s\n", lane.Name, s.Mode, s.Role,
+				s.Term, s.Last, s.Acknowledged, s.Commit, s.Applied, s.Zxid, s.Sessions, s.Serving,
+				waiting(s))
 		}
 	}
 }

@@ -14,9 +14,11 @@
     full: "#a1620755", shut: "#db277733", slow: "#ca8a0444" };
   const gutter = 96, axis = 22, faultLane = 22;
 
-  // Lanes, members first, each disk below its member.
+  // Lanes, members first, each disk below its member, then the clients that the story is about.
+  const told = new Set(((world.story && world.story.scenes) || []).map((c) => c.lane));
   const order = film.lanes.map((l, i) => ({ i, l })).sort((a, b) =>
-    (a.l.kind === "client") - (b.l.kind === "client") || a.l.no - b.l.no ||
+    (a.l.kind === "client") - (b.l.kind === "client") ||
+    (a.l.kind === "client" && told.has(b.l.name) - told.has(a.l.name)) || a.l.no - b.l.no ||
     (a.l.kind === "disk") - (b.l.kind === "disk"));
   const lanes = [];
   let height = 0;
@@ -227,6 +229,7 @@
     g.stroke();
     g.setLineDash([]);
     g.restore();
+    drawAxis();
     $("window").textContent = seconds(view.from, 3) + " to " + seconds(view.to, 3) + " s, " +
       items.length + " things";
     api.drawn = performance.now() - start;
@@ -243,23 +246,35 @@
     }
     g.fillStyle = "#66707f";
     g.fillText("decisions", 8, axis + faultLane / 2);
-    // The axis: steps of 1, 2 or 5 times a power of ten.
-    const span = view.to - view.from;
-    let step = Math.pow(10, Math.floor(Math.log10(span / 6)));
-    for (const f of [5, 2]) if (span / (step * f) >= 5) { step *= f; break; }
-    const places = Math.max(0, 6 - Math.floor(Math.log10(Math.max(step, 1))));
     g.strokeStyle = "#e4e8ee";
-    for (let at = Math.ceil(Math.max(view.from, 0) / step) * step; at <= view.to; at += step) {
-      const px = x(at);
-      if (px < gutter) continue;
+    for (const { px } of ticks()) {
       g.beginPath();
       g.moveTo(px, axis - 6);
       g.lineTo(px, height);
       g.stroke();
-      g.fillText(seconds(at, places) + " s", px + 3, 9);
     }
     g.strokeStyle = "#d9dee6";
     g.strokeRect(gutter - 0.5, axis - 0.5, width, height);
+  }
+
+  // Steps of 1, 2 or 5 times a power of ten.
+  function* ticks() {
+    const span = view.to - view.from;
+    let step = Math.pow(10, Math.floor(Math.log10(span / 6)));
+    for (const f of [5, 2]) if (span / (step * f) >= 5) { step *= f; break; }
+    const places = Math.max(0, 6 - Math.floor(Math.log10(Math.max(step, 1))));
+    for (let at = Math.ceil(Math.max(view.from, 0) / step) * step; at <= view.to; at += step) {
+      if (x(at) >= gutter) yield { px: x(at), what: seconds(at, places) + " s" };
+    }
+  }
+
+  // The times stay in sight however far down the lanes are scrolled.
+  function drawAxis() {
+    const top = $("scroll").scrollTop;
+    g.fillStyle = "#fff";
+    g.fillRect(0, top, width, axis - 1);
+    g.fillStyle = "#66707f";
+    for (const { px, what } of ticks()) g.fillText(what, px + 3, top + 9);
   }
 
   function drawRoles() {
@@ -274,9 +289,15 @@
         g.fillStyle = s.mode === "down" ? colors.down : colors[s.role] || "#eee";
         const left = Math.max(x(s.at), gutter), right = Math.min(x(to), width);
         g.fillRect(left, l.top + 3, Math.max(right - left, 0.6), 12);
-        if (s.mode !== "down" && left - last > 100 && right - left > 30) {
+        const what = s.role + ", term " + s.Term;
+        if (s.mode !== "down" && right - left > 30 && (left - last > 100 || right - left > g.measureText(what).width + 6)) {
+          g.save();
+          g.beginPath();
+          g.rect(left, l.top, right - left, 16);
+          g.clip();
           g.fillStyle = "#1d2430";
-          g.fillText(s.role + ", term " + s.Term, left + 3, l.top + 9.5);
+          g.fillText(what, left + 3, l.top + 9.5);
+          g.restore();
           last = left;
         }
       }
@@ -582,8 +603,10 @@
   };
 
   function showViolations() {
-    for (const v of world.violations || []) {
+    const few = 3, all = world.violations || [];
+    all.forEach((v, i) => {
       const li = document.createElement("li");
+      li.hidden = i >= few;
       li.append(text("strong", v.Judge + ": "));
       const brief = v.Text.length > 600 ? v.Text.slice(0, 600) + " …" : v.Text;
       for (const part of brief.split(/(0x[0-9a-f]+)/)) { // zxids lead to their commits
@@ -597,6 +620,14 @@
         for (const no of v.Lines || []) li.append(link(String(no), () => goToLine(no)), " ");
       }
       $("violations").append(li);
+    });
+    if (all.length > few) {
+      const more = link("show " + (all.length - few) + " more", () => {
+        for (const li of $("violations").children) li.hidden = false;
+        more.remove();
+      });
+      more.id = "more-violations";
+      $("violations").after(more);
     }
   }
   // showStory lists what led to the first violation.
@@ -779,6 +810,7 @@
   $("help").addEventListener("click", showHelp);
   for (const id of ["show-beat", "show-raft", "show-peer", "show-client"]) $(id).addEventListener("change", redraw);
   window.addEventListener("resize", resize);
+  $("scroll").addEventListener("scroll", redraw);
 
   // For tests, and for whoever wants to ask the page from a console.
   const api = window.vivarium = { world, items, lanes, view, offending, goToLine, select, stateAt, place, box, ends, x, scenes,
