@@ -452,11 +452,20 @@ var margins = []int64{20 * millisecond, 200 * millisecond, second}
 func (s *Shrinker) mergeGaps() {
 	var plans []*Plan
 	for _, margin := range margins {
-		if fresh := s.idle(margin, nil); len(fresh) < len(s.best.Gaps) {
+		fresh := s.idle(margin, nil)
+		if len(fresh) < len(s.best.Gaps) && total(fresh) > total(s.best.Gaps)*9/10 {
 			plans = append(plans, s.with(func(p *Plan) { p.Gaps = fresh }))
 		}
 	}
 	s.first(plans...)
+}
+
+// total is how much time gaps leave out.
+func total(gaps []Gap) (us int64) {
+	for _, g := range gaps {
+		us += g.To - g.From
+	}
+	return us
 }
 
 // idle are the times in which nothing is decided, and which are not left out already.

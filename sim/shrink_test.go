@@ -73,6 +73,28 @@ func TestShrinkEndsAtFailure(t *testing.T) {
 	}
 }
 
+// TestShrinkKeepsGaps: gaps are not given up for having fewer of them.
+func TestShrinkKeepsGaps(t *testing.T) {
+	s := Shrinker{Enough: func() bool { return false },
+		Try: func(plans []*Plan) []*Trial {
+			var out []*Trial
+			for _, p := range plans {
+				out = append(out, &Trial{Judges: []string{"test"}, Events: 100,
+					Decisions: p.Keep, FailedAt: map[string]int64{}})
+			}
+			return out
+		}}
+	s.judge = "test"
+	gap := Gap{20 * millisecond, 5 * second}
+	// In the time that is left the decision comes as the gap begins.
+	s.best = &Plan{Seed: 7, Gaps: []Gap{gap}, Keep: []Decision{{ID: "client 1#1",
+		At: 20 * millisecond}}}
+	s.trial = &Trial{Events: 100}
+	if s.mergeGaps(); len(s.best.Gaps) != 1 {
+		t.Errorf("gaps %v are left, want %v", s.best.Gaps, gap)
+	}
+}
+
 // TestShrinkWorld shrinks worlds in which something is seen that is no failure, and replays what
 // is left from its text.
 func TestShrinkWorld(t *testing.T) {
