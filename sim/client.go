@@ -37,7 +37,7 @@ type rawClient struct {
 	crowd    *crowd // that it belongs to, or nil
 
 	finishing bool
-	confirmed bool // an operator was answered who asks for what is
+	confirmed int64 // so many of an operator's last wishes were answered
 	back      readback
 	auditor   bool // the last: the ledger is judged by what it reads
 	finished  bool
@@ -361,7 +361,9 @@ func (conn *rawConn) arrived(a *arrival) {
 	if c.auditor {
 		c.w.ledger.learn(a)
 	}
-	c.confirmed = c.confirmed || c.finishing && a.op == wire.OpReconfig
+	if c.finishing && a.op == wire.OpReconfig {
+		c.confirmed++
+	}
 	switch {
 	case a.op == wire.OpCloseSession && a.result.Err == linearizability.CodeOk:
 		c.ended(conn, linearizability.EndClosed)

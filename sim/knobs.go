@@ -334,7 +334,7 @@ func (k *Knobs) drawMembers(seed uint64) {
 			k.ReconfigEnabled, k.WeightOperator = 1, r.between(20, 200)
 			k.MemberChanges, k.RoleChanges = r.some(800, 1, 1), r.some(500, 1, 1)
 		}
-		k.Ghosts, k.ReconfigTicks = r.some(600, 1, 1), r.log(10, 100)
+		k.Ghosts, k.ReconfigTicks = r.some(800, 1, 1), r.log(10, 100)
 		k.Listed, k.StrangerMs = r.some(400, 1, 1), r.some(300, 300, 10000)
 	}
 }

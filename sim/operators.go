@@ -62,15 +62,19 @@ func (w *World) delay(h *host, r rng) {
 	}
 }
 
-// confirm is what an operator asks for once the faults have stopped: that the configuration become
-// what it is. It asks again until it is answered.
+// confirm is what an operator asks for once the faults have stopped: where some name servers that
+// never come, that one of these join, of which nothing may be left, and then that the configuration
+// become what it is. It asks again until it is answered.
 func (c *rawClient) confirm() []asked {
 	w := c.w
-	if c.confirmed || c.auditor || c.manual || w.k.ReconfigEnabled == 0 ||
+	if c.confirmed > w.k.Ghosts || c.auditor || c.manual || w.k.ReconfigEnabled == 0 ||
 		w.k.WeightOperator == 0 || w.shadow.members == nil || c.id%3 != 1 {
 		return nil
 	}
-	s := &w.shadow.members.Servers[0]
+	s := w.shadow.members.Servers[0]
+	if c.confirmed < w.k.Ghosts {
+		s = ghost(0)
+	}
 	return c.gen.mayChange(c.session, ask(wire.OpReconfig, &wire.ReconfigRequest{
 		CurrentConfigID: -1, Joining: fmt.Sprintf("%v=%s", s.ID, s.Text()), HasJoining: true}))
 }
