@@ -34,7 +34,7 @@ type vigil struct {
 	voting map[core.RaftID]bool
 	steady int
 	knows  map[*host]telling
-	seen   map[*host]int64 // the tick at which a peer was heard last
+	seen   map[core.RaftID]int64 // the tick at which each was heard last
 	signs  map[core.SessionID][]mark
 }
 
@@ -48,6 +48,7 @@ type sign struct {
 // most.
 type telling struct {
 	from    *host
+	id      core.RaftID // under which it was known then
 	vigil   *vigil
 	link    int // the epoch of the link
 	n       int
@@ -60,7 +61,7 @@ type mark struct{ loop, clock int64 }
 
 func newVigil() *vigil {
 	return &vigil{told: map[*host]*telling{}, knows: map[*host]telling{},
-		seen: map[*host]int64{}, signs: map[core.SessionID][]mark{}}
+		seen: map[core.RaftID]int64{}, signs: map[core.SessionID][]mark{}}
 }
 
 // hears notes a sign of life that the process has taken for one.
@@ -86,7 +87,7 @@ func (v *vigil) tells(h, to *host, data []byte, taken int) *telling {
 	link := h.w.peerLink(h, to).epoch
 	t := v.told[to]
 	if t == nil || t.link != link {
-		t = &telling{from: h, vigil: v, link: link}
+		t = &telling{from: h, id: h.raftID(), vigil: v, link: link}
 		v.told[to] = t
 	}
 	t.n, t.earlier[0], t.earlier[1] = t.earlier[0], t.earlier[1], taken
@@ -111,7 +112,7 @@ func (v *vigil) turn(h *host, turn *replication.Turn, taken int, leads bool) {
 		v.leads = false
 	}
 	for _, t := range v.heeds {
-		v.seen[t.from] = v.ticks
+		v.seen[t.id] = v.ticks
 		if was && t.from.vigil == t.vigil {
 			v.learn(t.from, t.vigil, t.n, t.earlier[1])
 		}
@@ -186,8 +187,8 @@ func (v *vigil) quorum(h *host) bool {
 	if !known || v.voting[h.raftID()] {
 		n = 1
 	}
-	for o, at := range v.seen { //order-free: counts
-		if v.ticks-at <= fresh && (!known || v.voting[o.raftID()]) {
+	for id, at := range v.seen { //order-free: counts
+		if v.ticks-at <= fresh && (!known || v.voting[id]) {
 			n++
 		}
 	}
