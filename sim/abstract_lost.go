@@ -243,6 +243,7 @@ func (t *diskTale) unsay() {
 // rejoins tells of an empty disk that was admitted.
 func (t *diskTale) rejoins(rec *store.Recovered) {
 	t.lostTale = lostTale{learner: true, aimed: t.aimed}
+	t.down = false // by the end of the process that had the disk before
 	t.term, t.vote, t.commit, t.log = int(rec.HardState.GetTerm()), 0, 0, Terms{}
 	t.matched, t.match, t.applied, t.kept, t.written = 0, 0, 0, 0, 0
 	t.sent, t.spots = map[int]bool{}, map[int]*AbstractLine{}
