@@ -78,13 +78,17 @@ func (h *host) hearsWaiting() {
 	}
 }
 
-// tells returns what a message tells its receiver, nil if it is no follower's tick. taken is how
-// much the sender had heard when its turn began.
+// tells returns what a message tells its receiver, nil if it is no tick. taken is how much the
+// sender had heard when its turn began. Who has just led tells of nobody, but is heard itself: seed
+// 51095 with Ghosts=1 ReconfigEnabled=1 WeightOperator=30 Asks=1 of 7d49ac8.
 func (v *vigil) tells(h, to *host, data []byte, taken int) *telling {
-	if !replication.IsTick(data) || v.led {
+	if !replication.IsTick(data) {
 		return nil
 	}
 	link := h.w.peerLink(h, to).epoch
+	if v.led {
+		return &telling{from: h, id: h.raftID(), vigil: v, link: link} // it is heard
+	}
 	t := v.told[to]
 	if t == nil || t.link != link {
 		t = &telling{from: h, id: h.raftID(), vigil: v, link: link}
