@@ -253,11 +253,16 @@ SyncLog ==
     /\ UNCHANGED <<others, match, process, cut, ckpt, mark, marking, gap, identity, history>>
 
 \* The mark says what is synced, never more.  It is written into the slot that is not the newest.
+\* Of a log that is nothing but a checkpoint from a peer it may go on saying what was acknowledged
+\* before: a restart does not know in which term the checkpoint came, and without the checkpoint
+\* such a log is refused whatever the mark says.
 WriteMark ==
     /\ mode = "up" /\ marking = {}
     /\ LET from == IF Guard("mark-after-log") THEN disk ELSE Record(disk)
-           new == [term |-> from.term, vote |-> from.vote, acked |-> Shown(from)]
-       IN  new # mark /\ marking' = {new}
+           nothing == from.start > 0 /\ Len(from.log) = from.start
+       IN  \E acked \in {Shown(from)} \cup (IF nothing THEN {mark.acked} ELSE {}) :
+            LET new == [term |-> from.term, vote |-> from.vote, acked |-> acked]
+            IN  new # mark /\ marking' = {new}
     /\ UNCHANGED <<others, match, process, disk, pending, cut, ckpt, mark, gap, identity, history>>
 
 SyncMark ==

@@ -78,7 +78,7 @@ func screen(w io.Writer, r *sim.Result, small *shrunk, command string) {
 	s.write(w)
 	memberStates(w, r.Film, s.At)
 	if n := len(r.Violations) - 1; n > 0 {
-		_, _ = fmt.Fprintf(w, "\n%d more violations are in README.txt.\n", n)
+		_, _ = fmt.Fprintf(w, "\nREADME.txt has the rest, %d of %d violations.\n", n, n+1)
 	}
 	_, _ = fmt.Fprintln(w)
 	whole := small.before == nil
