@@ -99,9 +99,9 @@ func (s *deliveryTales) committed(at place, c *core.Command, out *core.Outcome) 
 		}
 		if q := t.asked[c.Xid]; c.Kind == core.KindRequest && c.Session == t.sc.conn.Session() &&
 			c.Generation == t.sc.conn.Generation() {
-			t.add("CommitOwn", "n", q.n)
+			t.add("CommitOwn", "n", q.n, "i", len(s.changes)-t.base)
 		} else {
-			t.add("CommitOther")
+			t.add("CommitOther", "i", len(s.changes)-t.base)
 		}
 	}
 }
@@ -295,8 +295,8 @@ func (t *deliveryTale) begin(h *host) {
 	}
 	t.begun, t.applied = true, t.base
 	t.sc.out = append(t.sc.out, t.sc.conn.Take(nil)...) // the answer to its handshake
-	for range t.all.changes[t.base:] {
-		t.add("CommitOther")
+	for i := range t.all.changes[t.base:] {
+		t.add("CommitOther", "i", i+1)
 	}
 }
 

@@ -378,11 +378,12 @@ Crash ==
 \* The log comes up shorter or older than it was synced, and looks whole: a flipped bit in a short
 \* log, a disk that lied, an image of last night.  What it knows to be committed is kept as far as
 \* the log goes, though the record that is left may know less: who knows less applies less until it
-\* is told again, and may do nothing that others may not.
+\* is told again, and may do nothing that others may not.  It may end before its cut: then nothing
+\* is left of it, and the checkpoint stands alone.
 Damage ==
     /\ mode = "down" /\ faults < MaxFaults
     /\ faults' = faults + 1 /\ damaged' = TRUE
-    /\ \E n \in Max(cut, disk.start)..Len(disk.log), t \in 1..disk.term :
+    /\ \E n \in disk.start..Len(disk.log), t \in 1..disk.term :
        \E v \in {0} \cup (IF t = disk.term THEN {disk.vote} ELSE Candidates) :
         /\ \A i \in 1..n : disk.log[i] <= t
         /\ disk' = [term |-> t, vote |-> v,

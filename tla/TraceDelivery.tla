@@ -35,6 +35,9 @@ Machine(e) ==
     /\ said' = said
     /\ e.q # Unknown => Len(queue') = e.q
 
+(* An entry of the log, at its place.  Nothing may wait to be told. *)
+Commits(e) == Len(log') = e.i /\ said = Len(out) /\ said' = said
+
 LastMark == queue'[Len(queue')].mark
 
 (* The next message for the client, which takes no step. *)
@@ -50,8 +53,8 @@ Step(e) ==
             /\ Write /\ Len(asked') = e.n /\ Machine(e)
             /\ LastMark = IF e.held THEN "held" ELSE "given"
       [] e.a = "Sync" -> Sync /\ Len(asked') = e.n /\ Machine(e)
-      [] e.a = "CommitOwn" -> CommitOwn /\ log'[Len(log')] = e.n /\ said = Len(out) /\ said' = said
-      [] e.a = "CommitOther" -> CommitOther /\ said = Len(out) /\ said' = said
+      [] e.a = "CommitOwn" -> CommitOwn /\ log'[Len(log')] = e.n /\ Commits(e)
+      [] e.a = "CommitOther" -> CommitOther /\ Commits(e)
       [] e.a = "Apply" -> Apply /\ applied' = e.i /\ Machine(e)
       [] e.a = "Confirm" ->
             /\ \E k \in 1..Len(queue) :

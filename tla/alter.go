@@ -111,6 +111,19 @@ func double(lines []sim.AbstractLine) []sim.AbstractLine {
 	return slices.Insert(lines, 1, lines[0])
 }
 
+// sameEntry says whether the second line is about the entry of the first: a server that lags may
+// have another one before it.
+func sameEntry(lines []sim.AbstractLine) bool {
+	return field(&lines[0], "i") == field(&lines[1], "i")
+}
+
+// anew puts the first line behind itself, as the next entry.
+func anew(lines []sim.AbstractLine) []sim.AbstractLine {
+	lines = double(lines)
+	with("i", more)(lines[1:])
+	return lines
+}
+
 func swap(lines []sim.AbstractLine) []sim.AbstractLine {
 	lines[0], lines[1] = lines[1], lines[0]
 	return lines
@@ -215,10 +228,10 @@ var alterations = []alteration{
 	{"Sessions", "wrong connection", "one is closed that an attach has opened",
 		both(has("Apply"), full("up")), with("up", shorter)},
 	{"Delivery", "dropped event", "an event is not queued", has("Told", "Replied"), dropFirst},
-	{"Delivery", "dropped event", "a write is not in the log", has("CommitOwn", "Apply"),
-		dropFirst},
+	{"Delivery", "dropped event", "a write is not in the log",
+		both(has("CommitOwn", "Apply"), sameEntry), dropFirst},
 	{"Delivery", "doubled command", "an event comes twice", has("Told"), double},
-	{"Delivery", "doubled command", "a write is executed twice", has("CommitOwn"), double},
+	{"Delivery", "doubled command", "a write is executed twice", has("CommitOwn"), anew},
 	{"Delivery", "swapped reply", "two change places", has("Replied", "Replied"), swap},
 	{"Delivery", "swapped reply", "of the change before its event", has("Told", "Replied"), swap},
 	{"Delivery", "zxid that goes back", "of a read",
