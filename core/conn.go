@@ -115,13 +115,13 @@ type Conn struct {
 	word          string
 	cause         Cause
 	next          step
-	frame         int // length of the frame that next is about
-	want          int // what of it may be received now
-	held          int // items of itemHeld
-	syncs         int // items of itemSync
-	confirmed     int // of those, how many are confirmed
-	overtaken     int // syncs that were answered before they were confirmed
-	readAfterSync bool
+	frame         int  // length of the frame that next is about
+	want          int  // what of it may be received now
+	held          int  // items of itemHeld
+	syncs         int  // items of itemSync
+	confirmed     int  // of those, how many are confirmed
+	overtaken     int  // syncs that were answered before they were confirmed
+	syncsThenRead int  // items of itemSync that a read follows
 	reconfigs     int  // items that are a reconfig's, held ones apart
 	inflight      int  // items of itemWrite
 	throttled     bool // apply has to make room first
@@ -390,7 +390,7 @@ func (c *Conn) over(cause Cause) {
 	}
 	c.phase, c.cause = phaseOver, cause
 	c.queue, c.head, c.stash = nil, 0, nil
-	c.held, c.syncs, c.confirmed, c.inflight, c.reconfigs = 0, 0, 0, 0, 0
+	c.held, c.syncs, c.confirmed, c.syncsThenRead, c.inflight, c.reconfigs = 0, 0, 0, 0, 0, 0
 }
 
 // handshake gives the creation of a session, or the attach to one, to the stream. Whether the
@@ -520,9 +520,7 @@ func (c *Conn) takeRead(l *Local, q wire.RequestHeader, body []byte, now int64) 
 		c.answer(l, q.Xid, q.Op, body)
 		return
 	}
-	if c.syncs > 0 {
-		c.readAfterSync = true
-	}
+	c.syncsThenRead = c.syncs
 	if mutant.On("reads-ping-overtakes") && q.Op == wire.OpPing {
 		c.answer(l, q.Xid, q.Op, body)
 		return
@@ -538,12 +536,12 @@ func (c *Conn) takeRead(l *Local, q wire.RequestHeader, body []byte, now int64) 
 // may it take effect before a reconfig that was sent before it has come to its end.
 func (c *Conn) holdsBack() bool {
 	if mutant.On("membership-reconfig-overtaken") {
-		return c.held > 0 || c.syncs > 0 && c.readAfterSync
+		return c.held > 0 || c.syncsThenRead > 0
 	}
 	if mutant.On("reads-write-not-held-back") {
 		return c.reconfigs > 0
 	}
-	return c.held > 0 || c.syncs > 0 && c.readAfterSync || c.reconfigs > 0
+	return c.held > 0 || c.syncsThenRead > 0 || c.reconfigs > 0
 }
 
 // takeWrite gives a write to the stream, or holds it back.
@@ -785,9 +783,7 @@ func (c *Conn) reconfigured(l *Local, out *Outcome) {
 func (c *Conn) answerSync(l *Local, it item) {
 	c.confirmed--
 	c.syncs--
-	if c.syncs == 0 {
-		c.readAfterSync = false
-	}
+	c.syncsThenRead = max(c.syncsThenRead-1, 0)
 	body := c.body(it)
 	in := wire.NewReader(body)
 	in.NullableString()

@@ -147,6 +147,23 @@ func TestWriteOvertakesTheConfirmationOfASync(t *testing.T) {
 	d.want(c, "when the second sync is confirmed", "4 0\n5 -101\n6 0\n")
 }
 
+// A write is held back for the reads before it alone. The first sync's read has been answered, and
+// behind the second sync there is none.
+func TestWriteBehindASyncWithoutReads(t *testing.T) {
+	d := newDesk(t, Settings{})
+	c := d.client()
+	d.send(c, 1, wire.OpSync, &wire.PathRequest{Path: "/"})
+	d.read(c, 2, wire.OpExists, "/a", false)
+	d.send(c, 3, wire.OpSync, &wire.PathRequest{Path: "/"})
+	d.l.SyncConfirmed(c, d.now)
+	d.want(c, "when the first sync is confirmed", "1 0\n2 -101\n")
+	d.create(c, 4, "/a", 0)
+	var mail Mail
+	if d.l.Inbox.Take(&mail); len(mail.Ends) != 1 {
+		t.Errorf("%d commands are in the stream, want the create", len(mail.Ends))
+	}
+}
+
 // Auth packets are commands as writes are: who sends them faster than they are applied waits.
 func TestAuthPacketsAreBounded(t *testing.T) {
 	d := newDesk(t, Settings{MaxOutstandingBytes: 10 << 10})
