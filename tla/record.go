@@ -7,15 +7,15 @@ import (
 	"github.com/vivariumdb/vivarium/sim"
 )
 
-// enough is how many traces show each action of their specification, and can be altered in each
-// way.
-const enough = 200
+// enough traces show each action of their specification, and can be altered in each way: if they
+// do not, more worlds are run for what is rare.
+const enough = 50
 
 // shortest is how many lines a trace has at least that is worth to be checked.
 const shortest = 20
 
-// longer is how many times as many worlds are run for what only few show.
-const longer = 4
+// furthest is how many worlds are run at most for what only few show.
+const furthest = 400
 
 // rare is what no trace of a specification has shown yet.
 type rare struct {
@@ -63,17 +63,13 @@ func record(opts TraceOptions, modules string) (map[string][]Trace, int, error) 
 		}
 		rares[spec.Module] = r
 	}
-	filled := 0
 	for n := 0; ; n++ {
 		full, lacks := true, false
 		for module, r := range rares {
 			full = full && len(traces[module]) >= opts.Traces
 			lacks = lacks || len(r.actions)+len(r.alterations) > 0
 		}
-		if full && filled == 0 {
-			filled = n
-		}
-		if full && (!lacks || opts.Traces < enough || n >= longer*filled) {
+		if full && (!lacks || opts.Traces < enough || n >= furthest) {
 			return traces, n, nil
 		}
 		if n > 20*opts.Traces+100 {

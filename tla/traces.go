@@ -205,7 +205,7 @@ func parseTraceFlags(args []string, out io.Writer) (TraceOptions, error) {
 	fs.SetOutput(out)
 	fs.Uint64Var(&opts.Base, "base", 1, "the first `seed`")
 	fs.IntVar(&opts.Traces, "traces", 200,
-		"check so many traces for each specification; 200 and more show all actions")
+		"check so many traces for each specification; 50 and more show all actions")
 	fs.DurationVar(&opts.Timeout, "timeout", 10*time.Minute, "end a run of TLC after this time")
 	run := fs.String("run", "", "check only specifications that match this `regexp`")
 	fs.IntVar(&opts.Jobs, "j", runtime.NumCPU(), "run so many instances of TLC at a time")
