@@ -3,7 +3,7 @@
 GO        ?= go
 SIM       := $(GO) run -tags checked ./cmd/vivarium-sim
 # Packages in which goroutines meet; `make race` runs their short tests.
-RACE      ?= ./server/... ./replication/... ./client/... ./sim/...
+RACE      ?= ./server/... ./replication/store/... ./client/...
 FUZZTIME  ?= 20s
 
 .DEFAULT_GOAL := help
@@ -43,8 +43,9 @@ corpus-grow: # look at TRIES (1000) worlds, from SEED (1) on, and make the stand
 determinism: # compare the traces of SEEDS ensembles between processes, settings and, with ARGS=-race, a -race build
 	$(SIM) determinism -ensembles -seeds $(or $(SEEDS),20) $(ARGS)
 
-race: # run short tests with the race detector; RACE=./server/...
+race: # run short tests with the race detector where there are goroutines; RACE=./server/...
 	$(GO) test -race -short $(ARGS) $(RACE)
+	$(GO) test -race -run TestRealStore $(ARGS) ./sim
 
 kill: # kill the server KILLS times under load, and look for all that was acknowledged
 	$(GO) test -count=1 -v -run TestKill ./server -kills $(or $(KILLS),50)
