@@ -326,6 +326,11 @@ func TestHandshakeMalformed(t *testing.T) {
 	if err := NewHandshake(who, 2).Feed(version); !errors.As(err, &r) || r.Reason != ReasonVersion {
 		t.Errorf("another version: %v", err)
 	}
+	// A reason is one byte: 256 must not be taken for none.
+	wide := append(slices.Clone(good), 0, 0, 0, 5, 0x80, 2, 0, 0, 0)
+	if h := NewHandshake(who, 2); h.Feed(wide) == nil || h.Done() {
+		t.Error("a refusal for a reason that is no byte is taken for consent")
+	}
 	h := NewHandshake(who, 2)
 	verdict := []byte{0, 0, 0, 4, 0, 0, 0, 0}
 	if err := h.Feed(append(append(slices.Clone(good), verdict...), "rest"...)); err != nil ||

@@ -321,7 +321,7 @@ func (h *Handshake) refuse(reason Reason) error {
 // takeVerdict hears what the other end thinks of this one.
 func (h *Handshake) takeVerdict(b []byte) error {
 	r := varint.NewReader(b)
-	reason := Reason(r.Uvarint())
+	reason := Reason(r.Byte())
 	h.peer.Self = core.RaftID(r.Uvarint())
 	h.peer.Acknowledged = Mark{r.Uvarint(), r.Uvarint()}
 	if !r.Done() {

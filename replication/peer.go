@@ -185,6 +185,9 @@ func checkRaft(m *raftpb.Message) error {
 			if e.GetIndex() != index || e.GetTerm() < term || e.GetTerm() > m.GetTerm() {
 				return badMessage("entries out of order")
 			}
+			if t := e.GetType(); t != raftpb.EntryNormal && t != raftpb.EntryConfChangeV2 {
+				return badMessage("an entry of a kind that nobody proposes")
+			}
 			term = e.GetTerm()
 		}
 	case raftpb.MsgReadIndex, raftpb.MsgReadIndexResp:

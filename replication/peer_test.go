@@ -2,6 +2,8 @@ package replication
 
 import (
 	"encoding/hex"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,12 +19,15 @@ func twoCommands() []byte {
 	return core.AppendRequest(b, 7, 1, core.Flags{}, 6, wire.OpSync, nil)
 }
 
-// goldenPeer are messages with their encoding of version 1, which other releases read.
-var goldenPeer = []struct {
+// golden is a message with its encoding.
+type golden struct {
 	name string
 	m    peerMessage
 	hex  string
-}{
+}
+
+// goldenPeer are messages with their encoding of version 1, which other releases read.
+var goldenPeer = []golden{
 	{"raft", peerMessage{kind: peerRaft, raft: &raftpb.Message{
 		Type: raftpb.MsgHeartbeat.Enum(), To: new(uint64(2)), From: new(uint64(1)),
 		Term: new(uint64(3)), Commit: new(uint64(300))}}, "010108081002180120034" + "0ac02"},
@@ -89,6 +94,37 @@ func TestPeerGolden(t *testing.T) {
 	}
 }
 
+// TestPeerFlags: of what nobody writes, nothing is passed over or cut to what it might have meant.
+func TestPeerFlags(t *testing.T) {
+	for _, test := range []struct {
+		name, golden, part, by string
+		ok                     bool
+	}{
+		{"all flags of a tick", "tick", "090601", "090607", true},
+		{"an unknown flag of a tick", "tick", "090601", "090608", false},
+		{"flags of a tick that are no byte", "tick", "090601", "09068102", false},
+		{"a piece that is first and last", "first piece", "011002", "011003", true},
+		{"an unknown flag of a piece", "first piece", "011002", "011006", false},
+		{"a high flag of a piece", "last piece", "011001", "011081", false},
+		{"refused", "staged", "0900", "0901", true},
+		{"neither refused nor not", "staged", "0900", "0902", false},
+	} {
+		i := slices.IndexFunc(goldenPeer, func(g golden) bool { return g.name == test.golden })
+		text := goldenPeer[i].hex
+		if strings.Count(text, test.part) != 1 {
+			t.Fatalf("%s: %s is not once in %s", test.name, test.part, text)
+		}
+		b, err := hex.DecodeString(strings.Replace(text, test.part, test.by, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err := decodePeer(b); (err == nil) != test.ok {
+			t.Errorf("%s: decodePeer(%x) = %+v, %v; want it accepted: %v", test.name, b, m, err,
+				test.ok)
+		}
+	}
+}
+
 // TestPeerErrors: what a peer should not have sent is an error that names it, and nothing else
 // happens.
 func TestPeerErrors(t *testing.T) {
@@ -118,6 +154,11 @@ func TestPeerErrors(t *testing.T) {
 			Type: raftpb.MsgApp.Enum(), From: new(uint64(2)), To: new(uint64(1)),
 			Term: new(uint64(3)), Index: new(uint64(1)), LogTerm: new(uint64(1)),
 			Entries: []*raftpb.Entry{{Index: new(uint64(3)), Term: new(uint64(3))}}}})},
+		{"an entry of a kind that nobody proposes", 2, encode(peerMessage{kind: peerRaft,
+			raft: &raftpb.Message{Type: raftpb.MsgApp.Enum(), From: new(uint64(2)),
+				To: new(uint64(1)), Term: new(uint64(3)), Index: new(uint64(1)),
+				LogTerm: new(uint64(1)), Entries: []*raftpb.Entry{{Index: new(uint64(2)),
+					Term: new(uint64(3)), Type: raftpb.EntryType(256).Enum()}}}})},
 		{"hello of another", 3, encode(peerMessage{kind: peerHello, raftID: 2})},
 		{"batch with one command less", 2, encode(peerMessage{kind: peerBatch, registration: 5,
 			seq: 1, count: 3, commands: twoCommands()})},

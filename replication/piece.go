@@ -87,6 +87,9 @@ func (p *piece) appendTo(b []byte) ([]byte, error) {
 func decodePiece(r *varint.Reader) (*piece, error) {
 	p := &piece{}
 	flags := r.Byte()
+	if flags > pieceLast|pieceFirst {
+		r.Fail()
+	}
 	p.last = flags&pieceLast != 0
 	p.term, p.transfer, p.seq = r.Uvarint(), r.Uvarint(), r.Uvarint()
 	p.at.term, p.at.index = r.Uvarint(), r.Uvarint()

@@ -33,6 +33,7 @@ const (
 	tickLow      tickFlags = 1 << iota // the sender's disk is nearly full
 	tickDisputed                       // from a leader: no majority has one State
 	tickJudged                         // from a leader: offsetMs has a meaning
+	tickFlagsEnd
 )
 
 // indexDigest is the State's digest behind an entry.
@@ -58,7 +59,11 @@ func (t *tickNews) appendTo(b []byte) []byte {
 func (t *tickNews) decode(r *varint.Reader) {
 	t.term, t.number = r.Uvarint(), r.Uvarint()
 	t.registration, t.heardOf = core.Registration(r.Uvarint()), core.Registration(r.Uvarint())
-	t.heard, t.durable, t.flags = r.Uvarint(), r.Uvarint(), tickFlags(r.Uvarint())
+	t.heard, t.durable = r.Uvarint(), r.Uvarint()
+	flags := r.Uvarint()
+	if t.flags = tickFlags(flags); flags >= uint64(tickFlagsEnd) {
+		r.Fail()
+	}
 	t.offsetMs = r.Varint()
 	n := r.Uvarint()
 	if n > mostDigests {

@@ -77,6 +77,9 @@ func (d *decoder) entries(n int) []*raftpb.Entry {
 		e.index = first + uint64(i)
 		e.term = d.Uvarint()
 		e.kind = raftpb.EntryType(d.Byte())
+		if e.kind != raftpb.EntryNormal && e.kind != raftpb.EntryConfChangeV2 {
+			d.Fail() // nobody could apply it
+		}
 		e.pb.Term, e.pb.Index, e.pb.Type = &e.term, &e.index, &e.kind
 		if data := d.Sized(); len(data) > 0 {
 			e.pb.Data = data

@@ -144,3 +144,18 @@ func TestDecodeAnything(t *testing.T) {
 		_, _ = decodeMeta(b)
 	})
 }
+
+// TestDecodeEntryKinds: an entry holds commands or is a change of members as replication makes it.
+// Any other could not be applied, and the log that holds it is damaged.
+func TestDecodeEntryKinds(t *testing.T) {
+	for _, kind := range []byte{0, 1, 2, 3, 77, 255} {
+		ok := kind == byte(raftpb.EntryNormal) || kind == byte(raftpb.EntryConfChangeV2)
+		b := appendBatch(nil, hardState{3, 2, 1}, Position{}, newEntries(3, 4, 1, 0))
+		b[len(b)-2] = kind // behind the term, before the length of nothing
+		_, _, entries, err := decodeBatch(b)
+		if (err == nil) != ok || ok && entries[0].GetType() != raftpb.EntryType(kind) {
+			t.Errorf("kind %d: decodeBatch(%x) = %v, %v; want it accepted: %v", kind, b, entries,
+				err, ok)
+		}
+	}
+}
