@@ -156,7 +156,7 @@ func (y *replay) acting(c *commit) *session {
 			commitName(l), l.Session, l.Commit.Generation, s.generation)
 	case l.Commit.Kind != CommitExpire && l.Commit.Origin != 0 && s.origin != 0 &&
 		l.Commit.Origin != s.origin:
-		y.bad(JudgeSessions, lines(l), "%v of session %#x by server %d, its owner is %d",
+		y.bad(JudgeSessions, lines(l), "%v of session %#x by origin %d, its owner is origin %d",
 			commitName(l), l.Session, l.Commit.Origin, s.origin)
 	default:
 		return s

@@ -111,7 +111,7 @@ func (x *index) judgeOrigin(c *connection, servers map[uint64]*Line) {
 		servers[origin] = l
 	} else if old.Server != l.Server {
 		x.bad(JudgeSessions, lines(c.gen.begin.line, l, old),
-			"%d acts for server %d, and for server %d before", origin, l.Server, old.Server)
+			"origin %d acts for server %d, and for server %d before", origin, l.Server, old.Server)
 	}
 }
 

@@ -54,8 +54,8 @@ func describeState(s *core.State) *described {
 			i.Ephemerals)
 	}
 	for _, i := range s.AppendStreams(nil) {
-		d.add(fmt.Sprintf("stream of member %v", i.Origin.RaftID), "%+v at command %d", i.Origin,
-			i.Seq)
+		d.add(fmt.Sprintf("stream of raft id %d", uint64(i.Origin.RaftID)),
+			"registration %d, command %d", uint64(i.Origin.Registration), i.Seq)
 	}
 	_ = s.Walk(func(i core.Image) error { // nothing here fails
 		d.add("znode "+i.Path, "%d bytes %.40q, ACL %v, czxid %#x mzxid %#x pzxid %#x, "+

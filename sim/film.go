@@ -75,9 +75,12 @@ type State struct {
 	Mode    string `json:"mode"`
 	Role    string `json:"role"` // leader, follower, candidate (it knows no leader)
 	Serving string `json:"serving"`
+	// RaftID is the one that its disk has, and of such is Look's Leader; Leads is a member.
+	RaftID uint64 `json:"raftID"`
+	Leads  int64  `json:"leads"` // 0: nobody that it knows
 	replication.Look
 	Acknowledged uint64 `json:"acknowledged"` // the last entry that its disk has acknowledged
-	Zxid         int64  `json:"zxid"`
+	Zxid         int64  `json:"zxid,string"`  // a number of JavaScript has 53 bits
 	Znodes       int    `json:"znodes"`
 	Sessions     int    `json:"sessions"`
 	Ephemerals   int    `json:"ephemerals"`
@@ -156,6 +159,7 @@ func (h *host) film() {
 		case s.Leader == 0:
 			s.Role = "candidate"
 		}
+		s.RaftID, s.Leads = uint64(h.raftID()), h.w.numberOf(s.Leader)
 		s.Acknowledged, s.Zxid = h.log.acked, int64(local.State.LastZxid())
 		s.Znodes, s.Sessions = local.State.NodeCount(), local.State.SessionCount()
 		s.Ephemerals, s.Connections = local.State.EphemeralCount(), local.ConnCount()
@@ -167,6 +171,16 @@ func (h *host) film() {
 	f.last[lane] = s
 	s.At = f.now.now
 	f.States = append(f.States, s)
+}
+
+// numberOf is the host whose disk has a raft id; 0 if none has.
+func (w *World) numberOf(raftID uint64) int64 {
+	for _, h := range w.hosts {
+		if raftID != 0 && uint64(h.raftID()) == raftID {
+			return h.id
+		}
+	}
+	return 0
 }
 
 // bar notes that the disk begins something, and returns what notes its end.
@@ -245,7 +259,7 @@ func (h *host) appended(b *store.Batch) (done func()) {
 	}
 	text := "append"
 	if hs := b.HardState; hs != nil {
-		text += fmt.Sprintf(" term %d vote %d commit %d", hs.GetTerm(), hs.GetVote(),
+		text += fmt.Sprintf(" term %d vote for raft id %d commit %d", hs.GetTerm(), hs.GetVote(),
 			hs.GetCommit())
 	}
 	if n := len(b.Entries); n > 0 {

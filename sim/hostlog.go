@@ -244,9 +244,9 @@ func (s *shadow) loaded(h *host, rec *replication.Recovered) {
 func (h *host) keeps(old *hostLog) {
 	if old.vote[0] > h.log.vote[0] || old.vote[0] == h.log.vote[0] && old.vote[1] != 0 &&
 		old.vote[1] != h.log.vote[1] {
-		h.w.violate("durability", fmt.Sprintf("host %d has voted for %d in term %d, and knows of "+
-			"%d in term %d after a restart", h.id, old.vote[1], old.vote[0], h.log.vote[1],
-			h.log.vote[0]))
+		h.w.violate("durability", fmt.Sprintf("host %d has voted for raft id %d in term %d, "+
+			"and knows of raft id %d in term %d after a restart", h.id, old.vote[1],
+			old.vote[0], h.log.vote[1], h.log.vote[0]))
 	}
 	upto := old.acked
 	for _, first := range old.firsts {

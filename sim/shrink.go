@@ -42,6 +42,9 @@ func (r *Result) FailedAt(i int) (at int64, own bool) {
 	if i < r.own {
 		return r.Virtual, true
 	}
+	if len(r.Violations[i].Lines) == 0 { // nobody knows, so all that happened may matter
+		return r.Virtual, false
+	}
 	for _, no := range r.Violations[i].Lines {
 		if n := no - 2; n >= 0 && n < len(r.History.Lines) {
 			at = max(at, r.History.Lines[n].At)

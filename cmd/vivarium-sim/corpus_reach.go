@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 )
 
 func printJSON(w io.Writer, v any) error {
@@ -42,7 +41,7 @@ type reach struct {
 func newRunner(workers int, covered bool) (*runner, error) {
 	r := &runner{covered: covered, sources: map[string]*source{},
 		pool: pool{env: []string{"GOMAXPROCS=1", "GOGC=400"},
-			size: workers, limit: 10 * time.Minute}}
+			size: workers, limit: worldLimit}}
 	var err error
 	if !covered {
 		r.pool.binary, err = os.Executable()

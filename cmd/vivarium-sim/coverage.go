@@ -15,7 +15,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -70,7 +69,7 @@ func profileWorlds(dir string, from, seeds uint64) (profile []byte, failed []uin
 		return nil, nil, err
 	}
 	p := pool{binary: binary, env: []string{"GOMAXPROCS=1", "GOGC=400", "GOCOVERDIR=" + data},
-		size: runtime.NumCPU(), limit: 10 * time.Minute}
+		size: runtime.NumCPU(), limit: worldLimit}
 	given := uint64(0)
 	p.work(func() (task, bool) {
 		given++

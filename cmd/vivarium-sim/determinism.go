@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -93,7 +92,7 @@ func (d *determinism) compare(s streams, settings []setting) error {
 	found := false
 	seeds := d.choose()
 	for i, set := range settings {
-		p := pool{binary: set.binary, env: set.env, size: d.workers, limit: 10 * time.Minute}
+		p := pool{binary: set.binary, env: set.env, size: d.workers, limit: worldLimit}
 		given, equal := 0, 0
 		p.work(func() (t task, ok bool) {
 			if ok = given < len(seeds); ok {

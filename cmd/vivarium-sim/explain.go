@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,8 @@ func (e *explainer) explain(plan *sim.Plan, full string) error {
 	if e.budget > 0 {
 		small = shrink(e.out, e.pool, plan, e.budget)
 		if small.judge() == "process" { // it would end this one as well
-			_, _ = fmt.Fprintln(e.out, "a world that ends its process is not explained")
+			_, _ = fmt.Fprintf(e.out, "seed %d ends its process, or takes more than %v: it is "+
+				"not explained; %s\n", plan.Seed, worldLimit, full)
 			return nil
 		}
 	}
@@ -76,26 +78,26 @@ func screen(w io.Writer, r *sim.Result, small *shrunk, command string) {
 	}
 	s := tellStory(r, 0)
 	s.write(w)
-	memberStates(w, r.Film, s.At)
+	s.memberStates(w, r.Film)
 	if n := len(r.Violations) - 1; n > 0 {
-		_, _ = fmt.Fprintf(w, "\nREADME.txt has the rest, %d of %d violations.\n", n, n+1)
+		_, _ = fmt.Fprintf(w, "\n%d more violations are in README.txt.\n", n)
 	}
 	_, _ = fmt.Fprintln(w)
-	whole := small.before == nil
-	if !whole {
+	if small.before != nil {
 		_, _ = fmt.Fprintf(w, "Left:    %v\n", small)
 	}
 	if knobs := small.plan.Knobs; len(knobs) > 0 {
 		_, _ = fmt.Fprintf(w, "Knobs:   %s\n", clip(strings.Join(knobs, " "), 300))
 	}
 	const most = 10 // of more nobody can say which of them matter
-	for _, d := range small.plan.Keep {
-		if len(small.plan.Keep) > most {
-			_, _ = fmt.Fprintf(w, "Decided: %d things, in decisions.txt\n", len(small.plan.Keep))
-			break
-		}
-		_, _ = fmt.Fprintf(w, "Decided: %.6f s, %s: %s\n", float64(d.At)/1e6, d.ID,
-			clip(d.What, 90))
+	decided := small.plan.Keep
+	if len(decided) > most {
+		_, _ = fmt.Fprintf(w, "Decided: %d things, in decisions.txt\n", len(decided))
+		decided = nil
+	}
+	for _, d := range decided {
+		_, _ = fmt.Fprintf(w, "Decided: %.6f s, %s\n", float64(d.At)/1e6,
+			strings.TrimSuffix(d.ID+": "+clip(plain(d.What), 90), ": "))
 	}
 	_, _ = fmt.Fprintf(w, "Replay:  %s\n", command)
 }
@@ -118,7 +120,11 @@ func (e *explainer) leave(dir string, r *sim.Result, small *shrunk, full string)
 	}
 	for _, v := range r.Violations[:min(len(r.Violations), 3)] {
 		first, _, _ := strings.Cut(v.String(), "\n")
-		plan.Notes = append(plan.Notes, "Fails: "+first)
+		plan.Notes = append(plan.Notes, "Fails: "+plain(first))
+	}
+	plan.Keep = slices.Clone(plan.Keep)
+	for i := range plan.Keep {
+		plan.Keep[i].What = plain(plan.Keep[i].What)
 	}
 	for name, write := range map[string]func(io.Writer) error{ //order-free: files
 		"decisions.txt": plan.Write,

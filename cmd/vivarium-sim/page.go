@@ -102,7 +102,7 @@ func newPage(r *sim.Result, plan *sim.Plan) *page {
 		p.Size = len(r.Decisions)
 	}
 	for i, v := range r.Violations {
-		o := objection{finding: finding{v.Judge, v.Text, v.Lines}}
+		o := objection{finding: findingOf(v)}
 		o.At, o.Own = r.FailedAt(i)
 		p.Violations = append(p.Violations, o)
 	}

@@ -38,7 +38,7 @@ func needBrowser(t *testing.T) browser {
 
 // browse opens a page with a script behind it, and returns what the script has left in the
 // element "outcome".
-func browse(t *testing.T, page []byte, script string) map[string]any {
+func browse(t *testing.T, page []byte, script string) outcome {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "index.html")
 	driver := fmt.Sprintf(`<pre id="outcome"></pre><script>
@@ -59,7 +59,7 @@ window.addEventListener("load", () => {
 	_, rest, _ := strings.Cut(string(dom), `<pre id="outcome">`)
 	text, _, _ := strings.Cut(rest, "</pre>")
 	text = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(text)
-	out := map[string]any{}
+	out := outcome{}
 	if err := json.Unmarshal([]byte(text), &out); err != nil {
 		t.Fatalf("the page left %.2000q: %v", text, err)
 	}
@@ -67,6 +67,22 @@ window.addEventListener("load", () => {
 		t.Fatalf("script: %v", out["error"])
 	}
 	return out
+}
+
+// outcome is what a script has left.
+type outcome map[string]any
+
+func (o outcome) num(name string) float64 { n, _ := o[name].(float64); return n }
+func (o outcome) str(name string) string  { s, _ := o[name].(string); return s }
+
+// check returns what fails a test, with all that the script has left, if something is not so.
+func (o outcome) check(t *testing.T) func(what string, ok bool) {
+	return func(what string, ok bool) {
+		t.Helper()
+		if !ok {
+			t.Errorf("%s: the page says %v", what, map[string]any(o))
+		}
+	}
 }
 
 // filmed runs a world, with a violation that names a call and its answer.
@@ -200,14 +216,7 @@ func TestPageInBrowser(t *testing.T) {
 	r, page := filmed(t, &sim.Plan{Seed: 3, EndUs: 9_000_000})
 	named := r.Violations[0].Lines
 	got := browse(t, page, hands+strings.ReplaceAll(usage, "CALL", strconv.Itoa(named[1])))
-	check := func(what string, ok bool) {
-		t.Helper()
-		if !ok {
-			t.Errorf("%s: the page says %v", what, got)
-		}
-	}
-	num := func(name string) float64 { n, _ := got[name].(float64); return n }
-	str := func(name string) string { s, _ := got[name].(string); return s }
+	check, num, str := got.check(t), got.num, got.str
 	check("title", strings.Contains(str("title"), "seed 3: reads objects"))
 	check("figures", str("figures") == "these are figures")
 	check("violations", num("violations") == float64(len(r.Violations)))
@@ -283,14 +292,7 @@ out.fresh = document.querySelectorAll("#members td.new").length;
 func TestPageOpensAtStory(t *testing.T) {
 	_, page := filmed(t, &sim.Plan{Seed: 3, EndUs: 9_000_000})
 	got := browse(t, page, hands+opened)
-	check := func(what string, ok bool) {
-		t.Helper()
-		if !ok {
-			t.Errorf("%s: the page says %v", what, got)
-		}
-	}
-	num := func(name string) float64 { n, _ := got[name].(float64); return n }
-	str := func(name string) string { s, _ := got[name].(string); return s }
+	check, num, str := got.check(t), got.num, got.str
 	check("verdict", strings.HasPrefix(str("verdict"), "reads: getData <b>of</b>"))
 	check("promise", strings.Contains(str("promise"), "reads wants that"))
 	check("view", num("from") < num("at") && num("at") < num("to"))
@@ -342,7 +344,7 @@ for (let i = 0; i < row.length; i += 4) {
 }
 out.top = scroll.scrollTop; out.grey = grey; out.other = other;
 `)
-	num := func(name string) float64 { n, _ := got[name].(float64); return n }
+	num := got.num
 	if num("few") != 3 || num("all") != float64(len(r.Violations)) || got["order"] != true ||
 		num("top") != 150 || num("grey") < 30 || num("other") > num("grey") {
 		t.Errorf("the page says %v, want 3 violations of %d, those told first and an axis", got,

@@ -178,10 +178,12 @@ func show(w io.Writer, r *sim.Result, all bool) {
 			_, _ = fmt.Fprintf(w, "and %d more violations (-v shows them)\n", len(r.Violations)-i)
 			return
 		}
+		v.Text = plainLines(v.Text)
 		_, _ = fmt.Fprintf(w, "VIOLATION %v\n", v)
 		for _, no := range v.Lines {
 			if i := no - 2; i >= 0 && i < len(r.History.Lines) {
-				_, _ = fmt.Fprintf(w, "  line %d: %s\n", no, r.History.Lines[i].AppendTo(nil))
+				_, _ = fmt.Fprintf(w, "  line %d: %s\n", no,
+					plain(string(r.History.Lines[i].AppendTo(nil))))
 			}
 		}
 	}
@@ -234,7 +236,7 @@ func sweep(s streams, f *runFlags) error {
 		f.workers)
 	sum := summary{start: time.Now(), want: f.seeds}
 	p := pool{binary: binary, env: []string{"GOMAXPROCS=1", "GOGC=400"}, size: f.workers,
-		limit: 10 * time.Minute}
+		limit: worldLimit}
 	given := uint64(0)
 	p.work(func() (task, bool) {
 		given++

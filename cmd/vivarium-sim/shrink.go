@@ -19,18 +19,31 @@ type shrunk struct {
 }
 
 // shrink makes a failing world smaller, in as many processes as the pool has, for so long at most.
+// The whole world may take as long as it took when it was found, on a busy machine more than the
+// pool's limit; what is made of it need not be much slower.
 func shrink(w io.Writer, p pool, plan *sim.Plan, budget time.Duration) *shrunk {
 	out := &shrunk{}
 	start := time.Now()
 	workers := make([]*process, max(p.size, 1))
 	for i := range workers {
 		workers[i] = &process{pool: p}
+		workers[i].pool.limit = max(p.limit, worldLimit)
 		defer workers[i].stop()
 	}
+	whole := true
 	last := start
 	s := sim.Shrinker{Width: len(workers),
 		Enough: func() bool { return time.Since(start) > budget },
-		Try:    func(plans []*sim.Plan) []*sim.Trial { return try(workers, plans) },
+		Try: func(plans []*sim.Plan) []*sim.Trial {
+			trials := try(workers, plans)
+			for i := range workers {
+				if whole {
+					workers[i].pool.limit = max(p.limit, 2*time.Since(start))
+				}
+			}
+			whole = false
+			return trials
+		},
 		Progress: func(tried int, p *sim.Plan, t *sim.Trial) {
 			if out.size == 0 {
 				out.size = p.Size()

@@ -25,6 +25,8 @@ type story struct {
 	// Frames are where in the code a panic came from, the innermost first.
 	Frames []string `json:"frames,omitempty"`
 	Scenes []scene  `json:"scenes"`
+	// Entry is the last one of the log that the judge names or mentions; 0: none.
+	Entry uint64 `json:"-"`
 	// Left counts what concerned the same things and found no room.
 	Left int `json:"left"`
 }
@@ -55,6 +57,7 @@ const (
 type storyteller struct {
 	r        *sim.Result
 	v        linearizability.Violation
+	at       int64
 	own      bool // it is not one of the history's judges: its lines say when, not what
 	named    map[int]bool
 	zxids    map[int64]bool
@@ -65,9 +68,13 @@ type storyteller struct {
 	indexes  map[uint64]bool
 	streams  map[uint64][]uint64 // places in them
 	paths    map[string]bool
-	servers  map[int64]int64 // of connections
+	parents  map[string]bool  // of paths
+	counted  map[string]bool  // whose quotas are among the paths
+	servers  map[int64]int64  // of connections
+	raftIDs  map[uint64]int64 // members by the ids that raft gives their disks
 	commits  map[callKey]bool
-	answers  map[callKey]*linearizability.Line
+	answers  map[int]*linearizability.Line // by the lines of their calls
+	asked    map[int]*linearizability.Line // calls, by the lines of their answers
 }
 
 // callKey is a request of a session. A connection that comes back begins its xids anew, so that
@@ -77,35 +84,55 @@ type callKey struct {
 	xid     int32
 }
 
+// sentKey is a request of a connection.
+type sentKey struct {
+	conn int64
+	xid  int32
+}
+
 // tellStory tells of violation i of a result.
 func tellStory(r *sim.Result, i int) *story {
-	v := r.Violations[i]
-	at, own := r.FailedAt(i)
-	t := &storyteller{r: r, v: v, own: own, named: map[int]bool{}, zxids: map[int64]bool{},
-		sessions: map[int64]bool{}, conns: map[int64]bool{}, members: map[int64]bool{},
-		clients: map[int64]bool{}, indexes: map[uint64]bool{}, streams: map[uint64][]uint64{},
-		paths: map[string]bool{}, servers: map[int64]int64{}, commits: map[callKey]bool{},
-		answers: map[callKey]*linearizability.Line{}}
-	text, _, _ := strings.Cut(v.Text, "\n")
-	s := &story{Judge: v.Judge, Text: text, Promise: promises[v.Judge], At: at}
-	t.look(at)
+	t := newStoryteller(r, i)
+	text, _, _ := strings.Cut(t.v.Text, "\n")
+	s := &story{Judge: t.v.Judge, Text: plain(text), Promise: promises[t.v.Judge], At: t.at}
 	m := someHost.FindStringSubmatch(text)
-	if m != nil && v.Judge != linearizability.JudgeLiveness { // which speaks of all of them
+	if m != nil && t.v.Judge != linearizability.JudgeLiveness { // which speaks of all of them
 		s.Member, _ = strconv.ParseInt(m[1], 10, 64)
 	}
-	s.Frames = framesOf(v.Text)
-	s.Scenes, s.Left = t.choose(at)
+	s.Frames = framesOf(t.v.Text)
+	s.Scenes, s.Left = t.choose(t.at)
+	for _, c := range s.Scenes {
+		if l := t.line(c.Line); c.Rank != "" && l != nil && l.Commit != nil {
+			s.Entry = max(s.Entry, l.Commit.Index)
+		}
+	}
 	return s
 }
 
-// framesOf are the lines of our own code in a stack, but for what only checks and reports.
+func newStoryteller(r *sim.Result, i int) *storyteller {
+	v := r.Violations[i]
+	at, own := r.FailedAt(i)
+	t := &storyteller{r: r, v: v, at: at, own: own, named: map[int]bool{}, zxids: map[int64]bool{},
+		sessions: map[int64]bool{}, conns: map[int64]bool{}, members: map[int64]bool{},
+		clients: map[int64]bool{}, indexes: map[uint64]bool{}, streams: map[uint64][]uint64{},
+		paths: map[string]bool{}, parents: map[string]bool{}, counted: map[string]bool{},
+		servers: map[int64]int64{}, raftIDs: raftIDs(r.Film), commits: map[callKey]bool{},
+		answers: map[int]*linearizability.Line{}, asked: map[int]*linearizability.Line{}}
+	t.look(at)
+	return t
+}
+
+// framesOf are the lines of the product's code and of raft's in a stack, without the worlds' own
+// and what only checks and reports.
 func framesOf(text string) []string {
 	const most = 4
 	var frames []string
 	for _, line := range strings.Split(text, "\n") {
 		place, _, _ := strings.Cut(strings.TrimSpace(line), " +0x")
-		at := max(strings.LastIndex(place, "/core/"), strings.LastIndex(place, "/replication/"),
-			strings.LastIndex(place, "/client/"), strings.LastIndex(place, "/raft/"))
+		at := -1
+		for _, part := range []string{"/wire/", "/core/", "/replication/", "/client/", "/raft/"} {
+			at = max(at, strings.LastIndex(place, part))
+		}
 		if at >= 0 && strings.Contains(place, ".go:") && len(frames) < most {
 			frames = append(frames, place[at+1:])
 		}
@@ -116,15 +143,39 @@ func framesOf(text string) []string {
 var (
 	hexNumber  = regexp.MustCompile(`0x[0-9a-f]+`)
 	someHost   = regexp.MustCompile(`host (\d+)`)
-	someMember = regexp.MustCompile(`(?:host|member|server) (\d+)`)
-	someClient = regexp.MustCompile(`client (\d+)`)
-	someIndex  = regexp.MustCompile(`(?:entry|index|at) (\d+)`)
+	someMember = regexp.MustCompile(`\b(?:host|member|server) (\d+)`)
+	someOrigin = regexp.MustCompile(`\b(?:origin|raft id) (\d+)`)
+	someClient = regexp.MustCompile(`\bclient (\d+)`)
+	someIndex  = regexp.MustCompile(`\b(?:entry|index|at) (\d+)\b`) // not at 0x..
 	somePath   = regexp.MustCompile(`(?:^|[\s"(])(/[^\s"(),;:]*)`)
 )
 
 // look finds what the violation speaks of.
 func (t *storyteller) look(until int64) {
 	text, _, _ := strings.Cut(t.v.Text, "\n")
+	t.read(text)
+	if !t.own {
+		for _, no := range t.v.Lines {
+			if l := t.line(no); l != nil {
+				t.named[no] = true
+				t.learn(l)
+			}
+		}
+	}
+	for p := range t.paths { //order-free: sets
+		t.parents[path.Dir(p)] = true
+		if of, ok := strings.CutPrefix(path.Dir(p), "/zookeeper/quota/"); ok {
+			t.counted["/"+of] = true
+		}
+	}
+	t.pair(until)
+	for conn := range t.conns { //order-free: a set
+		t.members[t.servers[conn]] = true
+	}
+}
+
+// read takes what the judge's words speak of.
+func (t *storyteller) read(text string) {
 	for _, m := range hexNumber.FindAllString(text, -1) {
 		if n, err := strconv.ParseInt(m[2:], 16, 64); err == nil && n != 0 {
 			t.zxids[n], t.sessions[n] = true, true
@@ -133,6 +184,12 @@ func (t *storyteller) look(until int64) {
 	for _, m := range someMember.FindAllStringSubmatch(text, -1) {
 		n, _ := strconv.ParseInt(m[1], 10, 64)
 		t.members[n] = true
+	}
+	for _, m := range someOrigin.FindAllStringSubmatch(text, -1) {
+		n, _ := strconv.ParseUint(m[1], 10, 64)
+		if no := t.raftIDs[n]; no != 0 {
+			t.members[no] = true
+		}
 	}
 	for _, m := range someClient.FindAllStringSubmatch(text, -1) {
 		n, _ := strconv.ParseInt(m[1], 10, 64)
@@ -148,30 +205,31 @@ func (t *storyteller) look(until int64) {
 	for _, m := range somePath.FindAllStringSubmatch(text, -1) {
 		t.paths[m[1]] = true
 	}
-	if !t.own {
-		for _, no := range t.v.Lines {
-			if l := t.line(no); l != nil {
-				t.named[no] = true
-				t.learn(l)
-			}
-		}
-	}
+}
+
+// pair finds for each call its answer, if it has come by then, and its commit.
+func (t *storyteller) pair(until int64) {
+	waiting := map[sentKey][]*linearizability.Line{}
 	for i := range t.r.History.Lines {
 		l := &t.r.History.Lines[i]
-		k := callKey{l.Session, l.Xid}
+		k := sentKey{l.Conn, l.Xid}
 		switch l.Kind {
 		case linearizability.KindConnect:
 			t.servers[l.Conn] = l.Server
 		case linearizability.KindCommit:
-			t.commits[k] = t.commits[k] || l.Request != nil
+			if l.Request != nil {
+				t.commits[callKey{l.Session, l.Xid}] = true
+			}
+		case linearizability.KindCall:
+			waiting[k] = append(waiting[k], l)
 		case linearizability.KindReturn:
-			if t.answers[k] == nil && l.At <= until {
-				t.answers[k] = l
+			if list := waiting[k]; len(list) > 0 {
+				t.asked[l.No], waiting[k] = list[0], list[1:]
+				if l.At <= until {
+					t.answers[list[0].No] = l
+				}
 			}
 		}
-	}
-	for conn := range t.conns { //order-free: a set
-		t.members[t.servers[conn]] = true
 	}
 }
 
@@ -219,8 +277,8 @@ func pathsOf(r *linearizability.Request) []string {
 	return all
 }
 
-// touches says whether a request is about one of the violation's znodes, or makes or deletes one
-// of their parents or children.
+// touches says whether a request is about one of the violation's znodes, makes or deletes one of
+// their parents or children, or changes what they count for a quota.
 func (t *storyteller) touches(r *linearizability.Request) bool {
 	if r == nil {
 		return false
@@ -234,25 +292,31 @@ func (t *storyteller) touches(r *linearizability.Request) bool {
 	case linearizability.OpCreate, linearizability.OpCreate2, linearizability.OpCreateTTL,
 		linearizability.OpCreateContainer, linearizability.OpDelete,
 		linearizability.OpDeleteContainer:
-		return t.near(r.Path)
+		return t.near(r.Path) || t.counts(r.Path)
+	case linearizability.OpSetData:
+		return t.paths[r.Path] || t.counts(r.Path)
 	}
 	return t.paths[r.Path]
 }
 
+// counts says whether a quota that the violation is about covers a path.
+func (t *storyteller) counts(p string) bool {
+	if len(t.counted) == 0 || !strings.HasPrefix(p, "/") {
+		return false
+	}
+	for p != "/" && !t.counted[p] {
+		p = path.Dir(p)
+	}
+	return t.counted[p]
+}
+
 // near says whether a path is one of the violation's, or the parent or a child of one.
 func (t *storyteller) near(p string) bool {
-	if p == "" || t.paths[p] || t.paths[path.Dir(p)] {
-		return p != ""
+	if p == "" {
+		return false
 	}
-	if p == "/" {
-		return false // it is the parent of too much
-	}
-	for q := range t.paths { //order-free: any of them
-		if path.Dir(q) == p {
-			return true
-		}
-	}
-	return false
+	return t.paths[p] || t.paths[path.Dir(p)] ||
+		p != "/" && t.parents[p] // the root is the parent of too much
 }
 
 // choose returns the scenes with most to do with the violation in the order of time, and how many
@@ -269,15 +333,15 @@ func (t *storyteller) choose(until int64) (scenes []scene, left int) {
 		}
 		if score, rank := t.score(l); score > 0 {
 			scenes = append(scenes, scene{At: l.At, Line: l.No, Lane: t.who(l), Rank: rank,
-				What: t.tell(l), score: score})
+				What: plain(t.tell(l)), score: score})
 		}
 	}
 	for i, d := range t.r.Decisions {
 		if d.At > last || d.What == "" || strings.HasPrefix(d.ID, "client ") {
 			continue // what clients ask is in the history
 		}
-		scenes = append(scenes, scene{At: d.At, What: "FAULT: " + d.What, Decision: i + 1,
-			score: scoreFault})
+		scenes = append(scenes, scene{At: d.At, What: "FAULT: " + plain(d.What),
+			Decision: i + 1, score: scoreFault})
 	}
 	scenes, left = fewer(scenes)
 	slices.SortStableFunc(scenes, func(a, b scene) int {
@@ -361,7 +425,7 @@ func (t *storyteller) score(l *linearizability.Line) (score int, rank string) {
 			return scoreEvent, ""
 		}
 	case linearizability.KindCall:
-		if t.clients[l.Client] && t.answers[callKey{l.Session, l.Xid}] == nil {
+		if t.clients[l.Client] && t.answers[l.No] == nil {
 			return scoreUnanswered, ""
 		}
 		if !t.sessions[l.Session] || !t.touches(l.Request) ||

@@ -3,12 +3,19 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/vivariumdb/vivarium/linearizability"
 	"github.com/vivariumdb/vivarium/sim"
+	"github.com/vivariumdb/vivarium/wire"
 )
 
 // storyOf returns what came of a client that made an ephemeral and was gone, and of another one
@@ -96,16 +103,129 @@ func TestStoryOfMuch(t *testing.T) {
 	}
 }
 
+// Hostile names are shown as what they are; xids begin anew with each connection; who sent a
+// command is told by the number of its member, not by the id that raft gave its disk.
+func TestStoryWords(t *testing.T) {
+	h := &linearizability.History{}
+	call := func(at, conn int64, path string) {
+		h.Add(linearizability.Line{At: at, Kind: linearizability.KindCall, Client: 7, Conn: conn,
+			Session: 0x200000004, Xid: 1, Request: &linearizability.Request{
+				Op: linearizability.OpGetData, Path: path, Watch: true}})
+	}
+	call(1, 1, "/q")
+	h.Add(linearizability.Line{At: 2, Kind: linearizability.KindReturn, Client: 7, Conn: 1,
+		Session: 0x200000004, Xid: 1, Zxid: 0x200000001,
+		Result: &linearizability.Result{Data: []byte("old\x1b[2J")}})
+	call(3, 2, "/q")
+	call(4, 3, "/q\x1b[2J\x00\u0085\xff\u202e\n")
+	h.Add(linearizability.Line{At: 5, Kind: linearizability.KindCommit, Server: 2,
+		Session: 0x200000004, Zxid: 0x200000005, Commit: &linearizability.Commit{
+			Kind: linearizability.CommitRequest, Index: 9, Term: 2, Origin: 17},
+		Request: &linearizability.Request{Op: linearizability.OpSetData, Path: "/q", Version: -1,
+			Data: []byte("new")}, Result: &linearizability.Result{}})
+	h.Add(linearizability.Line{At: 6, Kind: linearizability.KindCommit, Server: 2,
+		Session: 0x200000004, Commit: &linearizability.Commit{Kind: linearizability.CommitAttach,
+			Index: 10, Term: 2}, Result: &linearizability.Result{}})
+	h.Add(linearizability.Line{At: 7, Kind: linearizability.KindCommit, Server: 2,
+		Zxid: 0x200000006, Commit: &linearizability.Commit{Kind: linearizability.CommitConfig,
+			Index: 11, Term: 2}, Request: &linearizability.Request{Op: linearizability.OpReconfig,
+			Data: []byte("server.1=a\nserver.2=b\n")}, Result: &linearizability.Result{}})
+	r := &sim.Result{History: h, Virtual: 10, Film: &sim.Film{
+		Lanes:  []sim.Lane{{Kind: "member", Name: "member 3", No: 3}},
+		States: []sim.State{{Mode: "running", RaftID: 17}}},
+		Violations: []linearizability.Violation{{Judge: "reads", Text: "entry 11 and client 7 at " +
+			"0x200000004: getData /q\x1b[2J", Lines: []int{4, 5, 8}}}}
+	s := tellStory(r, 0)
+	var out bytes.Buffer
+	s.write(&out)
+	s.memberStates(&out, r.Film)
+	for _, text := range []string{
+		`asks getData /q, watching → Ok "old\x1b[2J", zxid 0x200000001  [2]`,
+		`asks getData /q, watching, no answer  [4]`,
+		`asks getData /q\x1b[2J\x00\u0085\xff\u202e\n, watching, no answer  [5]`,
+		`setData /q "new" → Ok, sent by member 3  [6]`,
+		`attach of session 0x200000004, refused  [7]`,
+		`the ensemble is server.1=a server.2=b  [8]`,
+		`getData /q\x1b[2J` + "\n",
+		`applied 0, zxid 0x0, 0 sessions, serving , HAS NOT APPLIED 11`,
+	} {
+		if !strings.Contains(out.String(), text) {
+			t.Errorf("the story lacks %q:\n%s", text, &out)
+		}
+	}
+	for _, r := range out.String() {
+		if r != '\n' && !unicode.IsGraphic(r) {
+			t.Errorf("the story has a %q:\n%s", r, &out)
+		}
+	}
+}
+
+// What judges say of places is taken as what it is.
+func TestStoryLook(t *testing.T) {
+	for _, c := range []struct {
+		text    string
+		indexes []uint64
+		members []int64
+	}{
+		{"host 2 is at index 7, host 3 at 8", []uint64{7, 8}, []int64{2, 3}},
+		{"getData /a at 0x200000003, that 4 of subserver 5", nil, nil},
+		{"stream of raft id 17: command 3, want 4", nil, []int64{6}},
+		{"by origin 17, its owner is origin 18", nil, []int64{6}},
+	} {
+		r := &sim.Result{History: &linearizability.History{}, Virtual: 10, Film: &sim.Film{
+			Lanes: []sim.Lane{{Kind: "member", No: 6}}, States: []sim.State{{RaftID: 17}}},
+			Violations: []linearizability.Violation{{Judge: "digest", Text: c.text}}}
+		s := newStoryteller(r, 0)
+		if got := slices.Sorted(maps.Keys(s.indexes)); !slices.Equal(got, c.indexes) {
+			t.Errorf("%q: indexes %v, want %v", c.text, got, c.indexes)
+		}
+		if got := slices.Sorted(maps.Keys(s.members)); !slices.Equal(got, c.members) {
+			t.Errorf("%q: members %v, want %v", c.text, got, c.members)
+		}
+	}
+}
+
+// What a quota counts is told of one that is wrong.
+func TestStoryOfQuota(t *testing.T) {
+	teller := &storyteller{paths: map[string]bool{}, counted: map[string]bool{"/a": true}}
+	for _, c := range []struct {
+		op   linearizability.Op
+		path string
+		want bool
+	}{
+		{linearizability.OpSetData, "/a/b/c", true}, {linearizability.OpDelete, "/a", true},
+		{linearizability.OpCreate, "/ab", false}, {linearizability.OpCreate, "a/b", false},
+		{linearizability.OpGetData, "/a/b", false}, {linearizability.OpSetData, "", false},
+	} {
+		if got := teller.touches(&linearizability.Request{Op: c.op, Path: c.path}); got != c.want {
+			t.Errorf("%v %q belongs to the quota of /a: %v, want %v", c.op, c.path, got, c.want)
+		}
+	}
+}
+
+// A violation without lines may be of anything that happened.
+func TestStoryWithoutLines(t *testing.T) {
+	r := storyOf(0)
+	r.Violations[0].Lines = nil
+	s := tellStory(r, 0)
+	if s.At != r.Virtual || len(s.Scenes) < 4 {
+		t.Errorf("a story of %d scenes at %d, want all that was to the end at %d", len(s.Scenes),
+			s.At, r.Virtual)
+	}
+}
+
 func TestFrames(t *testing.T) {
 	got := framesOf(`panic: no
 goroutine 1 [running]:
 runtime/debug.Stack()
 	/go/src/runtime/debug/stack.go:26 +0x5e
+github.com/vivariumdb/vivarium/wire.(*Reader).Int(...)
+	/src/vivarium/wire/reader.go:7 +0x1
 github.com/vivariumdb/vivarium/core.(*State).apply(...)
 	/src/vivarium/core/apply.go:41
 github.com/vivariumdb/vivarium/sim.(*host).loop(0xc000)
 	/src/vivarium/sim/host.go:186 +0x1a5`)
-	if want := []string{"core/apply.go:41"}; !slices.Equal(got, want) {
+	if want := []string{"wire/reader.go:7", "core/apply.go:41"}; !slices.Equal(got, want) {
 		t.Errorf("frames %q, want %q", got, want)
 	}
 }
@@ -116,5 +236,38 @@ func TestPromises(t *testing.T) {
 		if promises[c.Judge] == "" {
 			t.Errorf("nobody says what judge %s wants", c.Judge)
 		}
+	}
+	files, err := filepath.Glob("../../sim/*.go")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d files of worlds: %v", len(files), err)
+	}
+	own := regexp.MustCompile(`violate\("([^"]+)"`)
+	for _, name := range files {
+		code, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range own.FindAllSubmatch(code, -1) {
+			if judge := string(m[1]); promises[judge] == "" {
+				t.Errorf("%s: nobody says what judge %s wants", name, judge)
+			}
+		}
+	}
+}
+
+// The judges' names of codes are the protocol's.
+func TestCodeNames(t *testing.T) {
+	named := 0
+	for code := int32(-200); code <= 0; code++ {
+		got, want := linearizability.Code(code).String(), wire.ErrorCode(code).String()
+		if got == strconv.Itoa(int(code)) {
+			continue // judges do not know it
+		}
+		if named++; got != want {
+			t.Errorf("judges call code %d %q, the protocol %q", code, got, want)
+		}
+	}
+	if named < 20 {
+		t.Errorf("judges know %d codes by name", named)
 	}
 }

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/vivariumdb/vivarium/linearizability"
 	"github.com/vivariumdb/vivarium/sim"
@@ -38,6 +41,14 @@ var promises = map[string]string{
 	"clock":       "the service's clock goes with time, and never back",
 	"backup":      "what is dumped can be loaded, and is the same",
 	"recipes":     "locks, queues, counters and elections built on the service are right",
+	"protocol":    "all that a client is sent consists of frames that it can read",
+	"term":        "in one term one member leads, and a member's terms rise",
+	"apply":       "what is committed can be applied",
+	"install":     "a checkpoint that a peer sends can be installed",
+	"room":        "what may not grow may not for want of room only",
+	"damage":      "damaged entries are refused, and leave no trace",
+	"words":       "what operators are told agrees with what is there",
+	"driver":      "the machine asks its driver for what the driver can give",
 }
 
 // causes are the ends of connections.
@@ -58,6 +69,20 @@ func (t *storyteller) who(l *linearizability.Line) string {
 	return ""
 }
 
+// raftIDs are the members by the ids that raft has given their disks: commits name those, and a
+// member that comes back with an empty disk has another one.
+func raftIDs(film *sim.Film) map[uint64]int64 {
+	ids := map[uint64]int64{}
+	if film != nil {
+		for i := range film.States {
+			s := &film.States[i]
+			ids[s.RaftID] = film.Lanes[s.Lane].No
+		}
+	}
+	delete(ids, 0)
+	return ids
+}
+
 // tell says what a line is about, for somebody who sees it for the first time.
 func (t *storyteller) tell(l *linearizability.Line) string {
 	switch l.Kind {
@@ -75,7 +100,11 @@ func (t *storyteller) tell(l *linearizability.Line) string {
 	case linearizability.KindCall:
 		return t.tellCall(l)
 	case linearizability.KindReturn:
-		return fmt.Sprintf("is answered %s%s", t.asked(l), sayResult(l.Result, l.Zxid))
+		if call := t.asked[l.No]; call != nil {
+			return fmt.Sprintf("is answered %s%s", sayRequest(call.Request),
+				sayResult(l.Result, l.Zxid))
+		}
+		return "is answered what it did not ask" + sayResult(l.Result, l.Zxid)
 	case linearizability.KindEvent:
 		return fmt.Sprintf("is told %v %s%s", l.Event, l.Path, sayZxid(l.Zxid))
 	case linearizability.KindDisconnect:
@@ -100,24 +129,15 @@ func (t *storyteller) tell(l *linearizability.Line) string {
 	return sayLine(l)
 }
 
-// asked names the request that a reply is to.
-func (t *storyteller) asked(l *linearizability.Line) string {
-	for i := l.No - 3; i >= 0; i-- {
-		c := &t.r.History.Lines[i]
-		if c.Kind == linearizability.KindCall && c.Conn == l.Conn && c.Xid == l.Xid {
-			return sayRequest(c.Request)
-		}
-	}
-	return ""
-}
-
 func (t *storyteller) tellCall(l *linearizability.Line) string {
 	text := "asks " + sayRequest(l.Request)
 	if server := t.servers[l.Conn]; server != 0 {
 		text += fmt.Sprintf(" of member %d", server)
 	}
-	if answer := t.answers[callKey{l.Session, l.Xid}]; answer != nil && answer.Conn == l.Conn &&
-		!t.named[answer.No] {
+	switch answer := t.answers[l.No]; {
+	case answer == nil:
+		text += ", no answer"
+	case !t.named[answer.No]:
 		text += sayResult(answer.Result, answer.Zxid)
 	}
 	return text
@@ -131,15 +151,25 @@ func (t *storyteller) tellCommit(l *linearizability.Line) string {
 	}
 	switch {
 	case c.Kind == linearizability.CommitRequest && l.Request != nil:
-		text += sayRequest(l.Request) + sayResult(l.Result, 0)
+		text += sayRequest(l.Request)
+		if c.Pending {
+			text += " → goes on" // its end tells the outcome
+		} else {
+			text += sayResult(l.Result, 0)
+		}
+	case c.Kind == linearizability.CommitConfig:
+		text += sayConfig(l)
 	case c.Kind == linearizability.CommitReap:
 		text += "deletes " + l.Path + sayResult(l.Result, 0)
 	case c.Kind == linearizability.CommitOther:
 		return text + "nothing for clients"
 	default:
 		text += fmt.Sprintf("%v of session %#x", c.Kind, uint64(l.Session))
-		if c.Generation != 0 {
+		switch {
+		case c.Generation != 0:
 			text += fmt.Sprintf(", generation %d", c.Generation)
+		case c.Kind == linearizability.CommitAttach:
+			text += ", refused"
 		}
 		if c.TimeoutMs != 0 {
 			text += fmt.Sprintf(", time-out %d ms", c.TimeoutMs)
@@ -151,8 +181,8 @@ func (t *storyteller) tellCommit(l *linearizability.Line) string {
 	if len(t.streams[c.Stream]) > 0 && c.Stream != 0 {
 		text += fmt.Sprintf(" (command %d of stream %d)", c.Seq, c.Stream)
 	}
-	if c.Origin != 0 && int64(c.Origin) != l.Server {
-		text += fmt.Sprintf(", sent by member %d", c.Origin)
+	if from := t.raftIDs[c.Origin]; from != 0 && from != l.Server {
+		text += fmt.Sprintf(", sent by member %d", from)
 	}
 	if c.Skipped {
 		text += ", WITHOUT EFFECT"
@@ -160,7 +190,22 @@ func (t *storyteller) tellCommit(l *linearizability.Line) string {
 	return text
 }
 
-// sayRequest says all of a request that an answer may depend on.
+// sayConfig says what a commit does to the configuration.
+func sayConfig(l *linearizability.Line) string {
+	servers := ""
+	if l.Request != nil {
+		servers = " " + strings.Join(strings.Fields(string(l.Request.Data)), " ")
+	}
+	switch {
+	case l.Commit.Pending:
+		return "the ensemble is to become" + servers
+	case l.Result != nil && l.Result.Err != linearizability.CodeOk:
+		return "a change of members is given up" + sayResult(l.Result, 0)
+	}
+	return "the ensemble is" + servers
+}
+
+// sayRequest says of a request what an answer to it, or to a later one, is likely to depend on.
 func sayRequest(r *linearizability.Request) string {
 	if r == nil {
 		return "something"
@@ -172,7 +217,11 @@ func sayRequest(r *linearizability.Request) string {
 		}
 		return fmt.Sprintf("%v(%s)", r.Op, strings.Join(parts, "; "))
 	}
-	text := strings.TrimSpace(fmt.Sprintf("%v %s", r.Op, r.Path))
+	text := r.Op.String()
+	if r.Path != "" {
+		text += " " + r.Path
+	}
+	text += sayBytes(r.Data)
 	switch r.Op {
 	case linearizability.OpSetData, linearizability.OpDelete, linearizability.OpCheck,
 		linearizability.OpSetACL:
@@ -185,6 +234,9 @@ func sayRequest(r *linearizability.Request) string {
 		}
 	case linearizability.OpAddWatch, linearizability.OpRemoveWatches:
 		text += fmt.Sprintf(" mode %d", r.Mode)
+	}
+	if c := r.Reconfig; c != nil {
+		text += fmt.Sprintf(" joining %q leaving %q members %q", c.Joining, c.Leaving, c.Members)
 	}
 	if w := r.Watches; w != nil {
 		text += fmt.Sprintf(" from %#x: data %v exist %v child %v", w.RelativeZxid, w.Data, w.Exist,
@@ -221,6 +273,7 @@ func sayResult(r *linearizability.Result, zxid int64) string {
 	if r.Path != "" {
 		text += " " + r.Path
 	}
+	text += sayBytes(r.Data)
 	if r.Children != nil {
 		text += fmt.Sprintf(" %v", r.Children)
 	}
@@ -235,6 +288,18 @@ func sayResult(r *linearizability.Result, zxid int64) string {
 		text += " (" + strings.Join(parts, ", ") + ")"
 	}
 	return text + sayZxid(zxid)
+}
+
+// sayBytes shows what a znode holds, or the beginning of it.
+func sayBytes(b []byte) string {
+	const most = 24
+	switch {
+	case len(b) == 0:
+		return ""
+	case len(b) > most:
+		return fmt.Sprintf(" %q.. (%d bytes)", b[:most], len(b))
+	}
+	return fmt.Sprintf(" %q", b)
 }
 
 func sayZxid(zxid int64) string {
@@ -271,6 +336,34 @@ func (s *story) write(w io.Writer) {
 	}
 }
 
+// plain shows what no terminal and no page shows as it is: clients may put anything into a path,
+// also what moves a cursor.
+func plain(text string) string {
+	var b strings.Builder
+	for i, r := range text {
+		_, size := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case unicode.IsGraphic(r):
+			b.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
+}
+
+// plainLines is plain of text that has lines, as stacks have.
+func plainLines(text string) string {
+	lines := strings.Split(strings.ReplaceAll(text, "\t", "    "), "\n")
+	for i := range lines {
+		lines[i] = plain(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 // clip cuts what is too long for a line.
 func clip(text string, most int) string {
 	if r := []rune(text); len(r) > most {
@@ -294,31 +387,39 @@ func waiting(s *sim.State) string {
 	return text
 }
 
-// memberStates says how each member stood at a moment, a line for each.
-func memberStates(w io.Writer, film *sim.Film, at int64) {
+// memberStates says how each member stood when the violation was there, a line for each.
+func (s *story) memberStates(w io.Writer, film *sim.Film) {
 	if film == nil {
 		return
+	}
+	at := make([]*sim.State, len(film.Lanes))
+	for i := range film.States {
+		if f := &film.States[i]; f.At <= s.At {
+			at[f.Lane] = f
+		}
 	}
 	_, _ = fmt.Fprintf(w, "\nHow members stood then:\n")
 	for i, lane := range film.Lanes {
 		if lane.Kind != "member" {
 			continue
 		}
-		var s *sim.State
-		for k := range film.States {
-			if f := &film.States[k]; f.Lane == i && f.At <= at {
-				s = f
-			}
-		}
-		switch {
-		case s == nil:
-		case s.Mode == "down":
+		switch f := at[i]; {
+		case f == nil:
+		case f.Mode == "down":
 			_, _ = fmt.Fprintf(w, "  %s  down\n", lane.Name)
 		default:
 			_, _ = fmt.Fprintf(w, "  %s  %s, %s of term %d, log %d, on disk %d, commit %d, "+
-				"applied %d, zxid %#x, %d sessions, serving %s%s\n", lane.Name, s.Mode, s.Role,
-				s.Term, s.Last, s.Acknowledged, s.Commit, s.Applied, s.Zxid, s.Sessions, s.Serving,
-				waiting(s))
+				"applied %d, zxid %#x, %d sessions, serving %s%s%s\n", lane.Name, f.Mode, f.Role,
+				f.Term, f.Last, f.Acknowledged, f.Commit, f.Applied, f.Zxid, f.Sessions, f.Serving,
+				waiting(f), s.lacking(f))
 		}
 	}
+}
+
+// lacking says that a member has not come to what the judge speaks of.
+func (s *story) lacking(f *sim.State) string {
+	if f.Applied >= s.Entry {
+		return ""
+	}
+	return fmt.Sprintf(", HAS NOT APPLIED %d", s.Entry)
 }

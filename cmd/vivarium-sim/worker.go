@@ -148,9 +148,14 @@ func verdictOf(r *sim.Result, took time.Duration) *verdict {
 		v.Counts = append(v.Counts, c.Value)
 	}
 	for _, f := range r.Violations {
-		v.Violations = append(v.Violations, finding{f.Judge, f.Text, f.Lines})
+		v.Violations = append(v.Violations, findingOf(f))
 	}
 	return v
+}
+
+// findingOf is a violation as people may be shown it.
+func findingOf(v linearizability.Violation) finding {
+	return finding{v.Judge, plainLines(v.Text), v.Lines}
 }
 
 // cpuTime is the processor time that this process has used.
@@ -161,6 +166,9 @@ func cpuTime() time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// worldLimit is how long any world may take that has not been seen to take less.
+const worldLimit = 10 * time.Minute
 
 // pool is a number of worker processes.
 type pool struct {

@@ -513,11 +513,11 @@
     return e;
   };
 
-  function select(item, at) {
+  function select(item, at, empty) {
     selected = item;
     moment = at === undefined ? item ? item.from : moment : at;
     const out = $("selected");
-    out.textContent = item ? "" : "Nothing is here.";
+    out.textContent = item ? "" : empty || "Nothing is here.";
     if (item) {
       const dl = document.createElement("dl");
       const row = (name, value) => { dl.append(text("dt", name), text("dd", value)); };
@@ -536,13 +536,14 @@
     redraw();
   }
 
-  const facts = [["mode", "mode"], ["role", "role"], ["term", "Term"], ["leader", "Leader"],
+  const facts = [["mode", "mode"], ["role", "role"], ["term", "Term"], ["leader", "leads"], ["raft id", "raftID"],
     ["last", "Last"], ["commit", "Commit"], ["applied", "Applied"], ["acknowledged", "acknowledged"],
     ["stable term", "Stable"], ["checkpoint", "Checkpointed"], ["cut behind", "CutBehind"], ["zxid", "zxid"],
     ["znodes", "znodes"], ["sessions", "sessions"], ["ephemerals", "ephemerals"], ["serving", "serving"],
     ["connections", "connections"], ["outstanding", "outstanding"], ["stream queue", "Queued"],
     ["unsent", "Unsent"], ["appends waiting", "appends"]];
 
+  const fact = (s, field) => field === "zxid" ? "0x" + BigInt(s.zxid).toString(16) : String(s[field]);
   function showMembers() {
     $("moment").textContent = seconds(moment) + " s";
     const table = document.createElement("table");
@@ -557,15 +558,15 @@
       const values = list.map((e) => {
         const s = stateAt(e.i, moment);
         if (!s || s.mode === "down" && field !== "mode") return "";
-        return field === "zxid" ? "0x" + s.zxid.toString(16) : String(s[field]);
+        return fact(s, field);
       });
       const known = values.filter((v) => v !== "");
       values.forEach((v, k) => {
-        const odd = v !== "" && known.some((o) => o !== v) && field !== "role";
+        const odd = v !== "" && known.some((o) => o !== v) && field !== "role" && field !== "raftID";
         const was = stateAt(list[k].i, moment - 1), now = stateAt(list[k].i, moment);
         const fresh = was && now && was !== now && was[field] !== now[field];
         const td = text("td", v, (odd ? "odd " : "") + (fresh ? "new" : ""));
-        if (fresh) td.title = "was " + was[field];
+        if (fresh) td.title = "was " + fact(was, field);
         tr.append(td);
       });
       table.append(tr);
@@ -655,7 +656,7 @@
     const half = (view.to - view.from) / 2; // the zoom stays: one sees how far they are from each other
     if (c.at < view.from + half / 10 || c.at > view.to - half / 10) look(c.at - half, c.at + half);
     showLane(c.place);
-    select(c.item, c.at);
+    select(c.item, c.at, c.what);
     for (const other of scenes) other.li.classList.toggle("now", other === c);
     c.li.scrollIntoView({ block: "nearest" });
   }
