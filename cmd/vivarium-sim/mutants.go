@@ -93,8 +93,7 @@ func (h *hunt) run() error {
 	}
 	h.chase(all)
 	if h.shrink > 0 {
-		h.shrinkAll(all)
-		return nil
+		return h.shrinkAll(all)
 	}
 	r := h.report(list, all)
 	r.Dirty = h.clean(all)

@@ -92,3 +92,29 @@ func TestCatches(t *testing.T) {
 		t.Errorf("the old table is still in\n%s", text)
 	}
 }
+
+func TestShrinkings(t *testing.T) {
+	r := shrinkings{given: 60, rows: []shrinking{
+		{"a", "reads", 1, 1000, 10, 3, 0.5},
+		{"b", "liveness", 2, 2000, 500, 30, 60},
+		{"c", "fifo", 3, 0, 0, 0, 0}, // fails before anything happens
+	}}
+	want := `Measured at 1234567: of 3 worlds, given 60 s each, are left: ` +
+		`decisions: median 3, 90 in 100 at most 30, worst 30; ` +
+		`% of the events: median 1, 90 in 100 at most 25, worst 25; ` +
+		`seconds: median 0.5, 90 in 100 at most 60, worst 60; ` +
+		`2 worlds with at most 10 % of their events.
+
+| bug | judge | seed | events | left | % | decisions | seconds |
+|---|---|--:|--:|--:|--:|--:|--:|
+| ` + "`b`" + ` | liveness | 2 | 2000 | 500 | 25.0 | 30 | 60.0 |
+| ` + "`a`" + ` | reads | 1 | 1000 | 10 | 1.0 | 3 | 0.5 |
+| ` + "`c`" + ` | fifo | 3 | 0 | 0 | 0.0 | 0 | 0.0 |
+`
+	if d := cmp.Diff(want, r.markdown("1234567")); d != "" {
+		t.Errorf("table (-want +have):\n%s", d)
+	}
+	if have := (&shrinkings{}).total(); !strings.Contains(have, "of 0 worlds") {
+		t.Errorf("of none: %s", have)
+	}
+}
