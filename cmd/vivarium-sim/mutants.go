@@ -32,7 +32,7 @@ func newMutants(s streams) *cobra.Command {
 				return fmt.Errorf("find own binary: %w", err)
 			}
 			h.pool = pool{binary: binary, env: []string{"GOMAXPROCS=1", "GOGC=400"},
-				size: workers, limit: time.Minute}
+				size: workers, limit: 10 * time.Minute, cpu: time.Minute}
 			return h.run()
 		}}
 	fs := c.Flags()

@@ -99,9 +99,9 @@ func TestShrinkings(t *testing.T) {
 		{"b", "liveness", 2, 2000, 500, 30, 60},
 		{"c", "fifo", 3, 0, 0, 0, 0}, // fails before anything happens
 	}}
-	want := `Measured at 1234567: of 3 worlds, given 60 s each, are left: ` +
+	want := `Measured at 1234567: of 3 worlds, given 60 s each, keep ` +
 		`decisions: median 3, 90 in 100 at most 30, worst 30; ` +
-		`% of the events: median 1, 90 in 100 at most 25, worst 25; ` +
+		`% of events: median 1, 90 in 100 at most 25, worst 25; ` +
 		`seconds: median 0.5, 90 in 100 at most 60, worst 60; ` +
 		`2 worlds with at most 10 % of their events.
 

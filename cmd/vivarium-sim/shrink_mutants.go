@@ -71,7 +71,7 @@ func (r *shrinkings) total() string {
 			short++
 		}
 	}
-	return fmt.Sprintf("of %d worlds, given %.0f s each, are left: decisions: %s; %% of the events: "+
+	return fmt.Sprintf("of %d worlds, given %.0f s each, keep decisions: %s; %% of events: "+
 		"%s; seconds: %s; %d worlds with at most 10 %% of their events", len(r.rows), r.given,
 		middle(sizes), middle(shares), middle(times), short)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"sync"
 	"syscall"
@@ -32,6 +33,8 @@ type task struct {
 	Film bool
 	// Plan, if not nil, stands for all of these, and asks for a Trial.
 	Plan *sim.Plan
+	// CPU is the processor time that the world may take, 0: any. It is pool.cpu.
+	CPU time.Duration
 }
 
 // verdict is what a worker answers.
@@ -70,7 +73,9 @@ func newWorker(s streams) *cobra.Command {
 				default:
 					return fmt.Errorf("read task: %w", err)
 				}
+				stop := watch(t.CPU, giveUp)
 				v, err := t.run()
+				stop()
 				if err != nil {
 					return err
 				}
@@ -83,6 +88,38 @@ func newWorker(s streams) *cobra.Command {
 				}
 			}
 		}}
+}
+
+// watch calls end once this process has used more than limit of processor time from now on, unless
+// the watch is stopped before. Time that others on a busy machine have used does not count.
+func watch(limit time.Duration, end func(limit time.Duration)) (stop func()) {
+	if limit == 0 {
+		return func() {}
+	}
+	done, start := make(chan struct{}), cpuTime()
+	go func() {
+		t := time.NewTicker(limit/100 + time.Millisecond)
+		defer t.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-t.C:
+				if cpuTime()-start > limit {
+					end(limit)
+					return
+				}
+			}
+		}
+	}()
+	return func() { close(done) }
+}
+
+// giveUp ends this process and shows where it has been for so long.
+func giveUp(limit time.Duration) {
+	_, _ = fmt.Fprintf(os.Stderr, "the world took more than %v of processor time\n", limit)
+	_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
+	os.Exit(3)
 }
 
 // crowded says whether the process holds so much memory that another one should go on: a real
@@ -176,6 +213,7 @@ type pool struct {
 	env    []string
 	size   int
 	limit  time.Duration // for one world
+	cpu    time.Duration // of processor time; 0: any
 }
 
 // work hands out tasks until there are none left or each says that it is enough. each is called
@@ -259,6 +297,7 @@ func (w *process) do(t task) *verdict {
 			return fail("worker", err)
 		}
 	}
+	t.CPU = w.pool.cpu
 	if err := json.NewEncoder(w.in).Encode(t); err != nil {
 		return fail("worker", err)
 	}
