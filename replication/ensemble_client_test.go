@@ -132,7 +132,8 @@ func (c *client) take() {
 		}
 		if cause == core.CauseNoLeader || cause == core.CauseDisputed ||
 			cause == core.CauseDiverged || cause == core.CauseServerJumped ||
-			cause == core.CauseSessionMoved && c.lost > 0 {
+			cause == core.CauseSessionMoved && c.lost > 0 ||
+			cause == core.CauseRemoved && c.host.out() {
 			// Its member keeps nobody any more.
 			// Or: an attach through a process that has died may land after the newer one.
 			c.host.member.Local.Closed(c.conn)
@@ -285,7 +286,7 @@ type judge struct {
 	last    map[core.SessionID]int
 	client  map[core.SessionID]*client
 	ended   map[core.SessionID]bool
-	leaders map[uint64]int
+	leaders map[uint64]reign
 	skew    int64 // how far ahead of the world's time the State's may be, in milliseconds
 
 	watch func(*host, *Commit) // a scenario's own
@@ -295,16 +296,21 @@ func newJudge() judge {
 	return judge{entries: map[uint64][32]byte{}, once: map[string]bool{},
 		digests: map[uint64][16]byte{}, applies: map[string]uint64{},
 		last: map[core.SessionID]int{}, client: map[core.SessionID]*client{},
-		ended: map[core.SessionID]bool{}, leaders: map[uint64]int{}, skew: 1000}
+		ended: map[core.SessionID]bool{}, leaders: map[uint64]reign{}, skew: 1000}
 }
 
-// leads: one leader per term.
+// reign is the process that leads in a term: one of a member's.
+type reign struct{ member, epoch int }
+
+// leads: one leader per term. A member that leads in a term, ends, and leads in it again has
+// forgotten what it proposed.
 func (j *judge) leads(w *world, h *host) {
-	term := h.member.Term()
-	if other, ok := j.leaders[term]; ok && other != h.id {
-		w.violate("members %d and %d both lead in term %d", other, h.id, term)
+	term, now := h.member.Term(), reign{h.id, h.epoch}
+	if old, ok := j.leaders[term]; ok && old != now {
+		w.violate("members %d and %d lead in term %d, in processes %d and %d", old.member, h.id,
+			term, old.epoch, h.epoch)
 	}
-	j.leaders[term] = h.id
+	j.leaders[term] = now
 }
 
 // committed: the same entry everywhere, and no command proposed twice in one term.

@@ -370,16 +370,16 @@ func TestAcknowledged(t *testing.T) {
 		want string
 	}{
 		{at(raftpb.MsgPreVoteResp, 9, 0, false), "0/0"}, // of a term to come
-		{at(raftpb.MsgVote, 9, 90, false), "0/0"},       // the disk may not have the vote yet
+		{at(raftpb.MsgVote, 1, 90, false), "1/0"},       // its log is no acknowledgement
 		{at(raftpb.MsgVoteResp, 2, 0, false), "2/0"},
 		{at(raftpb.MsgAppResp, 2, 40, false), "2/40"},
 		{at(raftpb.MsgAppResp, 2, 90, true), "2/40"},
 		{at(raftpb.MsgAppResp, 2, 30, false), "2/40"}, // late
-		{at(raftpb.MsgApp, 3, 40, false), "2/40"},     // others may have elected it
-		{at(raftpb.MsgHeartbeat, 3, 0, false), "2/40"},
 		{at(raftpb.MsgVoteResp, 3, 0, true), "3/0"},
 		{at(raftpb.MsgAppResp, 3, 35, false), "3/35"}, // a new leader has shortened it
 		{at(raftpb.MsgHeartbeatResp, 7, 0, false), "3/35"},
+		{at(raftpb.MsgApp, 4, 40, false), "4/0"}, // who leads has voted for itself
+		{at(raftpb.MsgHeartbeat, 5, 0, false), "5/0"},
 	} {
 		r.acknowledged(test.m)
 		w := Who{Known: r.known}

@@ -21,7 +21,7 @@ func upTo(index uint64) func(*raftpb.Entry) bool {
 type witness struct {
 	log     map[uint64][32]byte // what is committed
 	digests map[uint64][16]byte // of the State behind an entry
-	leaders map[uint64]int      // by term
+	leaders map[uint64]reign    // by term
 	held    map[uint64]uint64   // what was known to be committed in a term
 	writes  map[string]uint64   // where a client's write was applied
 	order   map[core.SessionID]int
@@ -29,21 +29,22 @@ type witness struct {
 
 func newWitness() witness {
 	return witness{log: map[uint64][32]byte{}, digests: map[uint64][16]byte{},
-		leaders: map[uint64]int{}, held: map[uint64]uint64{}, writes: map[string]uint64{},
+		leaders: map[uint64]reign{}, held: map[uint64]uint64{}, writes: map[string]uint64{},
 		order: map[core.SessionID]int{}}
 }
 
-// leads: one leader in a term, who has everything that was committed in any term before.
+// leads: one process leads in a term, which has everything that was committed in any term before.
 func (s *witness) leads(t failer, h *machine) {
-	term := h.member.Term()
-	other, known := s.leaders[term]
-	if known && other != h.id {
-		t.Fatalf("members %d and %d both lead in term %d", other, h.id, term)
+	term, now := h.member.Term(), reign{h.id, int(h.boots)}
+	old, known := s.leaders[term]
+	if known && old != now {
+		t.Fatalf("members %d and %d lead in term %d, in processes %d and %d", old.member, h.id,
+			term, old.epoch, h.boots)
 	}
 	if known {
 		return
 	}
-	s.leaders[term] = h.id
+	s.leaders[term] = now
 	for before, index := range s.held {
 		if before < term && index > h.member.replica.last {
 			t.Fatalf("member %d leads in term %d with a log to %d; %d was committed in term %d",

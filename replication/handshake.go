@@ -102,19 +102,15 @@ func (r *replica) judgeDisk(turn *Turn, work *Work) bool {
 }
 
 // acknowledged notes what a message shows to be on its sender's disk: the term of one who answers,
-// and what he says to have stored. What a leader sends shows nothing: the votes of others may have
-// elected it before its disk has the term. It tells with its ticks what it has.
+// asks for a vote or leads, and what he says to have stored. What a leader sends of its log may not
+// be on its disk yet: it tells with its ticks what is.
 func (r *replica) acknowledged(m *raftpb.Message) {
 	mark := Mark{Term: m.GetTerm()}
 	switch m.GetType() {
-	case raftpb.MsgVoteResp:
+	case raftpb.MsgVote, raftpb.MsgVoteResp, raftpb.MsgApp, raftpb.MsgHeartbeat:
 	case raftpb.MsgAppResp:
 		if !m.GetReject() {
 			mark.Index = m.GetIndex()
-		}
-	case raftpb.MsgApp, raftpb.MsgHeartbeat:
-		if !mutant.On("replication-leader-term-believed") {
-			return
 		}
 	default:
 		return // it may leave before the disk has the term

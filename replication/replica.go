@@ -2,6 +2,7 @@ package replication
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/internal/invariant"
@@ -165,6 +166,7 @@ type replica struct {
 	failover   failover
 	gone       []core.RaftID     // whose process is lost: Turn.Lost, and not Turn.Connected since
 	out        []*raftpb.Message // for peers; encoded at the end of the turn
+	asking     []*raftpb.Message // for votes, behind what this Ready stores
 	asked      uint64            // the last context of this term's heartbeats
 	tickNow    bool              // the leader is new: it is told clock and touches at once
 
@@ -555,14 +557,26 @@ func (r *replica) ready(work *Work) {
 		for _, m := range rd.Messages {
 			r.dispatch(m, work)
 		}
+		invariant.Check(len(r.asking) == 0, "a vote is asked for, and nothing is stored")
 		r.takeReadStates(rd.ReadStates, work)
 	}
 }
 
 func (r *replica) dispatch(m *raftpb.Message, work *Work) {
 	switch m.GetType() {
+	case raftpb.MsgVote:
+		// raft lets a candidate ask before its own vote is on its disk. The others could elect it,
+		// and elect it again in the same term when it has crashed and forgotten that it led: then
+		// there are two entries of one index and term, which nobody can tell apart. So it asks
+		// behind the write that this very Ready wants (Raft, figure 2: currentTerm and votedFor).
+		if mutant.On("replication-vote-asked-early") {
+			r.post(m)
+			return
+		}
+		r.asking = append(r.asking, m)
 	case raftpb.MsgStorageAppend:
 		a := &Append{Entries: m.GetEntries(), responses: m.GetResponses()}
+		a.responses, r.asking = append(slices.Clip(a.responses), r.asking...), r.asking[:0]
 		if m.Term != nil {
 			hs := &raftpb.HardState{Term: m.Term, Vote: m.Vote, Commit: m.Commit}
 			if !raft.IsEmptyHardState(hs) {

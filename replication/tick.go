@@ -152,10 +152,7 @@ func (r *replica) sendLeaderTicks(turn *Turn, work *Work) {
 	r.touches.report() // its own clients live in its own session clock already
 	quorum := r.clocks.heardByQuorum(r.touches.number - 1)
 	r.touches.heard(quorum)
-	news := tickNews{term: r.term, number: r.touches.number}
-	if r.stable == r.term {
-		news.durable = r.log.last()
-	}
+	news := tickNews{term: r.term, number: r.touches.number, durable: r.log.last()}
 	if agreed, ok := r.judgeDigests(); ok {
 		news.digests = []indexDigest{agreed}
 		r.digests.said(agreed)

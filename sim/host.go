@@ -64,6 +64,7 @@ type host struct {
 
 	member  *replication.Member
 	led     uint64 // the last term in which it has led
+	ruled   int    // the epoch of the process that did
 	conf    uint64 // the last entry that it was given which changes raft's configuration
 	turn    replication.Turn
 	spoiled int // of the messages in it

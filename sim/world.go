@@ -341,23 +341,24 @@ func (h *host) config(nonce [16]byte) replication.Config {
 	}
 }
 
-// leads writes a line when a member has become leader. No two lead in one term, and what was
-// committed is in the log of who leads.
+// leads writes a line when a member has become leader. No two processes lead in one term, be they
+// of one host: the second would not know what the first has proposed. What was committed is in the
+// log of who leads.
 func (w *World) leads(h *host) {
 	m := h.member
-	if !m.Leading() || m.Term() == h.led {
+	if !m.Leading() || m.Term() == h.led && h.epoch == h.ruled {
 		return
 	}
 	term := m.Term()
 	if old := w.leaders[term]; old != nil {
-		w.violate("term", fmt.Sprintf("host %d leads in term %d, in which host %d has led", h.id,
-			term, old.id))
+		w.violate("term", fmt.Sprintf("host %d leads in term %d, in which another process of host "+
+			"%d has led", h.id, term, old.id))
 	}
 	if term < h.led {
 		w.violate("term", fmt.Sprintf("host %d leads in term %d, before it led in term %d", h.id,
 			term, h.led))
 	}
-	w.leaders[term], h.led = h, term
+	w.leaders[term], h.led, h.ruled = h, term, h.epoch
 	w.count.add(countLeaders)
 	w.shadow.elected(h, term)
 	w.history.Add(linearizability.Line{At: w.clock.now, Kind: linearizability.KindLeader,

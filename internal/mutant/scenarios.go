@@ -62,8 +62,6 @@ var membershipScenarios = []Mutant{
 		Text: "a new leader does not know the target that it finds"},
 	{Name: "members-removed-attaches",
 		Text: "who attaches to a member that was removed is told that it is done"},
-	{Name: "replication-leader-term-believed",
-		Text: "a leader's disk is taken to have the term in which it leads"},
 	{Name: "replication-lost-disk-counts",
 		Text: "a disk that was replaced counts in the quorum of a change"},
 	{Name: "replication-removal-told-early",

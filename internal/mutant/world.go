@@ -39,6 +39,8 @@ var raft = []Mutant{
 		Text: "a vote that comes without entries is not stored"},
 	{Name: "raft-answer-before-stored",
 		Text: "a follower acknowledges entries before they are durable"},
+	{Name: "replication-vote-asked-early",
+		Text: "a candidate asks for votes before its own is durable"},
 	{Name: "stream-goes-on-after-restart",
 		Text: "a process that starts again takes over the position of the one before"},
 	{Name: "stream-no-resend-in-new-term",
