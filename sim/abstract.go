@@ -167,7 +167,7 @@ func AbstractKnobs(seed uint64) Knobs {
 		&k.FullManyMs, &k.ReadOnlyClients, &k.RealStore, &k.StopMs, &k.StopLeaderMs,
 		&k.RollingMs, &k.FoundingTerm, &k.PeerSpoiled, &k.Foreign, &k.Asks, &k.WipeMs, &k.RotMs,
 		&k.Spares, &k.Upgrade, &k.MemberChanges, &k.RoleChanges, &k.ReconfigEnabled,
-		&k.WeightOperator, &k.Listed, &k.StrangerMs, &k.DozeMs, &k.BehindMs, &k.Rest,
+		&k.WeightOperator, &k.Listed, &k.StrangerMs, &k.DozeMs, &k.BehindMs, &k.Rest, &k.Candidates,
 		&k.Ghosts, &k.SetWatches, &k.RandomWatches} {
 		*none = 0
 	}

@@ -135,6 +135,7 @@ const (
 	faultOutrun
 	faultStranded
 	faultFlap
+	faultCandidate
 	faultRest
 	faultStopLeader
 	faultCutLeader
@@ -305,6 +306,7 @@ var counterNames = [counterCount]string{
 	faultOutrun:              "fault: deaf while much is written",
 	faultStranded:            "fault: leader cut off as it commits",
 	faultFlap:                "fault: leader hears voters now and then",
+	faultCandidate:           "fault: candidate killed with a slow disk",
 	faultRest:                "fault: leader killed, and no client heard any more",
 	faultStopLeader:          "fault: leader restarted in good order",
 	faultCutLeader:           "fault: leader cut off",

@@ -65,6 +65,7 @@ type host struct {
 	member  *replication.Member
 	led     uint64 // the last term in which it has led
 	ruled   int    // the epoch of the process that did
+	stood   uint64 // the last term in which it has asked for votes
 	conf    uint64 // the last entry that it was given which changes raft's configuration
 	turn    replication.Turn
 	spoiled int // of the messages in it
@@ -416,6 +417,7 @@ func (h *host) loop() {
 	h.w.abstract.stepped(h, h.work.Appends)
 	h.w.meddle(h, h.work.Appends)
 	h.w.strand(h, h.work.Appends)
+	h.w.doom(h, h.work.Appends)
 	h.turn = replication.Turn{Mail: h.turn.Mail, Received: rest, Ticks: ticks}
 	if len(rest) > 0 {
 		h.wake()

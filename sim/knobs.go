@@ -132,6 +132,7 @@ type Knobs struct {
 	PauseManyMs   int64
 	DozeMs        int64 // a process hangs, or a leader is cut off, while it is asked for syncs
 	BehindMs      int64 // a host falls behind while it is asked
+	Candidates    int64 // of 1000 that ask for votes, die before their own is on their disk
 	Rest          int64 // 1: in the end a leader dies, and nobody asks for anything
 	SlowDiskMs    int64
 	SlowHostMs    int64
@@ -411,6 +412,7 @@ func (k *Knobs) drawBehind(seed uint64) {
 		return
 	}
 	k.Rest = newRNG(seed, "rest knob").some(300, 1, 1)
+	k.Candidates = newRNG(seed, "candidates").some(300, 50, 400)
 	if !r.chance(400) {
 		return
 	}
