@@ -529,6 +529,14 @@ func TestLivenessJudge(t *testing.T) {
 	})
 }
 
+// Numbers that people look for are said as they stand elsewhere.
+func TestDifferStat(t *testing.T) {
+	got := differStat(&Stat{Mzxid: 0x200000003, Version: 1}, &Stat{Mzxid: 0x200000002, Version: 2})
+	if want := "stat mzxid 0x200000002, want 0x200000003, version 2, want 1"; got != want {
+		t.Errorf("stats differ in %q, want %q", got, want)
+	}
+}
+
 func ExampleJudge() {
 	h := &History{Header: Header{Name: "a read from nowhere"}}
 	h.Add(Line{Kind: KindConnect, Conn: 1, Connect: &Connect{TimeoutMs: 4000}})

@@ -387,7 +387,8 @@ func (w *watcher) setWatches(it item, lists *Watches) {
 			continue
 		}
 		w.bad(JudgeWatches, lines(it.line, it.call.line),
-			"setWatches does not report %v %s, which was missed", c.event, c.path)
+			"setWatches from %#x does not report %v %s, which was missed", lists.RelativeZxid,
+			c.event, c.path)
 		return
 	}
 	if len(got) > 0 {

@@ -106,14 +106,19 @@ func (c *rawClient) newSession() *session {
 
 // String says where the client stands.
 func (c *rawClient) String() string {
-	text := fmt.Sprintf("client %d session %#x", c.id, c.session.id)
+	text := fmt.Sprintf("client %d (session %#x)", c.id, c.session.id)
 	switch conn := c.conn; {
 	case conn == nil:
 	case conn.tap == nil:
 		text += " dials"
 	default:
-		text += fmt.Sprintf(" conn %d open %v waiting %d unsent %d", conn.tap.conn, conn.open,
-			conn.waiting, len(conn.out))
+		text += fmt.Sprintf(" waits for %d answers on connection %d", conn.waiting, conn.tap.conn)
+		if !conn.open {
+			text += ", which has no session yet"
+		}
+		if len(conn.out) > 0 {
+			text += fmt.Sprintf(", %d bytes unsent", len(conn.out))
+		}
 	}
 	return text
 }

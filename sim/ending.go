@@ -33,7 +33,7 @@ func (w *World) still() {
 		}
 	}
 	if w.resting {
-		w.await("the hosts, whom no client reaches,", min(w.patience, restWithin), w.carriedOut,
+		w.await("the hosts, whom no client reaches", min(w.patience, restWithin), w.carriedOut,
 			w.wakeClients)
 		return
 	}
@@ -61,39 +61,10 @@ func (w *World) await(what string, limit int64, ready func() bool, next func()) 
 	case ready():
 		next()
 	case limit <= 0:
-		w.violate("liveness", what+" do not come to an end: "+w.stuck())
+		w.violate("liveness", "the world waits in vain for "+what+": "+w.stuck())
 	default:
 		w.clock.after(50*millisecond, func() { w.await(what, limit-50*millisecond, ready, next) })
 	}
-}
-
-func (w *World) stuck() string {
-	text := ""
-	for _, c := range w.clients { // who waits comes first: the text may be cut off
-		if !c.done() {
-			text += c.String() + "; "
-		}
-	}
-	for _, h := range w.hosts {
-		text += h.String() + "; "
-	}
-	for _, l := range w.peers {
-		text += l.String() + "; "
-	}
-	for _, h := range w.hosts {
-		if h.member == nil {
-			continue
-		}
-		for _, c := range h.member.Local.Conns() {
-			text += fmt.Sprintf("; %v session %v queued %d unsent %d cause %v", c.ID(), c.Session(),
-				c.Queued(), c.Unsent(), c.Cause())
-			if sc := h.conns[c.ID()]; sc != nil {
-				text += fmt.Sprintf(" link %d in %d waiting %v closing %v gone %v", sc.end.link.id,
-					len(sc.in), sc.waiting, sc.closing, sc.end.over)
-			}
-		}
-	}
-	return text
 }
 
 // all says whether all processes run and each is as it should be.

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/replication"
 	"github.com/vivariumdb/vivarium/replication/store"
 )
@@ -159,7 +160,7 @@ func (h *host) film() {
 		case s.Leader == 0:
 			s.Role = "candidate"
 		}
-		s.RaftID, s.Leads = uint64(h.raftID()), h.w.numberOf(s.Leader)
+		s.RaftID, s.Leads = uint64(h.raftID()), h.w.numberOf(core.RaftID(s.Leader))
 		s.Acknowledged, s.Zxid = h.log.acked, int64(local.State.LastZxid())
 		s.Znodes, s.Sessions = local.State.NodeCount(), local.State.SessionCount()
 		s.Ephemerals, s.Connections = local.State.EphemeralCount(), local.ConnCount()
@@ -174,11 +175,9 @@ func (h *host) film() {
 }
 
 // numberOf is the host whose disk has a raft id; 0 if none has.
-func (w *World) numberOf(raftID uint64) int64 {
-	for _, h := range w.hosts {
-		if raftID != 0 && uint64(h.raftID()) == raftID {
-			return h.id
-		}
+func (w *World) numberOf(id core.RaftID) int64 {
+	if h := w.byRaftID(id); h != nil && id != 0 {
+		return h.id
 	}
 	return 0
 }

@@ -126,25 +126,6 @@ func newDisk(w *World) (m medium) {
 
 func abs(v int64) int64 { return max(v, -v) }
 
-// String says how the host is.
-func (h *host) String() string {
-	text := fmt.Sprintf("host %d up %v paused %v stopping %v", h.id, h.up, h.paused, h.stopping)
-	if m := h.member; m != nil {
-		text += fmt.Sprintf(" term %d leader %d index %d waits for %d", m.Term(), m.Leader(),
-			m.Local.State.Index(), m.Local.Outstanding())
-		if list := m.Local.State.Membership(); list != nil {
-			text += fmt.Sprintf(" raft id %d changing %v target %v", h.raftID(), m.Changing(),
-				list.Target != nil)
-			for i := range list.Members {
-				if e := &list.Members[i]; e.Role != core.RoleRemoved {
-					text += fmt.Sprintf(" %d=%d:%v", e.RaftID, e.Server, e.Role)
-				}
-			}
-		}
-	}
-	return text
-}
-
 // mono is a clock of the host that does not jump, in milliseconds. It drifts.
 func (h *host) mono() int64 {
 	return 1000 + h.w.clock.now/millisecond*(1000+h.drift)/1000

@@ -499,14 +499,3 @@ func (w *World) byRaftID(id core.RaftID) *host {
 	}
 	return nil
 }
-
-// String says how the link is.
-func (l *peerLink) String() string {
-	text := fmt.Sprintf("link %d-%d up %v silent %v", l.hosts[0].id, l.hosts[1].id, l.up, l.silent)
-	for i := range l.way {
-		w := &l.way[i]
-		text += fmt.Sprintf(" to %d: cuts %d held %d last %d", l.hosts[i].id, w.cuts, len(w.held),
-			w.last-l.w.clock.now)
-	}
-	return text
-}

@@ -69,8 +69,8 @@ func newProtocolClient(w *World, id int64) *protocolClient {
 
 // String says where the client stands.
 func (c *protocolClient) String() string {
-	return fmt.Sprintf("protocol client %d session %#x state %v outstanding %d left %d", c.id,
-		c.s.ID(), c.s.State(), c.s.Outstanding(), len(c.back.left))
+	return fmt.Sprintf("protocol client %d (session %#x, %v, %d unanswered)", c.id, c.s.ID(),
+		c.s.State(), c.s.Outstanding())
 }
 
 func (c *protocolClient) start() {

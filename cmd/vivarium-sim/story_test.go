@@ -112,11 +112,11 @@ func TestStoryWords(t *testing.T) {
 			Session: 0x200000004, Xid: 1, Request: &linearizability.Request{
 				Op: linearizability.OpGetData, Path: path, Watch: true}})
 	}
+	call(1, 2, "/q")
 	call(1, 1, "/q")
 	h.Add(linearizability.Line{At: 2, Kind: linearizability.KindReturn, Client: 7, Conn: 1,
 		Session: 0x200000004, Xid: 1, Zxid: 0x200000001,
 		Result: &linearizability.Result{Data: []byte("old\x1b[2J")}})
-	call(3, 2, "/q")
 	call(4, 3, "/q\x1b[2J\x00\u0085\xff\u202e\n")
 	h.Add(linearizability.Line{At: 5, Kind: linearizability.KindCommit, Server: 2,
 		Session: 0x200000004, Zxid: 0x200000005, Commit: &linearizability.Commit{
@@ -134,14 +134,14 @@ func TestStoryWords(t *testing.T) {
 		Lanes:  []sim.Lane{{Kind: "member", Name: "member 3", No: 3}},
 		States: []sim.State{{Mode: "running", RaftID: 17}}},
 		Violations: []linearizability.Violation{{Judge: "reads", Text: "entry 11 and client 7 at " +
-			"0x200000004: getData /q\x1b[2J", Lines: []int{4, 5, 8}}}}
+			"0x200000004: getData /q\x1b[2J", Lines: []int{2, 5, 8}}}}
 	s := tellStory(r, 0)
 	var out bytes.Buffer
 	s.write(&out)
 	s.memberStates(&out, r.Film)
 	for _, text := range []string{
-		`asks getData /q, watching → Ok "old\x1b[2J", zxid 0x200000001  [2]`,
-		`asks getData /q, watching, no answer  [4]`,
+		`asks getData /q, watching → Ok "old\x1b[2J", zxid 0x200000001  [3]`,
+		`asks getData /q, watching, no answer  [2]`,
 		`asks getData /q\x1b[2J\x00\u0085\xff\u202e\n, watching, no answer  [5]`,
 		`setData /q "new" → Ok, sent by member 3  [6]`,
 		`attach of session 0x200000004, refused  [7]`,
@@ -157,6 +157,18 @@ func TestStoryWords(t *testing.T) {
 		if r != '\n' && !unicode.IsGraphic(r) {
 			t.Errorf("the story has a %q:\n%s", r, &out)
 		}
+	}
+}
+
+// Of long lists of watches only those are told that matter.
+func TestStoryOfWatches(t *testing.T) {
+	teller := &storyteller{paths: map[string]bool{"/q": true}}
+	got := teller.sayRequest(&linearizability.Request{Op: linearizability.OpSetWatches,
+		Watches: &linearizability.Watches{RelativeZxid: 16, Data: []string{"/a", "/q", "/b"},
+			Exist: []string{"/c"}, Recursive: []string{"/q"}}})
+	want := "setWatches from 0x10: data /q and 2 more exist of 1 others recursive /q"
+	if got != want {
+		t.Errorf("setWatches is told as %q, want %q", got, want)
 	}
 }
 

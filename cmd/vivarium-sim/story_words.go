@@ -101,7 +101,7 @@ func (t *storyteller) tell(l *linearizability.Line) string {
 		return t.tellCall(l)
 	case linearizability.KindReturn:
 		if call := t.asked[l.No]; call != nil {
-			return fmt.Sprintf("is answered %s%s", sayRequest(call.Request),
+			return fmt.Sprintf("is answered %s%s", t.sayRequest(call.Request),
 				sayResult(l.Result, l.Zxid))
 		}
 		return "is answered what it did not ask" + sayResult(l.Result, l.Zxid)
@@ -130,7 +130,7 @@ func (t *storyteller) tell(l *linearizability.Line) string {
 }
 
 func (t *storyteller) tellCall(l *linearizability.Line) string {
-	text := "asks " + sayRequest(l.Request)
+	text := "asks " + t.sayRequest(l.Request)
 	if server := t.servers[l.Conn]; server != 0 {
 		text += fmt.Sprintf(" of member %d", server)
 	}
@@ -151,7 +151,7 @@ func (t *storyteller) tellCommit(l *linearizability.Line) string {
 	}
 	switch {
 	case c.Kind == linearizability.CommitRequest && l.Request != nil:
-		text += sayRequest(l.Request)
+		text += t.sayRequest(l.Request)
 		if c.Pending {
 			text += " → goes on" // its end tells the outcome
 		} else {
@@ -206,14 +206,14 @@ func sayConfig(l *linearizability.Line) string {
 }
 
 // sayRequest says of a request what an answer to it, or to a later one, is likely to depend on.
-func sayRequest(r *linearizability.Request) string {
+func (t *storyteller) sayRequest(r *linearizability.Request) string {
 	if r == nil {
 		return "something"
 	}
 	if len(r.Ops) > 0 {
 		var parts []string
 		for i := range r.Ops {
-			parts = append(parts, sayRequest(&r.Ops[i]))
+			parts = append(parts, t.sayRequest(&r.Ops[i]))
 		}
 		return fmt.Sprintf("%v(%s)", r.Op, strings.Join(parts, "; "))
 	}
@@ -239,11 +239,10 @@ func sayRequest(r *linearizability.Request) string {
 		text += fmt.Sprintf(" joining %q leaving %q members %q", c.Joining, c.Leaving, c.Members)
 	}
 	if w := r.Watches; w != nil {
-		text += fmt.Sprintf(" from %#x: data %v exist %v child %v", w.RelativeZxid, w.Data, w.Exist,
-			w.Child)
-		if len(w.Persistent)+len(w.Recursive) > 0 {
-			text += fmt.Sprintf(" persistent %v recursive %v", w.Persistent, w.Recursive)
-		}
+		text += fmt.Sprintf(" from %#x:", w.RelativeZxid)
+		text += t.sayPaths("data", w.Data) + t.sayPaths("exist", w.Exist) +
+			t.sayPaths("child", w.Child) + t.sayPaths("persistent", w.Persistent) +
+			t.sayPaths("recursive", w.Recursive)
 	}
 	if r.Watch {
 		text += ", watching"
@@ -252,6 +251,27 @@ func sayRequest(r *linearizability.Request) string {
 		text += ", damaged"
 	}
 	return text
+}
+
+// sayPaths shows those of a list of paths that the violation is about, and counts the others.
+func (t *storyteller) sayPaths(name string, list []string) string {
+	text, others := "", 0
+	for _, p := range list {
+		if t.paths[p] {
+			text += " " + p
+		} else {
+			others++
+		}
+	}
+	switch {
+	case text != "" && others > 0:
+		return fmt.Sprintf(" %s%s and %d more", name, text, others)
+	case text != "":
+		return " " + name + text
+	case others > 0:
+		return fmt.Sprintf(" %s of %d others", name, others)
+	}
+	return ""
 }
 
 // createMode names the flags of a create.
