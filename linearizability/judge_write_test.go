@@ -1,6 +1,9 @@
 package linearizability
 
-import "testing"
+import (
+	"regexp"
+	"testing"
+)
 
 func playQuota(s *server) {
 	a := s.connect(1, 0)
@@ -233,6 +236,15 @@ func TestDurabilityJudge(t *testing.T) {
 			s.line(-2, s.returnOf(OpPing)).Zxid = z
 		}},
 	})
+	// It is said what was answered, in words.
+	spoilt := play(playPlain)
+	at := &spoiler{t, spoilt}
+	at.remove(at.at(1, commitOf(OpDelete)))
+	tidy(spoilt)
+	if r := Judge(spoilt).String(); !regexp.MustCompile(
+		`delete /\S+ \(xid \d+\) is answered Ok, `).MatchString(r) {
+		t.Errorf("a delete that is not in the log is told as %s", r)
+	}
 	// The same commit again, from another member or after a restart, is no fault.
 	h := play(playPlain)
 	s := &spoiler{t, h}
