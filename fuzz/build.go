@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,13 +32,17 @@ func newBuilder(tags string, flags ...string) (*builder, error) {
 		cache: strings.TrimSpace(string(out)), built: map[string]string{}}, nil
 }
 
-func (b *builder) binary(pkg string) (string, error) {
+func (b *builder) binary(ctx context.Context, pkg string) (string, error) {
 	if name := b.built[pkg]; name != "" {
 		return name, nil
 	}
 	name := filepath.Join(b.dir, fmt.Sprint("test", len(b.built)))
 	args := append([]string{"test", "-c", "-o", name}, b.flags...)
-	if text, err := exec.Command("go", append(args, pkg)...).CombinedOutput(); err != nil {
+	text, err := exec.CommandContext(ctx, "go", append(args, pkg)...).CombinedOutput()
+	if ctx.Err() != nil {
+		return "", errInterrupted
+	}
+	if err != nil {
 		return "", fmt.Errorf("build the tests of %s: %w\n%s", pkg, err, text)
 	}
 	b.built[pkg] = name

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,20 +22,20 @@ const maxKept = 4 << 10
 
 // keepAll copies, for each target, of the inputs that go test has found those into the tree that
 // together reach most of what the target's own seeds do not.
-func keepAll(progress io.Writer, f flags, targets []target) error {
+func keepAll(ctx context.Context, progress io.Writer, f flags, targets []target) error {
 	b, err := newBuilder(f.tags, "-cover", "-coverpkg", module+"/...")
 	if err != nil {
 		return err
 	}
 	defer b.remove()
 	for _, t := range targets {
-		binary, err := b.binary(t.pkg)
+		binary, err := b.binary(ctx, t.pkg)
 		if err != nil {
 			return err
 		}
 		k := keeper{target: t, binary: binary, scratch: b.dir,
 			found: filepath.Join(found(b.cache, t.pkg), t.name)}
-		kept, of, err := k.keep(f.keep)
+		kept, of, err := k.keep(ctx, f.keep)
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", t.pkg, t.name, err)
 		}
@@ -57,12 +58,12 @@ type candidate struct {
 	reaches map[string]bool
 }
 
-func (k *keeper) keep(most int) (kept, of int, err error) {
+func (k *keeper) keep(ctx context.Context, most int) (kept, of int, err error) {
 	names, err := os.ReadDir(k.found)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, 0, err
 	}
-	have, err := k.reach("")
+	have, err := k.reach(ctx, "")
 	if err != nil {
 		return 0, 0, err
 	}
@@ -78,7 +79,7 @@ func (k *keeper) keep(most int) (kept, of int, err error) {
 		if info.Size() > maxKept {
 			continue
 		}
-		reaches, err := k.try(entry.Name())
+		reaches, err := k.try(ctx, entry.Name())
 		if err != nil {
 			return 0, 0, err
 		}
@@ -121,7 +122,7 @@ func (k *keeper) seeds() string {
 }
 
 // try runs one input that go test has found, which has to lie in the tree meanwhile.
-func (k *keeper) try(name string) (map[string]bool, error) {
+func (k *keeper) try(ctx context.Context, name string) (map[string]bool, error) {
 	to := filepath.Join(k.seeds(), name)
 	if _, err := os.Stat(to); err == nil {
 		return nil, nil // it is kept already: it counts as a seed
@@ -129,7 +130,7 @@ func (k *keeper) try(name string) (map[string]bool, error) {
 	if err := k.copy(name); err != nil {
 		return nil, err
 	}
-	reaches, err := k.reach("/^" + regexp.QuoteMeta(name) + "$")
+	reaches, err := k.reach(ctx, "/^"+regexp.QuoteMeta(name)+"$")
 	if removed := os.Remove(to); err == nil {
 		err = removed
 	}
@@ -148,14 +149,19 @@ func (k *keeper) copy(name string) error {
 }
 
 // reach runs the target on its seeds, or on some of them, and returns the blocks it reaches.
-func (k *keeper) reach(which string) (map[string]bool, error) {
+func (k *keeper) reach(ctx context.Context, which string) (map[string]bool, error) {
 	profile := filepath.Join(k.scratch, "profile")
-	cmd := exec.Command(k.binary, "-test.run", "^"+k.name+"$"+which, "-test.coverprofile", profile)
+	cmd := exec.CommandContext(ctx, k.binary, "-test.run", "^"+k.name+"$"+which,
+		"-test.coverprofile", profile)
 	cmd.Dir = k.pkg
-	if text, err := cmd.CombinedOutput(); err != nil {
+	text, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return nil, errInterrupted
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%v: %w\n%s", cmd.Args, err, text)
 	}
-	text, err := os.ReadFile(profile)
+	text, err = os.ReadFile(profile)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +38,8 @@ func readLedger(name string, targets []target) (ledger, error) {
 		err = json.Unmarshal(text, &old)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read the ledger %s: %w", name, err)
+		return nil, fmt.Errorf("read the ledger %s: %w; mend it, or give another -ledger", name,
+			err)
 	}
 	var l ledger
 	for _, t := range targets {
@@ -79,37 +81,56 @@ func (l ledger) next(chosen []target, until time.Duration) int {
 // fuzzUntil runs the chosen targets in turns, who has run for least first, until the ledger gives
 // each of them the time that is wanted. It is written after every turn. A target that fails gets
 // no further turn, and its failing one does not count.
-func fuzzUntil(f flags, b *builder, all, chosen []target, progress io.Writer) ([]result, error) {
-	l, err := readLedger(f.ledger, all)
-	if err != nil {
-		return nil, err
-	}
-	var results []result
+func fuzzUntil(ctx context.Context, f flags, b *builder, all, chosen []target,
+	progress io.Writer) ([]result, error) {
+	results := []result{}
 	for {
+		l, err := readLedger(f.ledger, all)
+		if err != nil {
+			return results, err
+		}
 		i := l.next(chosen, f.until)
-		if i < 0 {
+		switch {
+		case ctx.Err() != nil:
+			return results, errInterrupted
+		case i < 0 && len(results) == 0:
+			_, _ = fmt.Fprintf(progress, "%d targets: each has run for %v before\n", len(chosen),
+				f.until)
+			return results, nil
+		case i < 0:
 			return results, nil
 		}
 		t := target{l[i].Package, l[i].Target}
-		binary, err := b.binary(t.pkg)
+		binary, err := b.binary(ctx, t.pkg)
 		if err != nil {
 			return results, err
 		}
 		label := fmt.Sprintf("%s %s, %.0f of %.0f CPU s before", t.pkg, t.name, l[i].CPU,
 			f.until.Seconds())
-		r := t.fuzz(f, binary, b.cache, progress, label)
+		r := t.fuzz(ctx, f, binary, b.cache, progress, label)
 		results = merge(results, r)
 		if r.Failed {
 			chosen = slices.DeleteFunc(slices.Clone(chosen), func(c target) bool { return c == t })
 			continue
 		}
-		l[i].CPU += r.CPU
-		l[i].Execs += r.Execs
-		l[i].Corpus = r.Corpus
-		if err := l.write(f.ledger); err != nil {
+		if err := credit(f.ledger, all, r); err != nil {
 			return results, err
 		}
 	}
+}
+
+// credit writes a turn into the ledger, as it is by now: another command may have written others.
+func credit(name string, all []target, r result) error {
+	l, err := readLedger(name, all)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(l, account{Package: r.Package, Target: r.Target}.same)
+	a := &l[i]
+	a.CPU += r.CPU
+	a.Execs += r.Execs
+	a.Corpus = cmp.Or(r.Corpus, a.Corpus) // a short turn may not come to count them
+	return l.write(name)
 }
 
 // merge adds a turn to those that its target has had before.
@@ -120,6 +141,7 @@ func merge(results []result, r result) []result {
 			r.CPU += old.CPU
 			r.Execs += old.Execs
 			r.Found += old.Found
+			r.Corpus = cmp.Or(r.Corpus, old.Corpus)
 			*old = r
 			return results
 		}

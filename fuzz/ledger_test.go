@@ -97,3 +97,27 @@ func TestLedgerDocument(t *testing.T) {
 		t.Errorf("no\n%s in\n%s", want, text)
 	}
 }
+
+// TestCredit: what another command has written meanwhile stays, and a turn that was too short to
+// count what there is takes nothing away.
+func TestCredit(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ledger.json")
+	a, b := target{"./x", "FuzzA"}, target{"./x", "FuzzB"}
+	for _, r := range []result{
+		{Package: "./x", Target: "FuzzA", CPU: 2, Execs: 10, Corpus: 5},
+		{Package: "./x", Target: "FuzzB", CPU: 1, Execs: 7, Corpus: 3},
+		{Package: "./x", Target: "FuzzA", CPU: 1, Execs: 1},
+	} {
+		if err := credit(file, []target{a, b}, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := readLedger(file, []target{a, b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ledger{{"./x", "FuzzA", 3, 11, 5}, {"./x", "FuzzB", 1, 7, 3}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the ledger (-want +got):\n%s", diff)
+	}
+}

@@ -10,10 +10,12 @@
 //	go run ./fuzz -table docs/VERIFICATION.md
 //
 // What go test finds interesting it keeps in its own cache and goes on from there. An input that
-// fails is written below testdata/fuzz of its package, where every later go test runs it.
+// fails is written below testdata/fuzz of its package, where every later go test runs it. Who
+// interrupts the command is told what has run until then, and the ledger has that too.
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,10 +25,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -69,14 +73,37 @@ func main() {
 		"documentation")
 	flag.Parse()
 	f.patterns = flag.Args()
-	if err := run(f, os.Stdout, os.Stderr); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, f, os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "fuzz:", err)
 		os.Exit(1)
 	}
 }
 
+// validate refuses what would never end, or means nothing.
+func (f *flags) validate() error {
+	switch {
+	case f.each <= 0:
+		return fmt.Errorf("-time %v: choose how long each target runs, as 20s", f.each)
+	case f.until < 0:
+		return fmt.Errorf("-until %v: choose a time that the ledger is to reach, as 30m", f.until)
+	case f.keep < 0 || f.workers < 0:
+		return fmt.Errorf("-keep %d, -workers %d: choose numbers that are not negative", f.keep,
+			f.workers)
+	}
+	return nil
+}
+
+// errInterrupted is why not all that was asked for has run.
+var errInterrupted = errors.New("interrupted")
+
 // run fuzzes the targets below the given packages, all of them if there are none.
-func run(f flags, out, progress io.Writer) error {
+func run(ctx context.Context, f flags, out, progress io.Writer) error {
+	if err := f.validate(); err != nil {
+		return err
+	}
 	if f.output != "text" && f.output != "json" {
 		return fmt.Errorf("unknown output %q: choose text or json", f.output)
 	}
@@ -101,7 +128,7 @@ func run(f flags, out, progress io.Writer) error {
 	case f.list:
 		return list(out, f.output, chosen)
 	case f.keep > 0:
-		return keepAll(progress, f, chosen)
+		return keepAll(ctx, progress, f, chosen)
 	case f.table != "":
 		l, err := readLedger(f.ledger, all)
 		if err != nil {
@@ -118,20 +145,27 @@ func run(f flags, out, progress io.Writer) error {
 	if f.until > 0 {
 		fuzz = fuzzUntil
 	}
-	results, err := fuzz(f, b, all, chosen, progress)
+	results, err := fuzz(ctx, f, b, all, chosen, progress)
 	return errors.Join(report(out, f.output, results), err)
 }
 
 // fuzzOnce runs each of the chosen targets once.
-func fuzzOnce(f flags, b *builder, _, chosen []target, progress io.Writer) ([]result, error) {
-	var results []result
+func fuzzOnce(ctx context.Context, f flags, b *builder, _, chosen []target,
+	progress io.Writer) ([]result, error) {
+	results := []result{}
 	for i, t := range chosen {
-		binary, err := b.binary(t.pkg)
+		if ctx.Err() != nil {
+			return results, errInterrupted
+		}
+		binary, err := b.binary(ctx, t.pkg)
 		if err != nil {
 			return results, err
 		}
 		label := fmt.Sprintf("%d/%d %s %s", i+1, len(chosen), t.pkg, t.name)
-		results = append(results, t.fuzz(f, binary, b.cache, progress, label))
+		results = append(results, t.fuzz(ctx, f, binary, b.cache, progress, label))
+	}
+	if ctx.Err() != nil {
+		return results, errInterrupted
 	}
 	return results, nil
 }

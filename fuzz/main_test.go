@@ -1,9 +1,17 @@
 package main
 
 import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -91,5 +99,78 @@ func TestFollowLongLine(t *testing.T) {
 	if said.Len() > 0 || !strings.Contains(r.Output, "FuzzX") ||
 		!strings.Contains(r.Output, "cannot be read") {
 		t.Errorf("%d bytes are left, %.100q is kept", said.Len(), r.Output)
+	}
+}
+
+// TestFollowAbsent: a binary without the target says so and exits as if all were well, and a target
+// that nobody has run has not passed.
+func TestFollowAbsent(t *testing.T) {
+	var r result
+	r.follow(strings.NewReader(absentLine+"\nPASS\n"), func(string, ...any) {})
+	if !r.Failed {
+		t.Errorf("%q is no failure: %+v", absentLine, r)
+	}
+}
+
+// TestRunRefuses: what would run for ever, or nothing, is refused before anything is built.
+func TestRunRefuses(t *testing.T) {
+	good := flags{each: time.Second, output: "text"}
+	for _, test := range []struct {
+		change func(*flags)
+		want   string
+	}{
+		{func(f *flags) { f.each = 0 }, "-time 0s"},
+		{func(f *flags) { f.each = -time.Second }, "-time -1s"},
+		{func(f *flags) { f.until = -time.Second }, "-until -1s"},
+		{func(f *flags) { f.keep = -1 }, "-keep -1"},
+		{func(f *flags) { f.workers = -1 }, "-workers -1"},
+		{func(f *flags) { f.output = "xml" }, `output "xml"`},
+		{func(f *flags) { f.only = "(" }, "-only"},
+		{func(f *flags) { f.only = "NoSuch" }, "no such fuzz target"},
+	} {
+		f := good
+		test.change(&f)
+		err := run(context.Background(), f, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("run(%+v) = %v, want an error about %s", f, err, test.want)
+		}
+	}
+}
+
+// TestFuzzIsInterrupted runs no fuzz target but a shell in its place: who is interrupted has run
+// for less time and has not failed, unless it had found something.
+func TestFuzzIsInterrupted(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, test := range []struct {
+		name, script string
+		want         bool
+	}{
+		{"ends by itself", "", false},
+		{"fails", "exit 1", true},
+		{"is interrupted", "kill -USR1 $PPID; exec sleep 100", false},
+		{"fails and is interrupted",
+			"echo '    Failing input written to testdata/fuzz/FuzzX/1'; kill -USR1 $PPID; exit 1",
+			true},
+	} {
+		script := filepath.Join(t.TempDir(), "test")
+		text := "#!" + sh + "\necho 'fuzz: elapsed: 3s, execs: 325 (108/sec), " +
+			"new interesting: 11 (total: 23)'\n" + test.script + "\n"
+		if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGUSR1)
+		r := target{".", "FuzzX"}.fuzz(ctx, flags{each: time.Second}, script, t.TempDir(),
+			io.Discard, "x")
+		if stop(); r.Failed != test.want || r.Execs != 325 {
+			t.Errorf("a target that %s: %+v, want it failed: %v", test.name, r, test.want)
+		}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	if r := (target{".", "FuzzX"}).fuzz(ctx, flags{}, sh, "", io.Discard, "x"); r.Failed {
+		t.Errorf("a target that was not begun: %+v", r)
 	}
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -39,8 +41,13 @@ const maxOutput = 60
 // maxLine bounds a line of go test: behind a longer one nothing is looked at.
 const maxLine = 16 << 20
 
-// fuzz runs a target in a binary of its package and shows how far it is.
-func (t target) fuzz(f flags, binary, cache string, progress io.Writer, label string) result {
+// patience is how long a target that was interrupted may take to end.
+const patience = 10 * time.Second
+
+// fuzz runs a target in a binary of its package and shows how far it is. One that is interrupted
+// has run for less time, and has not failed.
+func (t target) fuzz(ctx context.Context, f flags, binary, cache string, progress io.Writer,
+	label string) result {
 	args := []string{"-test.run", "^$", "-test.fuzz", "^" + t.name + "$",
 		"-test.fuzztime", f.each.String(), "-test.fuzzminimizetime", minimize,
 		"-test.fuzzcachedir", found(cache, t.pkg), "-test.paniconexit0"}
@@ -53,7 +60,9 @@ func (t target) fuzz(f flags, binary, cache string, progress io.Writer, label st
 	}
 	say("%s with %s", f.each, cmp.Or(f.tags, "no tags"))
 	start := time.Now()
-	cmd := exec.Command(binary, args...)
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = patience
 	cmd.Dir = filepath.FromSlash(t.pkg)
 	out, err := cmd.StdoutPipe()
 	if err == nil {
@@ -61,11 +70,13 @@ func (t target) fuzz(f flags, binary, cache string, progress io.Writer, label st
 		err = cmd.Start()
 	}
 	if err != nil {
-		r.Failed, r.Output = true, err.Error()
+		r.Failed, r.Output = ctx.Err() == nil, err.Error()
 		return r
 	}
 	r.follow(out, say)
-	r.Failed = cmd.Wait() != nil
+	if cmd.Wait() != nil && (ctx.Err() == nil || r.Input != "") {
+		r.Failed = true
+	}
 	r.Seconds = time.Since(start).Seconds()
 	r.CPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 	if !r.Failed {
@@ -81,6 +92,10 @@ var (
 		`new interesting: (\d+) \(total: (\d+)\)`)
 	inputLine = regexp.MustCompile(`Failing input written to (\S+)`)
 )
+
+// absentLine is what a test binary says that has no such target, for it is built with other tags.
+// It exits as if all were well.
+const absentLine = "testing: warning: no fuzz tests to fuzz"
 
 // follow reads what go test says until it ends.
 func (r *result) follow(out io.Reader, say func(string, ...any)) {
@@ -98,6 +113,7 @@ func (r *result) follow(out io.Reader, say func(string, ...any)) {
 			}
 			continue
 		}
+		r.Failed = r.Failed || line == absentLine
 		if m := inputLine.FindStringSubmatch(line); m != nil {
 			r.Input = strings.TrimPrefix(r.Package, "./") + "/" + m[1]
 		}
