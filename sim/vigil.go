@@ -223,7 +223,7 @@ func (h *host) voting(was map[core.RaftID]bool) map[core.RaftID]bool {
 // voters keeps how many voters there were at least.
 func (s *shadow) voters() {
 	if s.members == nil {
-		s.fewest = len(s.w.hosts)
+		s.fewest = int(s.w.k.Hosts) // who are not there yet when the State is founded
 		return
 	}
 	n := 0

@@ -32,3 +32,30 @@ func TestLeadersTellNobody(t *testing.T) {
 		t.Errorf("a message that is no tick tells %+v", got)
 	}
 }
+
+// A leader that nobody hears has no contact with a quorum: its session clock stands after a few
+// ticks, in worlds whose hosts have asked each other, and in those that begin with an ensemble.
+func TestJudgedClockStandsWithoutQuorum(t *testing.T) {
+	for _, test := range []struct {
+		asks, cutMs int64
+		least, most int64 // by how many ticks the clock may have moved in 400 ms
+	}{{0, 0, 7, 8}, {0, 400, 0, 5}, {1, 0, 7, 8}, {1, 400, 0, 5}} {
+		k := Ensemble(3, 6000)
+		k.Asks = test.asks
+		var moved int64
+		quietly(t, k, func(s *Stage) {
+			s.At(4000, func() {
+				lead := s.w.leader()
+				was := lead.vigil.clock
+				if test.cutMs > 0 {
+					s.Cut(lead.id, test.cutMs)
+				}
+				s.At(4399, func() { moved = lead.vigil.clock - was })
+			})
+		})
+		if moved < test.least || moved > test.most {
+			t.Errorf("asks %d, cut off for %d of 400 ms: the session clock may have moved by %d "+
+				"ticks, want %d to %d", test.asks, test.cutMs, moved, test.least, test.most)
+		}
+	}
+}
