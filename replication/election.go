@@ -18,8 +18,14 @@ type failover struct {
 	lost  core.RaftID // 0: none
 	atMs  int64       // the next campaign, on the monotonic clock
 	since int64       // the tick at which it was lost
-	turn  int64       // when a term began meanwhile, on the monotonic clock
+	began int64       // when a term began meanwhile, on the monotonic clock,
+	turn  int64       // and when the last ballot of it was on this member's disk
 }
+
+// ballot is what a member may say once in a term, and only when it is on its disk. No vote is 0.
+type ballot struct{ term, vote uint64 }
+
+func ballotOf(a *Append) ballot { return ballot{a.HardState.GetTerm(), a.HardState.GetVote()} }
 
 // takeConnections takes in which peers' connections broke, and which came up.
 func (r *replica) takeConnections(turn *Turn) {
@@ -91,7 +97,7 @@ func (r *replica) campaign(turn *Turn, work *Work) {
 		f.lost = 0
 		return
 	}
-	if turn.MonoMs >= f.atMs {
+	if turn.MonoMs >= f.atMs && r.cast == r.ballot {
 		if status.RaftState != raft.StateCandidate || r.split(turn.MonoMs) {
 			_ = r.node.Campaign() // refused only while a change of members is not applied
 			r.ready(work)
@@ -102,17 +108,26 @@ func (r *replica) campaign(turn *Turn, work *Work) {
 }
 
 // split says whether a candidate has waited for so long that no votes can be under way any more:
-// two have split them. Raft itself would wait for a whole election time-out.
+// two have split them. The others' disks may be as slow as its own was. Raft itself would wait for
+// a whole election time-out.
 func (r *replica) split(nowMs int64) bool {
-	return nowMs-r.failover.turn >= 3*(r.rank()+1)*r.cfg.StaggerMs &&
+	f := &r.failover
+	return nowMs-f.turn >= 3*(r.rank()+1)*r.cfg.StaggerMs+3*(f.turn-f.began) &&
 		!mutant.On("replication-split-vote-waits")
 }
 
-// newTerm holds back the next campaign when somebody else's has got somewhere: a vote is under
-// way.
-func (f *failover) newTerm(nowMs, rank, staggerMs int64) {
-	f.turn = nowMs
+// newTerm: somebody's campaign has got somewhere.
+func (f *failover) newTerm(nowMs int64) { f.began, f.turn = nowMs, nowMs }
+
+// voted holds back the next campaign when the last ballot is on the disk: a vote is under way from
+// now on, that of this member or one that it has asked for.
+func (r *replica) voted(nowMs int64) {
+	if r.cast == r.ballot {
+		return
+	}
+	f := &r.failover
+	r.cast, f.turn = r.ballot, nowMs
 	if f.lost != 0 {
-		f.atMs = max(f.atMs, nowMs+(rank+1)*staggerMs)
+		f.atMs = max(f.atMs, nowMs+(r.rank()+1)*r.cfg.StaggerMs)
 	}
 }

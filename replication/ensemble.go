@@ -28,7 +28,7 @@ func (r *replica) ensemble(turn *Turn, work *Work) {
 	r.ready(work)
 	r.campaign(turn, work)
 	if r.term != term {
-		r.failover.newTerm(turn.MonoMs, r.rank(), r.cfg.StaggerMs)
+		r.failover.newTerm(turn.MonoMs)
 	}
 	if r.leading && r.appliedTerm == r.term && r.intake.term != r.term {
 		r.intake.begin(r.term)

@@ -511,6 +511,30 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// With disks that are slow a failover takes some syncs, not some election time-outs: nobody
+// campaigns while votes are on their way to a disk.
+func TestFailoverOfSlowDisks(t *testing.T) {
+	const seeds, syncs = 40, 12
+	for _, syncUs := range []int64{10_000, 30_000, 100_000} {
+		var slow []int64
+		for seed := range uint64(seeds) {
+			try(t, seed, 3, Config{}, func(w *world) {
+				w.rttUs = 1000
+				for _, h := range w.hosts {
+					h.syncUs = syncUs
+				}
+				if took := outage(w); took > syncs*syncUs {
+					slow = append(slow, took/syncUs)
+				}
+			})
+		}
+		if len(slow) > seeds/20 {
+			t.Errorf("syncs of %d us: %d of %d seeds took longer than %d syncs: %v", syncUs,
+				len(slow), seeds, syncs, slow)
+		}
+	}
+}
+
 // outage crashes a busy leader, and returns how long nobody was served.
 func outage(w *world) int64 {
 	w.settle()

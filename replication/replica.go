@@ -2,7 +2,6 @@ package replication
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/internal/invariant"
@@ -160,6 +159,8 @@ type replica struct {
 	members    members
 	known      []KnownMark // what peers have acknowledged
 	stable     uint64      // the term that is durable
+	ballot     ballot      // the last that was given to the log,
+	cast       ballot      // and the last of those that is durable
 	told       uint64      // the last commit index given to the log that is stored,
 	certain    uint64      // and the one that is durable: it rides on entries
 	reads      reads
@@ -238,6 +239,8 @@ func (r *replica) start(cfg *Config, log *memlog, state *core.State) error {
 		stateBytes: state.DataSize(), checkpointed: state.Index(),
 		cutAt: log.start.index, level: state.FeatureLevel()}
 	r.lastTerm, _ = log.Term(r.last) // the last one's is always there
+	r.ballot = ballot{log.hard.GetTerm(), log.hard.GetVote()}
+	r.cast = r.ballot
 	stream := state.Stream(cfg.RaftID)
 	r.registration = stream.Origin.Registration
 	r.members = members{now: state.Membership(), at: state.Index()}
@@ -304,6 +307,9 @@ func (r *replica) takeStored(turn *Turn, work *Work) {
 		}
 		r.log.append(a.Entries)
 		r.stable = max(r.stable, a.HardState.GetTerm())
+		if a.HardState != nil && ballotOf(a) == r.ballot {
+			r.voted(turn.MonoMs)
+		}
 		if r.told = max(r.told, a.HardState.GetCommit()); len(a.Entries) > 0 {
 			r.certain = r.told
 		}
@@ -562,6 +568,21 @@ func (r *replica) ready(work *Work) {
 	}
 }
 
+// respond gives the answers to pre-votes at once, its own as well, and returns those that have to
+// wait for the disk. raft lets all wait alike, but a pre-vote promises nothing, and behind a disk
+// that is slow each would come too late: the next pre-candidate has begun meanwhile.
+func (r *replica) respond(list []*raftpb.Message) []*raftpb.Message {
+	var wait []*raftpb.Message
+	for _, m := range list {
+		if m.GetType() == raftpb.MsgPreVoteResp {
+			r.deliver([]*raftpb.Message{m})
+		} else {
+			wait = append(wait, m)
+		}
+	}
+	return wait
+}
+
 func (r *replica) dispatch(m *raftpb.Message, work *Work) {
 	switch m.GetType() {
 	case raftpb.MsgVote:
@@ -575,8 +596,8 @@ func (r *replica) dispatch(m *raftpb.Message, work *Work) {
 		}
 		r.asking = append(r.asking, m)
 	case raftpb.MsgStorageAppend:
-		a := &Append{Entries: m.GetEntries(), responses: m.GetResponses()}
-		a.responses, r.asking = append(slices.Clip(a.responses), r.asking...), r.asking[:0]
+		a := &Append{Entries: m.GetEntries(), responses: r.respond(m.GetResponses())}
+		a.responses, r.asking = append(a.responses, r.asking...), r.asking[:0]
 		if m.Term != nil {
 			hs := &raftpb.HardState{Term: m.Term, Vote: m.Vote, Commit: m.Commit}
 			if !raft.IsEmptyHardState(hs) {
@@ -591,6 +612,12 @@ func (r *replica) dispatch(m *raftpb.Message, work *Work) {
 		}
 		if s := m.GetSnapshot(); s != nil {
 			r.accepted(a, s)
+		}
+		if a.HardState == nil && len(a.Entries)+len(a.responses) == 0 && a.Install == nil {
+			return // all were answers to pre-votes
+		}
+		if a.HardState != nil {
+			r.ballot = ballotOf(a)
 		}
 		work.Appends = append(work.Appends, a)
 		if mutant.On("raft-uncommitted-applied") && len(a.Entries) > 0 {

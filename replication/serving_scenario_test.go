@@ -461,22 +461,26 @@ func noRoom(w *world) {
 // splitVote: two of four have a longer log when the leader's process is lost. Both overtake the
 // first in line at once and split the vote.
 func splitVote(w *world) {
-	w.rttUs = 2000
-	lead := w.settle()
-	f := w.followers()
-	c := w.session(f[0])
-	w.run(50_000 + w.spread(50_000))
-	for i := range f {
-		if i%2 == int(w.seed%2) {
-			w.link(lead.id, f[i].id).sever(f[i].id, true)
+	w.rttUs = 8000
+	for round := range uint64(4) {
+		lead := w.settle()
+		f := w.followers()
+		c := w.session(f[0])
+		w.run(50_000 + w.spread(50_000))
+		for i := range f {
+			if uint64(i)%2 == (w.seed+round)%2 {
+				w.link(lead.id, f[i].id).sever(f[i].id, true)
+			}
 		}
+		w.session(lead).silent = true
+		w.run(500)
+		lead.crash()
+		for _, h := range f {
+			w.link(lead.id, h.id).split(false)
+		}
+		c.write()
+		w.must(5, "service after the leader's end", c.idle)
+		lead.start()
+		w.run(200_000)
 	}
-	w.session(lead).silent = true
-	w.run(500)
-	lead.crash()
-	for _, h := range f {
-		w.link(lead.id, h.id).split(false)
-	}
-	c.write()
-	w.must(5, "service after the leader's end", c.idle)
 }

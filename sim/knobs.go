@@ -411,6 +411,10 @@ func (k *Knobs) drawBehind(seed uint64) {
 	if k.Hosts == 1 {
 		return
 	}
+	if k.PieceBytes > 0 && k.MaxLogBytes > 0 && k.PeerDelayUs > 10*millisecond {
+		// A checkpoint has to arrive before twice MaxLogBytes have been written behind it.
+		k.PieceBytes = max(k.PieceBytes, 8000)
+	}
 	k.Rest = newRNG(seed, "rest knob").some(300, 1, 1)
 	k.Candidates = newRNG(seed, "candidates").some(300, 50, 400)
 	if !r.chance(400) {
