@@ -23,12 +23,13 @@ type vigil struct {
 
 	// As a leader.
 	leads bool
-	led   bool  // it leads, or did when its last turn began
-	since int64 // when it began to lead
-	loops int64 // turns of the loop,
-	ticks int64 // those with a tick,
-	clock int64 // and those of them in which it had heard a quorum not long before
-	base  int64 // the clock when it began to lead
+	led   bool   // it leads, or did when its last turn began
+	term  uint64 // when that was over
+	since int64  // when it began to lead
+	loops int64  // turns of the loop,
+	ticks int64  // those with a tick,
+	clock int64  // and those of them in which it had heard a quorum not long before
+	base  int64  // the clock when it began to lead
 	heeds []telling
 	// voting are those that vote, if that is known for certain and was at so many steady ticks.
 	voting map[core.RaftID]bool
@@ -50,7 +51,8 @@ type telling struct {
 	from    *host
 	id      core.RaftID // under which it was known then
 	vigil   *vigil
-	link    int // the epoch of the link
+	term    uint64 // in which it was sent
+	link    int    // the epoch of the link
 	n       int
 	earlier [2]int  // how much had been heard at the last ticks
 	clocks  []int64 // of the receiver, when it may have learned of each sign first
@@ -87,13 +89,14 @@ func (v *vigil) tells(h, to *host, data []byte, taken int) *telling {
 	}
 	link := h.w.peerLink(h, to).epoch
 	if v.led {
-		return &telling{from: h, id: h.raftID(), vigil: v, link: link} // it is heard
+		return &telling{from: h, id: h.raftID(), vigil: v, term: v.term, link: link} // it is heard
 	}
 	t := v.told[to]
 	if t == nil || t.link != link {
 		t = &telling{from: h, id: h.raftID(), vigil: v, link: link}
 		v.told[to] = t
 	}
+	t.term = v.term
 	t.n, t.earlier[0], t.earlier[1] = t.earlier[0], t.earlier[1], taken
 	told := *t
 	return &told
@@ -105,7 +108,7 @@ func (v *vigil) turn(h *host, turn *replication.Turn, taken int, leads bool) {
 	v.loops++
 	now := h.w.clock.now
 	was := v.leads && leads
-	v.led = v.leads || leads
+	v.led, v.term = v.leads || leads, h.member.Term()
 	switch {
 	case leads && !v.leads:
 		v.leads, v.since, v.base = true, now, v.clock
@@ -116,7 +119,9 @@ func (v *vigil) turn(h *host, turn *replication.Turn, taken int, leads bool) {
 		v.leads = false
 	}
 	for _, t := range v.heeds {
-		v.seen[t.id] = v.ticks
+		if t.term == v.term { // else it is no contact: it may be the last word of somebody dead
+			v.seen[t.id] = v.ticks
+		}
 		if was && t.from.vigil == t.vigil {
 			v.learn(t.from, t.vigil, t.n, t.earlier[1])
 		}

@@ -59,3 +59,34 @@ func TestJudgedClockStandsWithoutQuorum(t *testing.T) {
 		}
 	}
 }
+
+// A leader that nobody hears has no contact with a quorum, whatever comes from a former term: the
+// last words of a process that is gone, or the ticks of one that leads still, as it thinks.
+func TestFormerTermIsNoContactToTheJudge(t *testing.T) {
+	for _, test := range []struct {
+		behind      uint64 // so many terms
+		least, most int64  // by how many ticks the session clock may have moved
+	}{{0, 7, 8}, {1, 0, 5}} {
+		var moved int64
+		quietly(t, Ensemble(3, 4000), func(s *Stage) {
+			w := s.w
+			s.At(2000, func() {
+				lead, other := w.leader(), w.hosts[s.Others(s.Leader())[0]-1]
+				v := lead.vigil
+				was := v.clock
+				s.Cut(lead.id, 400)
+				for ms := int64(0); ms < 400; ms += 10 {
+					s.At(2000+ms, func() {
+						v.heeds = append(v.heeds, telling{from: other, id: other.raftID(),
+							term: v.term - test.behind})
+					})
+				}
+				s.At(2399, func() { moved = v.clock - was })
+			})
+		})
+		if moved < test.least || moved > test.most {
+			t.Errorf("with ticks of %d terms before the session clock may have moved by %d, want "+
+				"%d to %d", test.behind, moved, test.least, test.most)
+		}
+	}
+}
