@@ -29,6 +29,7 @@ type runFlags struct {
 	decisions      string
 	workers        int
 	budget         time.Duration
+	table, commit  string
 }
 
 func newRun(s streams) *cobra.Command {
@@ -63,6 +64,8 @@ func newRun(s streams) *cobra.Command {
 	fs.DurationVar(&f.budget, "budget", time.Minute,
 		"the time in which a world that fails is made smaller; 0: it is not")
 	fs.IntVar(&f.workers, "workers", runtime.NumCPU(), "processes that run many worlds")
+	fs.StringVar(&f.table, "table", "", "write what many worlds came to into this documentation")
+	fs.StringVar(&f.commit, "commit", "", "the commit that the documentation names")
 	return c
 }
 
@@ -252,12 +255,18 @@ func sweep(s streams, f *runFlags) error {
 		sum.progress(s.err)
 		return true
 	})
+	r := gather(sum.verdicts)
 	if f.output == "json" {
-		if err := gather(sum.verdicts).write(s.out); err != nil {
+		if err := r.write(s.out); err != nil {
 			return err
 		}
 	} else {
 		sum.report(s.out, f.workers)
+	}
+	if f.table != "" {
+		if err := r.document(f, sum.porcupine()); err != nil {
+			return err
+		}
 	}
 	if len(sum.failed) > 0 {
 		return f.tell(s, sum.firsts(f)...)
@@ -354,7 +363,9 @@ func (m *summary) report(w io.Writer, workers int) {
 	_, _ = fmt.Fprintf(w, "%d worlds in %v with %d processes: %.0f per CPU-hour, "+
 		"%.0f times as fast as real time\n", n, took.Round(time.Second), workers,
 		float64(n)/(float64(nanos)/1e9)*3600, float64(virtual)/1e6/(float64(nanos)/1e9))
-	m.porcupine(w)
+	p := m.porcupine()
+	_, _ = fmt.Fprintf(w, "porcupine: %d operations in %d windows of %d components, %d weakened, "+
+		"%d inconclusive\n", p.Operations, p.Windows, p.Components, p.Weakened, p.Inconclusive)
 	if len(m.failed) == 0 {
 		_, _ = fmt.Fprintln(w, "no violation")
 		return
@@ -367,8 +378,7 @@ func (m *summary) report(w io.Writer, workers int) {
 }
 
 // porcupine says how much porcupine was asked, and how often it had no answer.
-func (m *summary) porcupine(w io.Writer) {
-	var p linearizability.Porcupine
+func (m *summary) porcupine() (p linearizability.Porcupine) {
 	for _, v := range m.verdicts {
 		p.Components += v.Porcupine.Components
 		p.Windows += v.Porcupine.Windows
@@ -376,8 +386,7 @@ func (m *summary) porcupine(w io.Writer) {
 		p.Weakened += v.Porcupine.Weakened
 		p.Inconclusive += v.Porcupine.Inconclusive
 	}
-	_, _ = fmt.Fprintf(w, "porcupine: %d operations in %d windows of %d components, %d weakened, "+
-		"%d inconclusive\n", p.Operations, p.Windows, p.Components, p.Weakened, p.Inconclusive)
+	return p
 }
 
 // quantiles shows a sorted list of values.
