@@ -3,6 +3,8 @@ package replication
 import (
 	"fmt"
 	"strings"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // Look is how a member stands, for people who look at it. It decides nothing.
@@ -33,6 +35,15 @@ func (m *Member) Look() Look {
 // who has shown signs of life.
 func IsTick(data []byte) bool {
 	return len(data) > 1 && data[0] == peerVersion && peerKind(data[1]) == peerTick
+}
+
+// Candidacy is the term in which a message between members asks for a vote, 0 if it does not.
+func Candidacy(data []byte) uint64 {
+	m, err := decodePeer(data)
+	if err != nil || m.raft.GetType() != raftpb.MsgVote {
+		return 0
+	}
+	return m.raft.GetTerm()
 }
 
 // Describe says in one line what a message between members is, for people.

@@ -41,6 +41,7 @@ type diskTale struct {
 	matched, match     int
 	applied            int
 	sent               map[int]bool // terms in which its vote was sent
+	asking             map[int]bool // terms in which it is to ask for votes
 	stuck              []*replication.Append
 	taken              map[*replication.Append]int // in which term
 	spots              map[int]*AbstractLine       // where a checkpoint of an index may have begun
@@ -60,8 +61,8 @@ func (s *diskTales) of(h *host) *diskTale {
 	for int64(len(s.tales)) < h.id {
 		s.tales = append(s.tales, &diskTale{all: s, host: s.w.hosts[len(s.tales)],
 			tale:  newTale(s.w, "Recovery", "host", len(s.tales)+1, longestDiskTale),
-			eterm: 1, term: 1, sent: map[int]bool{}, spots: map[int]*AbstractLine{},
-			taken: map[*replication.Append]int{}})
+			eterm: 1, term: 1, sent: map[int]bool{}, asking: map[int]bool{},
+			spots: map[int]*AbstractLine{}, taken: map[*replication.Append]int{}})
 	}
 	return s.tales[h.id-1]
 }
@@ -78,6 +79,17 @@ func (s *diskTales) settle() {
 
 // entryAt is an index of the log as the specification counts.
 func entryAt(index uint64) int { return max(int(index)-replication.FoundingIndex, 0) }
+
+// itself stands for the member where a vote is for itself: the specification knows no raft ids.
+const itself = 1000000
+
+// whom says for whom a vote of the member is, 0 if it has none.
+func (t *diskTale) whom(vote uint64) int {
+	if vote != 0 && vote == uint64(t.host.raftID()) {
+		return itself
+	}
+	return int(vote)
+}
 
 func isPrefix(a, b Terms) bool { return len(a) <= len(b) && slices.Equal(a, b[:len(a)]) }
 
@@ -105,7 +117,7 @@ func (a *abstraction) one(h *host) (rest []replication.Received, ticks int) {
 	return rest, ticks
 }
 
-// stepped is told what a turn of the loop has given to the log.
+// stepped is told what a turn of the loop has given to the log, and to the peers.
 func (a *abstraction) stepped(h *host, appends []*replication.Append) {
 	if a == nil {
 		return
@@ -122,6 +134,12 @@ func (a *abstraction) stepped(h *host, appends []*replication.Append) {
 		}
 		t.take(p)
 	}
+	for _, o := range h.work.Send {
+		if term := int(replication.Candidacy(o.Data)); t.asking[term] {
+			delete(t.asking, term) // the others are asked as well
+			t.add("AskForVotes", "t", term)
+		}
+	}
 }
 
 // take tells what raft has taken in, up to what one append holds.
@@ -131,7 +149,7 @@ func (t *diskTale) take(p *replication.Append) {
 	}
 	term, vote, commit := t.term, t.vote, t.commit
 	if hs := p.HardState; hs != nil {
-		term, vote, commit = int(hs.GetTerm()), int(hs.GetVote()), entryAt(hs.GetCommit())
+		term, vote, commit = int(hs.GetTerm()), t.whom(hs.GetVote()), entryAt(hs.GetCommit())
 	}
 	log := t.log
 	if n := len(p.Entries); n > 0 {
@@ -157,7 +175,12 @@ func (t *diskTale) take(p *replication.Append) {
 	}
 	if votes {
 		t.term, t.vote, t.matched = term, vote, 0
-		t.add("ReceiveVoteRequest", "t", term, "c", vote)
+		if vote == itself {
+			t.asking[term] = true
+			t.add("Campaign", "t", term)
+		} else {
+			t.add("ReceiveVoteRequest", "t", term, "c", vote)
+		}
 	}
 	if hears {
 		t.receive(term, log, commit)
@@ -328,7 +351,7 @@ func (a *abstraction) wrote(h *host, op operation, b *store.Batch) {
 	t.stored = max(t.commit, t.floor)
 	l := t.add("WriteLog", "first", first, "terms", terms)
 	if l != nil && b.HardState != nil {
-		l.set("term", int(b.HardState.GetTerm()), "vote", int(b.HardState.GetVote()))
+		l.set("term", int(b.HardState.GetTerm()), "vote", t.whom(b.HardState.GetVote()))
 	} else if l != nil {
 		l.set("term", t.term, "vote", t.vote)
 	}
@@ -438,7 +461,7 @@ func (a *abstraction) acknowledged(h *host, group []*replication.Append) {
 	t := a.disks.of(h)
 	for _, p := range group {
 		if hs := p.HardState; hs != nil && int(hs.GetTerm()) == t.term && t.vote != 0 &&
-			int(hs.GetVote()) == t.vote && !t.sent[t.term] {
+			t.vote != itself && t.whom(hs.GetVote()) == t.vote && !t.sent[t.term] {
 			t.sent[t.term] = true
 			t.add("SendVote", "t", t.term, "c", t.vote)
 		}
@@ -506,15 +529,16 @@ func (a *abstraction) restarted(h *host, rec *store.Recovered) {
 	log := t.all.logOf(h)
 	t.came(rec, log)
 	t.log = log
-	t.term, t.vote = int(rec.HardState.GetTerm()), int(rec.HardState.GetVote())
+	t.term, t.vote = int(rec.HardState.GetTerm()), t.whom(rec.HardState.GetVote())
 	t.commit, t.matched, t.applied, t.kept, t.written = entryAt(rec.HardState.GetCommit()), 0,
 		at, at, 0
 	t.stuck, t.marking, t.installing, t.waits = nil, false, false, false
-	t.spots = map[int]*AbstractLine{}
+	t.spots, t.asking = map[int]*AbstractLine{}, map[int]bool{}
 	t.add("Restart", "lost", false, "term", t.term, "vote", t.vote, "log", slices.Clone(t.log),
-		"applied", at, "commit", t.commit, "mterm", int(rec.Mark.Term), "mvote", int(rec.Mark.Vote),
+		"applied", at, "commit", t.commit,
+		"mterm", int(rec.Mark.Term), "mvote", t.whom(rec.Mark.Vote),
 		"macked", entryAt(rec.Mark.Acked.Index), "mackedterm", int(rec.Mark.Acked.Term))
-	if t.term != int(rec.Mark.Term) || t.vote != int(rec.Mark.Vote) {
+	if t.term != int(rec.Mark.Term) || t.vote != t.whom(rec.Mark.Vote) {
 		t.add("WriteMark") // before anything is answered
 		t.add("SyncMark")
 	}

@@ -156,7 +156,7 @@ func (t *diskTale) came(rec *store.Recovered, log Terms) {
 		t.end("the log is older than it was, and not only shorter")
 	}
 	t.add("Damage", "known", true, "n", len(log), "term", int(rec.HardState.GetTerm()),
-		"vote", int(rec.HardState.GetVote()))
+		"vote", t.whom(rec.HardState.GetVote()))
 	if t.cut == "" && t.match > len(log) {
 		t.shown, t.left = len(t.lines)+1, len(log)
 	}
@@ -246,7 +246,7 @@ func (t *diskTale) rejoins(rec *store.Recovered) {
 	t.down = false // by the end of the process that had the disk before
 	t.term, t.vote, t.commit, t.log = int(rec.HardState.GetTerm()), 0, 0, Terms{}
 	t.matched, t.match, t.applied, t.kept, t.written = 0, 0, 0, 0, 0
-	t.sent, t.spots = map[int]bool{}, map[int]*AbstractLine{}
+	t.sent, t.asking, t.spots = map[int]bool{}, map[int]bool{}, map[int]*AbstractLine{}
 	t.taken = map[*replication.Append]int{}
 	t.stuck, t.marking, t.installing, t.waits = nil, false, false, false
 	t.add("Rejoin")

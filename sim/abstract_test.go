@@ -37,7 +37,8 @@ func TestAbstract(t *testing.T) {
 			t.Errorf("%d behaviours show no %s of a watch: %v", told, name, seen)
 		}
 	}
-	for _, name := range []string{"Damage", "Wipe", "Rejoin", "Swap", "RefusedByLeader"} {
+	for _, name := range []string{"Damage", "Wipe", "Rejoin", "Swap", "RefusedByLeader",
+		"Campaign", "AskForVotes"} {
 		if seen["Recovery "+name] == 0 {
 			t.Errorf("%d behaviours show no %s: %v", told, name, seen)
 		}

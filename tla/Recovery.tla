@@ -22,6 +22,8 @@
 (*    `cut' says which of them are gone, and nothing reads those.          *)
 (*  - A vote is granted whatever the candidate's log holds: that check is  *)
 (*    raft's own.  Answers may be lost: they are also simply never sent.   *)
+(*  - Whoever asks for votes may win, and what this member proposes then   *)
+(*    is as good as what any leader sends it.                              *)
 (***************************************************************************)
 EXTENDS Naturals, Sequences, FiniteSets, TLC
 
@@ -30,7 +32,7 @@ CONSTANTS
     MaxLength,   \* entries,
     MaxCrashes,  \* crashes of the process,
     MaxFaults,   \* damages to the disk
-    Candidates,  \* those who ask for votes
+    Candidates,  \* the others who ask for votes
     Features,    \* parts of the model that are on: "vote", "checkpoint" (with it
                  \* entries are applied), "receive", "rejoin", "return"
     Broken       \* names of the guards that are switched off
@@ -39,6 +41,7 @@ CONSTANTS
 \* guard ack-after-sync: AcknowledgedIsDurable
 \* guard vote-after-sync: OneVotePerTerm
 \* guard vote-in-mark: OneVotePerTerm
+\* guard ask-after-sync: OneReignPerTerm
 \* guard mark-after-log: MarkedIsPresent
 \* guard mark-two-slots: NoFalseAlarm
 \* guard mark-by-term-first: NoFalseAlarm
@@ -74,6 +77,7 @@ CONSTANTS
 \* reaches LastTermFell [Recovery-return]
 \* reaches DamageFound
 \* reaches VotedAgainAfterCrash
+\* reaches AskedAfterCrash
 \* reaches SwappedIn [Recovery-rejoin]
 
 VARIABLES
@@ -88,6 +92,7 @@ VARIABLES
     vol,         \* raft's state in memory: term, vote, commit, log; start, the checkpoint from the
                  \* leader behind which the log begins; matched, the end of what the leader of this
                  \* term has sent
+    asking,      \* terms in which this process is to ask for votes, and has not
     applied,     \* index up to which entries are applied
     state,       \* the State: how many entries it holds
     capture,     \* checkpoint being captured: its index, 0 if there is none
@@ -104,12 +109,13 @@ VARIABLES
     id,          \* which disk this is; raft ids are given to disks
     role,        \* "voter", "learner"
     \* History.
-    votes,       \* votes given: <<id, term, candidate>>
+    votes,       \* votes given: <<id, term, candidate, process>>: which process of this member the
+                 \* candidate is, 0 for the others
     crashes, faults,
     damaged      \* something the crash of a process cannot do was done to this disk
 
 others == <<eterm, elog, eleft, ecommit>>
-process == <<mode, vol, applied, state, capture, staged>>
+process == <<mode, vol, asking, applied, state, capture, staged>>
 files == <<disk, pending, cut, ckpt, mark, marking, gap>>
 identity == <<id, role>>
 history == <<votes, crashes, faults, damaged>>
@@ -121,6 +127,7 @@ Has(f) == f \in Features
 Symmetry == Permutations(Candidates)
 Shallow == TLCGet("level") <= 11
 Garbage == 9            \* the term of an entry that nobody proposed
+Self == 9               \* this member as a candidate
 
 Min(a, b) == IF a < b THEN a ELSE b
 Max(a, b) == IF a > b THEN a ELSE b
@@ -159,7 +166,7 @@ Record(last) ==
 
 Init ==
     /\ eterm = 1 /\ elog = << >> /\ eleft = << >> /\ ecommit = 0 /\ match = 0
-    /\ mode = "up" /\ vol = Fresh
+    /\ mode = "up" /\ vol = Fresh /\ asking = {}
     /\ applied = 0 /\ state = 0 /\ capture = 0 /\ staged = 0
     /\ disk = NoLog /\ pending = << >> /\ cut = 0
     /\ ckpt = NoCheckpoint
@@ -206,16 +213,26 @@ ReceiveAppend ==
                     start |-> vol.start, log |-> log,
                     matched |-> Max(n, IF vol.term = eterm THEN vol.matched ELSE 0)]
         IN  vol' = new /\ new # vol
-    /\ UNCHANGED <<others, match, mode, applied, state, capture, staged, files, identity, history>>
+    /\ UNCHANGED <<others, match, mode, asking, applied, state, capture, staged, files, identity,
+                   history>>
 
-\* A candidate asks for a vote of term t; a candidate may be this member itself.  A learner votes
-\* too, as raft has it: it may be a voter and not know it yet.  Who counts votes is the candidate,
-\* by raft ids of its configuration, so a vote of a disk that is not in it is no vote.
+\* Another member asks for a vote of term t.  A learner votes too, as raft has it: it may be a voter
+\* and not know it yet.  Who counts votes is the candidate, by raft ids of its configuration, so a
+\* vote of a disk that is not in it is no vote.
 ReceiveVoteRequest(t, c) ==
     /\ Has("vote")
     /\ mode = "up"
     /\ t > vol.term \/ (t = vol.term /\ vol.vote = 0)
     /\ vol' = [vol EXCEPT !.term = t, !.vote = c, !.matched = 0]
+    /\ UNCHANGED <<others, match, mode, asking, applied, state, capture, staged, files, identity,
+                   history>>
+
+\* This member becomes a candidate, in the next term, and votes for itself.
+Campaign ==
+    /\ Has("vote")
+    /\ mode = "up" /\ role = "voter" /\ vol.term < MaxTerm
+    /\ vol' = [vol EXCEPT !.term = @ + 1, !.vote = Self, !.matched = 0]
+    /\ asking' = asking \cup {vol'.term}
     /\ UNCHANGED <<others, match, mode, applied, state, capture, staged, files, identity, history>>
 
 \* Only committed entries are applied, and (as raft does with asynchronous storage) only those that
@@ -230,7 +247,7 @@ Apply ==
         /\ disk.log[applied + 1] = vol.log[applied + 1]
     /\ applied' = applied + 1
     /\ state' = state + 1
-    /\ UNCHANGED <<others, match, mode, vol, capture, staged, files, identity, history>>
+    /\ UNCHANGED <<others, match, mode, vol, asking, capture, staged, files, identity, history>>
 
 -----------------------------------------------------------------------------
 \* Storage: the log and the mark.
@@ -285,12 +302,24 @@ Acknowledge ==
 
 \* A vote leaves when log and mark both know it.
 SendVote ==
-    /\ mode = "up" /\ vol.vote # 0
+    /\ mode = "up" /\ vol.vote \notin {0, Self}
     /\ Guard("vote-after-sync") =>
         /\ disk.term = vol.term /\ disk.vote = vol.vote
         /\ Guard("vote-in-mark") => mark.term = vol.term /\ mark.vote = vol.vote
-    /\ LET v == <<id, vol.term, vol.vote>> IN v \notin votes /\ votes' = votes \cup {v}
+    /\ LET v == <<id, vol.term, vol.vote, 0>> IN v \notin votes /\ votes' = votes \cup {v}
     /\ UNCHANGED <<others, match, process, files, identity, crashes, faults, damaged>>
+
+\* So does the question for the votes of the others: from then on they may elect this process.  It
+\* may have heard of a later term meanwhile; then nobody can make it vote in this one again.
+AskForVotes(t) ==
+    /\ mode = "up" /\ t \in asking
+    /\ Guard("ask-after-sync") =>
+        \A place \in {disk} \cup (IF Guard("vote-in-mark") THEN {mark} ELSE {}) :
+            place.term > t \/ (place.term = t /\ place.vote = Self)
+    /\ asking' = asking \ {t}
+    /\ votes' = votes \cup {<<id, t, Self, crashes>>}
+    /\ UNCHANGED <<others, match, mode, vol, applied, state, capture, staged, files, identity,
+                   crashes, faults, damaged>>
 
 -----------------------------------------------------------------------------
 \* Checkpoints.
@@ -301,7 +330,8 @@ BeginCheckpoint ==
     /\ Has("checkpoint")
     /\ mode = "up" /\ capture = 0 /\ staged = 0 /\ applied > ckpt.index
     /\ capture' = applied
-    /\ UNCHANGED <<others, match, mode, vol, applied, state, staged, files, identity, history>>
+    /\ UNCHANGED <<others, match, mode, vol, asking, applied, state, staged, files, identity,
+                   history>>
 
 \* Changes and index reach the disk in one step.  The State is as it was when it was frozen: what
 \* apply changes meanwhile is captured before.
@@ -310,8 +340,8 @@ EndCheckpoint ==
     /\ LET held == IF Guard("capture-frozen") THEN capture ELSE state IN
         ckpt' = [index |-> capture, state |-> held, received |-> FALSE]
     /\ capture' = 0
-    /\ UNCHANGED <<others, match, mode, vol, applied, state, staged, disk, pending, cut, mark,
-                   marking, gap, identity, history>>
+    /\ UNCHANGED <<others, match, mode, vol, asking, applied, state, staged, disk, pending, cut,
+                   mark, marking, gap, identity, history>>
 
 CheckpointIndexAlone ==
     /\ ~Guard("checkpoint-atomic")
@@ -340,8 +370,8 @@ ReceiveCheckpoint ==
         /\ vol' = [term |-> eterm, vote |-> IF vol.term = eterm THEN vol.vote ELSE 0,
                    commit |-> n, start |-> n, log |-> Prefix(elog, n), matched |-> n]
         /\ ckpt' = IF Guard("stage-beside") THEN ckpt ELSE [ckpt EXCEPT !.state = n]
-    /\ UNCHANGED <<others, match, mode, applied, state, capture, disk, pending, cut, mark, marking,
-                   gap, identity, history>>
+    /\ UNCHANGED <<others, match, mode, asking, applied, state, capture, disk, pending, cut, mark,
+                   marking, gap, identity, history>>
 
 \* It counts: one step.  Only then is the log told to begin behind it (WriteLog), and the server
 \* goes on from it, with its clients closed.
@@ -349,8 +379,8 @@ InstallCheckpoint ==
     /\ mode = "up" /\ staged # 0 /\ pending = << >>
     /\ ckpt' = [index |-> staged, state |-> staged, received |-> TRUE]
     /\ applied' = staged /\ state' = staged /\ staged' = 0
-    /\ UNCHANGED <<others, match, mode, vol, capture, disk, pending, cut, mark, marking, gap,
-                   identity, history>>
+    /\ UNCHANGED <<others, match, mode, vol, asking, capture, disk, pending, cut, mark, marking,
+                   gap, identity, history>>
 
 -----------------------------------------------------------------------------
 \* Faults, and what is left after them.
@@ -372,7 +402,7 @@ Crash ==
         \cup (IF Guard("mark-two-slots") \/ marking = {} THEN {} ELSE {Torn})
     /\ pending' = << >> /\ marking' = {}
     \* Memory is gone; one value for it keeps the model small.
-    /\ vol' = Fresh /\ applied' = 0 /\ state' = 0 /\ capture' = 0 /\ staged' = 0
+    /\ vol' = Fresh /\ asking' = {} /\ applied' = 0 /\ state' = 0 /\ capture' = 0 /\ staged' = 0
     /\ UNCHANGED <<others, match, cut, ckpt, identity, votes, faults, damaged>>
 
 \* The log comes up shorter or older than it was synced, and looks whole: a flipped bit in a short
@@ -384,7 +414,7 @@ Damage ==
     /\ mode = "down" /\ faults < MaxFaults
     /\ faults' = faults + 1 /\ damaged' = TRUE
     /\ \E n \in disk.start..Len(disk.log), t \in 1..disk.term :
-       \E v \in {0} \cup (IF t = disk.term THEN {disk.vote} ELSE Candidates) :
+       \E v \in {0} \cup (IF t = disk.term THEN {disk.vote} ELSE Candidates \cup {Self}) :
         /\ \A i \in 1..n : disk.log[i] <= t
         /\ disk' = [term |-> t, vote |-> v,
                     commit |-> Min(disk.commit, n), start |-> disk.start,
@@ -435,14 +465,15 @@ Restart ==
                 /\ applied' = ckpt.index /\ state' = ckpt.state
     \* The leader names what this member acknowledged to it; less is a lost disk as well.
     /\ (mode' = "up" /\ ~Guard("handshake")) \/ mode' = "lost" \/ match <= Len(SettledLog)
-    /\ UNCHANGED <<others, match, capture, staged, files, identity, history>>
+    /\ UNCHANGED <<others, match, asking, capture, staged, files, identity, history>>
 
 \* The first word to the leader: it names what this member acknowledged to it.
 RefusedByLeader ==
     /\ Guard("handshake")
     /\ mode = "down" /\ ~Forgot /\ match > Len(SettledLog)
     /\ mode' = "lost"
-    /\ UNCHANGED <<others, match, vol, applied, state, capture, staged, files, identity, history>>
+    /\ UNCHANGED <<others, match, vol, asking, applied, state, capture, staged, files, identity,
+                   history>>
 
 -----------------------------------------------------------------------------
 \* A new disk.
@@ -455,8 +486,8 @@ Wipe ==
     /\ disk' = NoLog /\ cut' = 0 /\ ckpt' = NoCheckpoint /\ mark' = NoMark /\ gap' = FALSE
     /\ mode' = IF Guard("new-disk-new-id") THEN "lost" ELSE "down"
     /\ match' = IF Guard("new-disk-new-id") THEN match ELSE 0
-    /\ UNCHANGED <<others, vol, applied, state, capture, staged, pending, marking, identity, votes,
-                   crashes>>
+    /\ UNCHANGED <<others, vol, asking, applied, state, capture, staged, pending, marking, identity,
+                   votes, crashes>>
 
 \* The data is kept aside and an empty directory gets a new disk id, which the log admits as a
 \* learner under a raft id that nobody had.
@@ -468,7 +499,7 @@ Rejoin ==
     /\ mark' = [NoMark EXCEPT !.term = 1] /\ pending' = << >> /\ marking' = {}
     /\ id' = id + 1 /\ role' = "learner" /\ damaged' = FALSE
     /\ match' = 0
-    /\ UNCHANGED <<others, capture, staged, votes, crashes, faults>>
+    /\ UNCHANGED <<others, asking, capture, staged, votes, crashes, faults>>
 
 \* One joint change makes the new disk a voter and removes the old one, once it holds, durably and
 \* as far as the leader knows, all that is committed.
@@ -483,6 +514,7 @@ Next ==
     \/ Propose \/ Commit \/ ChangeLeader
     \/ ReceiveAppend \/ Apply
     \/ \E t \in 1..MaxTerm, c \in Candidates : ReceiveVoteRequest(t, c)
+    \/ Campaign \/ \E t \in 1..MaxTerm : AskForVotes(t)
     \/ WriteLog \/ SyncLog \/ WriteMark \/ SyncMark
     \/ Acknowledge \/ SendVote
     \/ BeginCheckpoint \/ EndCheckpoint \/ CheckpointIndexAlone \/ Cut
@@ -524,9 +556,15 @@ LeaderNotFooled ==
 MarkedIsPresent ==
     mode = "up" => ~Behind(SettledShown, mark.acked)
 
-\* Under one identity no two votes in one term: not after a crash, damage, or a new disk.
+\* Under one identity no two votes in one term: not after a crash, damage, or a new disk.  A vote for
+\* itself is one for the process that asks.
 OneVotePerTerm ==
-    \A v, w \in votes : v[1] = w[1] /\ v[2] = w[2] => v[3] = w[3]
+    \A v, w \in votes : v[1] = w[1] /\ v[2] = w[2] => v = w
+
+\* No two processes of a disk ask for votes in one term, so no two lead in it.  The second would not
+\* know what the first has proposed, and propose other entries of the same index and term.
+OneReignPerTerm ==
+    \A v, w \in votes : v[1] = w[1] /\ v[2] = w[2] /\ v[3] = Self /\ w[3] = Self => v[4] = w[4]
 
 \* A crash alone never makes a member believe that its disk is lost.
 NoFalseAlarm == mode = "lost" => damaged
@@ -572,5 +610,6 @@ LogShortened == mode = "down" /\ ~damaged /\ Len(disk.log) < mark.acked[2]
 LastTermFell == mode = "down" /\ ~damaged /\ Behind(Position(disk.log), mark.acked)
 DamageFound == mode = "lost" /\ damaged
 VotedAgainAfterCrash == crashes > 0 /\ mode = "up" /\ Cardinality(votes) = 2
+AskedAfterCrash == \E v \in votes : v[3] = Self /\ v[4] > 0
 SwappedIn == role = "voter" /\ id = 2 /\ votes # {}
 =============================================================================

@@ -23,6 +23,9 @@ VARIABLES trace, line
 (* In place of Garbage, which is a term of the small models. *)
 NoTerm == 1000000
 
+(* In place of Self, which may be a raft id of a world. *)
+Itself == 1000000
+
 (* The record that was just written. *)
 Written == pending'[Len(pending')]
 
@@ -53,6 +56,8 @@ Step(e) ==
             /\ vol'.term = e.term /\ vol'.log = e.log /\ vol'.commit >= e.commit
             /\ e.m > 0 => vol'.matched = e.m
       [] e.a = "ReceiveVoteRequest" -> ReceiveVoteRequest(e.t, e.c)
+      [] e.a = "Campaign" -> Campaign /\ vol'.term = e.t
+      [] e.a = "AskForVotes" -> AskForVotes(e.t)
       [] e.a = "Apply" -> Apply /\ applied' = e.n
       [] e.a = "WriteLog" -> WriteLog /\ Shows(e)
       [] e.a = "SyncLog" -> SyncLog
@@ -60,7 +65,7 @@ Step(e) ==
       [] e.a = "WriteMark" -> IF ENABLED WriteMark THEN WriteMark ELSE UNCHANGED vars
       [] e.a = "SyncMark" -> IF marking # {} THEN SyncMark ELSE UNCHANGED vars
       [] e.a = "Acknowledge" -> Acknowledge /\ match' = e.n
-      [] e.a = "SendVote" -> SendVote /\ <<id, e.t, e.c>> \in votes'
+      [] e.a = "SendVote" -> SendVote /\ <<id, e.t, e.c, 0>> \in votes'
       [] e.a = "BeginCheckpoint" -> BeginCheckpoint /\ capture' = e.n
       [] e.a = "EndCheckpoint" -> EndCheckpoint /\ ckpt'.index = e.n
       \* Less may be given back than the checkpoint covers; then it is told once more.

@@ -286,6 +286,11 @@ var alterations = []alteration{
 	{"Recovery", "early answer", "acknowledged before the sync", has("SyncLog", "Acknowledge"),
 		swap},
 	{"Recovery", "early answer", "a vote before the mark", has("SyncMark", "SendVote"), swap},
+	{"Recovery", "early answer", "votes are asked for before the vote is synced",
+		has("SyncLog", "WriteMark", "SyncMark", "AskForVotes"),
+		func(lines []sim.AbstractLine) []sim.AbstractLine {
+			return slices.Concat(lines[3:4], lines[:3], lines[4:])
+		}},
 	{"Recovery", "lost data", "an entry is gone after a crash",
 		both(has("Restart"), full("log")), with("log", shorter)},
 	{"Recovery", "lost data", "the term falls at a restart",

@@ -106,7 +106,8 @@ var recoverySpec = TraceSpec{Module: "Recovery", Model: "Recovery", Tracer: "Tra
 	},
 	Constants: func(traces []Trace) string {
 		return fmt.Sprintf("    MaxTerm = %d\n    MaxLength = 100000\n    MaxCrashes = 100000\n"+
-			"    MaxFaults = 100000\n    Garbage <- NoTerm\n    Candidates = {%s}\n"+
+			"    MaxFaults = 100000\n    Garbage <- NoTerm\n    Self <- Itself\n"+
+			"    Candidates = {%s}\n"+
 			"    Features = {\"vote\", \"checkpoint\", \"receive\", \"return\", "+
 			"\"rejoin\"}\n", max(most("t", traces), most("term", traces))+1,
 			upTo(most("c", traces)))
