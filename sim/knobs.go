@@ -240,13 +240,26 @@ func draw(seed uint64) Knobs {
 	k.drawRare(seed)
 	k.drawBehind(seed)
 	k.CrashAim = some(500, 50, 600)
-	if k.PieceBytes > 0 { // a checkpoint that is sent has to come to an end
-		k.PieceBytes = max(k.PieceBytes, k.CheckpointUs/20)
-	}
+	k.fit()
 	if k.Hosts == 1 { // has less to do
 		k.DurationMs, k.ThinkUs = k.DurationMs/4, k.ThinkUs/4
 	}
 	return k
+}
+
+// fit keeps what is drawn such that what is begun comes to an end within the judges' patience.
+func (k *Knobs) fit() {
+	if k.PieceBytes > 0 {
+		k.PieceBytes = max(k.PieceBytes, k.CheckpointUs/20)
+	}
+	if k.PieceBytes > 0 && k.MaxLogBytes > 0 && k.PeerDelayUs > 10*millisecond {
+		// A checkpoint has to arrive before twice MaxLogBytes have been written behind it.
+		k.PieceBytes = max(k.PieceBytes, 8000)
+	}
+	if k.MaxQueued > 0 && k.PeerDelayUs > 0 {
+		// So many requests of a client are on their way to the leader and back at a time.
+		k.Pipeline = min(k.Pipeline, max(k.MaxQueued*20*second/(4*k.PeerDelayUs), 1))
+	}
 }
 
 // some is 0 in most worlds and a number between lo and hi in so many of a thousand.
@@ -410,10 +423,6 @@ func (k *Knobs) drawBehind(seed uint64) {
 	}
 	if k.Hosts == 1 {
 		return
-	}
-	if k.PieceBytes > 0 && k.MaxLogBytes > 0 && k.PeerDelayUs > 10*millisecond {
-		// A checkpoint has to arrive before twice MaxLogBytes have been written behind it.
-		k.PieceBytes = max(k.PieceBytes, 8000)
 	}
 	k.Rest = newRNG(seed, "rest knob").some(300, 1, 1)
 	k.Candidates = newRNG(seed, "candidates").some(300, 50, 400)
