@@ -82,12 +82,18 @@ func (w *World) spares(lost *host, margin int) bool {
 			h.pausedAt > w.clock.now-2*second {
 			return false
 		}
-		if h.seen.index >= s.changed && h.log.commit >= s.changed &&
-			h.log.acked >= s.state.Index() {
+		if h.seen.index >= s.changed && h.log.commit >= s.changed && s.holds(h) {
 			good++
 		}
 	}
 	return 2*(good-margin) > voters-margin
+}
+
+// holds says whether all that was applied anywhere is on a host's disk: these entries, not others in
+// their place that nobody has committed.
+func (s *shadow) holds(h *host) bool {
+	last := s.state.Index()
+	return h.log.acked >= last && (last <= h.log.base || h.log.term(last) == s.slots[last].term)
 }
 
 // decay damages the disk of a process that ends without a word, or has ended.
