@@ -89,8 +89,8 @@ func (w *World) spares(lost *host, margin int) bool {
 	return 2*(good-margin) > voters-margin
 }
 
-// holds says whether all that was applied anywhere is on a host's disk: these entries, not others in
-// their place that nobody has committed.
+// holds says whether all that was applied anywhere is on a host's disk: these entries, not others
+// in their place that nobody has committed.
 func (s *shadow) holds(h *host) bool {
 	last := s.state.Index()
 	return h.log.acked >= last && (last <= h.log.base || h.log.term(last) == s.slots[last].term)
