@@ -163,6 +163,7 @@ type action struct {
 	node, parent int // places in the component, -1: not in it
 	name         string
 	number       int64 // the sequence number that the answer names, or noNumber
+	maybe        []int // without one, the places of znodes that may be the one it made
 	owner        int64 // of an ephemeral
 }
 
@@ -241,6 +242,12 @@ func (w *work) create(a *action, n, parent *pnode, code Code) bool {
 	if w.c.guess && (a.mode.ttl || a.mode.container || a.req.Op == OpCreateContainer) {
 		w.set(node, unknownNode) // the service may remove it at any time
 		w.set(a.parent, unknownNode)
+		return true
+	}
+	if a.mode.sequential && a.number == noNumber && !parent.known {
+		for _, i := range a.maybe { // which of them, only the parent's counter says
+			w.set(i, unknownNode)
+		}
 		return true
 	}
 	made := (&pnode{known: true, there: true, data: a.req.Data, owner: a.owner}).sum()

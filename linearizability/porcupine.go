@@ -143,6 +143,7 @@ func (p *confirmer) components() []*group {
 	for _, o := range p.ops {
 		o.touch(func(path string) bool { return path != "/" }, sets.join)
 	}
+	p.tieUnnamed(sets)
 	groups := map[int]*group{}
 	var list []*group
 	of := func(root int) *group {
@@ -179,6 +180,48 @@ func (p *confirmer) components() []*group {
 	return list
 }
 
+// tieUnnamed puts znodes that a sequential create without an answer may have made into the
+// component of their parent, whose counter says which one it made.
+func (p *confirmer) tieUnnamed(sets *forest) {
+	prefixes := p.unnamed()
+	if len(prefixes) == 0 {
+		return
+	}
+	for i := range len(sets.paths) {
+		path := sets.paths[i]
+		if parent, _ := split(path); parent != "/" && prefixes[unnumbered(path)] {
+			sets.join(i, parent)
+		}
+	}
+}
+
+// unnamed are the paths of sequential creates, without the number, whose znode nobody knows. With
+// commit lines all are known.
+func (p *confirmer) unnamed() map[string]bool {
+	if p.logged {
+		return nil
+	}
+	prefixes := map[string]bool{}
+	for _, o := range p.ops {
+		for i := range o.parts {
+			q := &o.parts[i]
+			if q.mode.sequential && q.path == "" && (o.unknown || q.code == CodeOk) {
+				prefixes[q.req.Path] = true
+			}
+		}
+	}
+	return prefixes
+}
+
+// unnumbered is the path of the sequential create that may have made a znode, "" if none has.
+func unnumbered(path string) string {
+	n := len(path) - 10
+	if n < 1 || strings.Trim(path[n:], "0123456789") != "" {
+		return ""
+	}
+	return strings.TrimSuffix(path[:n], "-") // of a number below 0
+}
+
 func (g *group) add(path string) {
 	if path == "/" {
 		g.root = len(g.paths)
@@ -204,7 +247,12 @@ func (p *confirmer) apart(g *group) []*group {
 			return 0
 		})
 	}
+	prefixes := p.unnamed()
 	for _, one := range list {
+		if prefixes[unnumbered(one.paths[0])] {
+			one.ops = nil // apart from its parent it may come to be at any time
+			continue
+		}
 		p.addEnds(one)
 	}
 	return list
@@ -511,6 +559,13 @@ func (g *group) bind(o *operation) {
 			suffix := strings.TrimPrefix(q.path, q.req.Path)
 			if n, err := strconv.ParseInt(suffix, 10, 32); err == nil {
 				a.number = n
+			}
+		}
+		if g.guess && q.mode.sequential && q.path == "" {
+			for i, path := range g.paths {
+				if unnumbered(path) == q.req.Path {
+					a.maybe = append(a.maybe, i)
+				}
 			}
 		}
 		o.acts = append(o.acts, a)

@@ -33,6 +33,41 @@ func TestStrippedHistories(t *testing.T) {
 	})
 }
 
+// A sequential create without an answer may have made the znode that another client writes to.
+func TestUnnamedSequentialCreate(t *testing.T) {
+	h := &History{Header: Header{Version: 1, Members: 1, Fresh: true, AnswerWithin: 1e6}}
+	at := int64(0)
+	add := func(l Line) {
+		at += 1000
+		l.At = at
+		h.Add(l)
+	}
+	open := func(client, conn, session int64) {
+		add(Line{Kind: KindConnect, Client: client, Conn: conn, Connect: &Connect{TimeoutMs: 4000}})
+		add(Line{Kind: KindConnected, Client: client, Conn: conn, Session: session,
+			Connect: &Connect{TimeoutMs: 4000}})
+	}
+	open(1, 1, 1)
+	open(2, 2, 2)
+	acl := []ACL{{Perms: 31, ID: ID{Scheme: "world", ID: "anyone"}}}
+	add(Line{Kind: KindCall, Client: 1, Conn: 1, Session: 1, Xid: 1,
+		Request: &Request{Op: OpCreate, Path: "/a", ACL: acl}})
+	add(Line{Kind: KindCall, Client: 1, Conn: 1, Session: 1, Xid: 2,
+		Request: &Request{Op: OpCreate, Path: "/a/x", Flags: 2, ACL: acl}})
+	add(Line{Kind: KindDisconnect, Client: 1, Conn: 1, Text: "network"})
+	add(Line{Kind: KindCall, Client: 2, Conn: 2, Session: 2, Xid: 1,
+		Request: &Request{Op: OpSetData, Path: "/a/x0000000000", Version: -1}})
+	add(Line{Kind: KindReturn, Client: 2, Conn: 2, Session: 2, Xid: 1, Zxid: 9,
+		Result: &Result{Stat: &Stat{Czxid: 8, Mzxid: 9, Version: 1, Pzxid: 8}}})
+	if r := Judge(h); !r.OK() {
+		t.Errorf("it may be there:\n%v", r)
+	}
+	h.Lines[len(h.Lines)-2].Request.Path = "/a/y0000000000"
+	if r := Judge(h); r.OK() {
+		t.Error("nobody can have made it")
+	}
+}
+
 func exactly(t *testing.T, h *History, judge string) {
 	t.Helper()
 	r := Judge(h)
