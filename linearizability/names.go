@@ -124,6 +124,8 @@ const (
 	CodeReconfigDisabled        Code = -123
 	CodeQuotaExceeded           Code = -125
 	CodeThrottledOp             Code = -127
+	// CodeUnreadable is nobody's code: a client could not decode the answer.
+	CodeUnreadable Code = -99999
 )
 
 // codeNames are what ZooKeeper calls them.
@@ -138,7 +140,7 @@ var codeNames = map[Code]string{
 	CodeSessionMoved: "SessionMoved", CodeNotReadOnly: "NotReadOnly",
 	CodeNoWatcher: "NoWatcher", CodeReconfigInProgress: "ReconfigInProgress",
 	CodeReconfigDisabled: "ReconfigDisabled", CodeQuotaExceeded: "QuotaExceeded",
-	CodeThrottledOp: "ThrottledOp",
+	CodeThrottledOp: "ThrottledOp", CodeUnreadable: "Unreadable",
 }
 
 func (c Code) String() string {

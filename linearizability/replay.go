@@ -467,7 +467,11 @@ func notExecuted(c Code) bool {
 func Describe(r *Request) string { return describe(r) }
 
 func describe(r *Request) string {
-	if r.Op != OpMulti && r.Op != OpMultiRead {
+	switch {
+	case r.Op == OpMulti || r.Op == OpMultiRead:
+	case r.Path == "":
+		return r.Op.String()
+	default:
 		return fmt.Sprintf("%v %s", r.Op, r.Path)
 	}
 	var parts []string

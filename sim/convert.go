@@ -173,7 +173,7 @@ func resultOf(op wire.OpCode, code wire.ErrorCode, body []byte) *linearizability
 }
 
 // codeUnreadable marks a reply that cannot be decoded, or has bytes left over.
-const codeUnreadable linearizability.Code = -99999
+const codeUnreadable = linearizability.CodeUnreadable
 
 func whole1(res *linearizability.Result, r *wire.Reader) *linearizability.Result {
 	if r.Err() != nil || r.Len() != 0 {

@@ -160,6 +160,20 @@ func TestStoryWords(t *testing.T) {
 	}
 }
 
+// What has no words of its own is said in words all the same.
+func TestSayNothing(t *testing.T) {
+	unreadable := &linearizability.Result{Err: linearizability.CodeUnreadable}
+	reconfig := &linearizability.Request{Op: linearizability.OpReconfig}
+	for _, c := range []struct{ got, want string }{
+		{sayResult(unreadable, 0), " → Unreadable"},
+		{linearizability.Describe(reconfig), "reconfig"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%q is said, want %q", c.got, c.want)
+		}
+	}
+}
+
 // Of long lists of watches only those are told that matter.
 func TestStoryOfWatches(t *testing.T) {
 	teller := &storyteller{paths: map[string]bool{"/q": true}}

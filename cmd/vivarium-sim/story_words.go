@@ -10,7 +10,6 @@ import (
 
 	"github.com/vivariumdb/vivarium/linearizability"
 	"github.com/vivariumdb/vivarium/sim"
-	"github.com/vivariumdb/vivarium/wire"
 )
 
 // promises say what each judge holds the service to.
@@ -289,7 +288,7 @@ func sayResult(r *linearizability.Result, zxid int64) string {
 	if r == nil {
 		return ""
 	}
-	text := " → " + wire.ErrorCode(r.Err).String()
+	text := " → " + r.Err.String()
 	if r.Path != "" {
 		text += " " + r.Path
 	}
@@ -303,7 +302,7 @@ func sayResult(r *linearizability.Result, zxid int64) string {
 	if len(r.Parts) > 0 {
 		var parts []string
 		for i := range r.Parts {
-			parts = append(parts, wire.ErrorCode(r.Parts[i].Err).String())
+			parts = append(parts, r.Parts[i].Err.String())
 		}
 		text += " (" + strings.Join(parts, ", ") + ")"
 	}
