@@ -271,7 +271,7 @@ final class Connections {
 
     /** A guaranteed delete that fails is made when there is a connection again. */
     private static void guaranteed(World w) throws Exception {
-        World.Link a = w.lastingLink();
+        World.Link a = w.impatientLink();
         CuratorFramework c = a.client();
         String path = w.path("node");
         c.create().forPath(path);

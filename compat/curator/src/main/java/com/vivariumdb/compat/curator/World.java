@@ -34,6 +34,8 @@ final class World implements AutoCloseable {
     private static final int LONG_MS = 10_000;
     /** That of clients whose connection is cut until the server gives them up. */
     private static final int SHORT_MS = 3_000;
+    /** How long calls of an impatient client wait for a connection. */
+    private static final int IMPATIENT_MS = 1_000;
     /** How often a condition is looked at. */
     private static final long EVERY_MS = 5;
 
@@ -82,20 +84,29 @@ final class World implements AutoCloseable {
 
     /** A connected client whose connection can be cut, and whose session is lost soon after. */
     Link link() throws Exception {
-        return link(SHORT_MS);
+        return link(SHORT_MS, b -> {});
     }
 
     /** A connected client whose session survives a connection that is mended at once. */
     Link lastingLink() throws Exception {
-        return link(LONG_MS);
+        return link(LONG_MS, b -> {});
     }
 
-    private Link link(int sessionMs) throws Exception {
+    /**
+     * A lasting link whose client's calls fail long before its session can end: a client that waits
+     * for a connection as long as its session lasts is told of either, whichever comes first.
+     */
+    Link impatientLink() throws Exception {
+        return link(LONG_MS, b -> b.connectionTimeoutMs(IMPATIENT_MS));
+    }
+
+    private Link link(int sessionMs, Consumer<CuratorFrameworkFactory.Builder> settings)
+            throws Exception {
         Proxy proxy = new Proxy(server, Flaw.NONE);
         synchronized (open) {
             proxies.add(proxy);
         }
-        return new Link(connect(proxy.address(), sessionMs, b -> {}), proxy);
+        return new Link(connect(proxy.address(), sessionMs, settings), proxy);
     }
 
     private CuratorFramework connect(
