@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"text/tabwriter"
 
@@ -23,7 +24,7 @@ type alteration struct {
 // An Altered trace is what came of an alteration.
 type Altered struct {
 	Spec, Kind, Name, Trace string
-	Line                    int // that was altered
+	Line                    int // the first that is not as it was
 	Refuted                 int // that is not admitted; 0: none
 }
 
@@ -287,9 +288,9 @@ var alterations = []alteration{
 		swap},
 	{"Recovery", "early answer", "a vote before the mark", has("SyncMark", "SendVote"), swap},
 	{"Recovery", "early answer", "votes are asked for before the vote is synced",
-		has("SyncLog", "WriteMark", "SyncMark", "AskForVotes"),
+		has("Campaign", "WriteLog", "SyncLog", "WriteMark", "SyncMark", "AskForVotes"),
 		func(lines []sim.AbstractLine) []sim.AbstractLine {
-			return slices.Concat(lines[3:4], lines[:3], lines[4:])
+			return slices.Concat(lines[:2], lines[5:6], lines[2:5], lines[6:])
 		}},
 	{"Recovery", "lost data", "an entry is gone after a crash",
 		both(has("Restart"), full("log")), with("log", shorter)},
@@ -332,10 +333,10 @@ func checkAlterations(ctx context.Context, tlc TLC, spec TraceSpec, traces []Tra
 					continue
 				}
 				used[i] = true
-				r.Trace, r.Line = t.Name, at+1
 				rest := a.alter(slices.Clone(t.Lines[at:min(at+10, len(t.Lines))]))
-				altered = append(altered, Trace{Name: t.Name,
-					Lines: slices.Concat(t.Lines[:at], rest)})
+				lines := slices.Concat(t.Lines[:at], rest)
+				r.Trace, r.Line = t.Name, firstDifference(t.Lines, lines)+1
+				altered = append(altered, Trace{Name: t.Name, Lines: lines})
 			}
 		}
 		done = append(done, r)
@@ -352,6 +353,15 @@ func checkAlterations(ctx context.Context, tlc TLC, spec TraceSpec, traces []Tra
 		}
 	}
 	return done, nil
+}
+
+// firstDifference is the number of equal lines that two traces begin with.
+func firstDifference(a, b []sim.AbstractLine) int {
+	n := 0
+	for n < min(len(a), len(b)) && reflect.DeepEqual(a[n], b[n]) {
+		n++
+	}
+	return n
 }
 
 // ends are all that begin somewhere in lines and go to their end.
