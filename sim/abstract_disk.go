@@ -23,7 +23,10 @@ type diskTale struct {
 	lostTale
 	all  *diskTales
 	host *host
-	down bool // the process has ended, and no other has read the disk
+	down bool // the process has ended, and no other has become the member since
+	// opens are what processes have found on the disk since: all but the last ended before they
+	// were the member, but a mark that they had to write is there.
+	opens []*store.Recovered
 
 	// The others, as far as they are told.
 	eterm       int
@@ -496,25 +499,41 @@ func (a *abstraction) crashed(h *host) {
 	}
 }
 
-// restarted is told what a process has found on the disk.
+// opened is told what a process has found on the disk. It may end before it is one of the member.
+func (a *abstraction) opened(h *host, rec *store.Recovered) {
+	if a == nil {
+		return
+	}
+	if t := a.disks.of(h); t.begun && !t.lost {
+		t.opens = append(t.opens, rec)
+	}
+}
+
+// restarted is told that a process has become one of the member.
 func (a *abstraction) restarted(h *host, rec *store.Recovered) {
 	if a == nil {
 		return
 	}
 	t := a.disks.of(h)
-	if !t.begun {
+	opens := t.opens
+	t.opens = nil
+	switch {
+	case !t.begun:
 		t.begun = true
-		return
-	}
-	if t.lost {
+	case t.lost:
 		t.rejoins(rec)
-		return
-	}
-	if !t.down {
+	case !t.down:
 		t.end("it stops in good order")
-		return
+	default:
+		t.down = false
+		for _, rec := range opens {
+			t.restarts(h, rec)
+		}
 	}
-	t.down = false
+}
+
+// restarts tells of the end of a process and of the start of the next.
+func (t *diskTale) restarts(h *host, rec *store.Recovered) {
 	at := entryAt(rec.Checkpoint.Index)
 	switch {
 	case at == t.kept:

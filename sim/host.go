@@ -268,6 +268,7 @@ func (h *host) open() {
 			h.ask()
 			return
 		}
+		w.abstract.opened(h, rec)
 		h.boundary(faultCrashOpen)
 		rec, err = h.prepare(rec)
 	}
