@@ -34,13 +34,13 @@
 // process, keeps the data aside, and starts the server again with a new disk id.
 //
 // A connection begins with a Handshake, both ends with what Member.Who says, or Founder.Who of an
-// empty disk. Whom it was with, and what that one says that this member has acknowledged, goes to
-// the member as an Applicant each time, and to the Founder as what it has Heard. An empty disk has
-// a disk id, durable before its first word, and a Founder that decides: it founds, joins, or waits
-// and says for whom. Before it starts as what was decided it makes the first State with NewFounded
-// and stores it with its cluster's id and its raft id (a Seat). As long as it has not, it
-// connects to all servers of its file again and again, for its leader learns of it by nothing
-// else.
+// empty disk; either is asked again when the other end has said who it is, and is to be judged.
+// Whom it was with, and what that one says that this member has acknowledged, goes to the member as
+// an Applicant each time, and to the Founder as what it has Heard. An empty disk has a disk id,
+// durable before its first word, and a Founder that decides: it founds, joins, or waits and says
+// for whom. Before it starts as what was decided it makes the first State with NewFounded and
+// stores it with its cluster's id and its raft id (a Seat). As long as it has not, it connects to
+// all servers of its file again and again, for its leader learns of it by nothing else.
 //
 // # What a turn of the loop owes
 //
@@ -59,9 +59,10 @@
 //   - Work.WakeMs, if not 0, asks for a turn after so many milliseconds: an election is due.
 //
 // All that has come from peers is taken in with the next turn: a turn with ticks decides whose
-// session has been silent, and must not leave a report lying. Nothing that came over a connection
-// may follow what the next one with that peer brings: an acknowledgement from before the peer's
-// disk lost what it acknowledges would make its leader count on that, and raft stop the peer.
+// session has been silent, and must not leave a report lying. What came over a connection is taken
+// in before Who is asked for Handshake.Judge on the next one with that peer, or never: an
+// acknowledgement from before the peer's disk lost what it acknowledges, of which the peer was not
+// told, would make its leader count on that, and raft stop the peer.
 //
 // Whom a member serves is decided here: without a leader for Config.SyncLimitMs it ends its
 // clients' connections through apply, and new ones when they ask for a session. The driver goes on

@@ -50,8 +50,8 @@ func (w *world) add(h *host) {
 // other. Who is told that it was removed ends; whose disk is lost comes back with another.
 func (l *link) refused() bool {
 	a, b := l.w.host(l.ends[0]), l.w.host(l.ends[1])
-	left := NewHandshake(a.member.Who(a.identity()), b.server)
-	right := NewHandshake(b.member.Who(b.identity()), AnyServer)
+	left := newEnd(a.member.Who(a.identity()), b.server)
+	right := newEnd(b.member.Who(b.identity()), AnyServer)
 	errA, errB := l.w.shake(left, right)
 	if errA == nil && errB == nil {
 		a.greet(right.Peer(), left.Peer())
@@ -72,18 +72,34 @@ func (h *host) identity() Identity {
 		RaftID: core.RaftID(h.id), Level: level}
 }
 
+// end is one of a handshake, whose driver knows nothing new until that is over.
+type end struct {
+	*Handshake
+	who Who
+}
+
+func newEnd(who Who, called core.ServerID) end { return end{NewHandshake(who, called), who} }
+
+// hear feeds what has come.
+func (e end) hear(b []byte) error {
+	if err := e.Feed(b); err != nil || !e.Heard() {
+		return err
+	}
+	return e.Judge(e.who)
+}
+
 // shake carries what two machines say from one to the other, in pieces.
-func (w *world) shake(a, b *Handshake) (errA, errB error) {
+func (w *world) shake(a, b end) (errA, errB error) {
 	for errA == nil || errB == nil {
 		toB, toA := a.Take(), b.Take()
 		if len(toA)+len(toB) == 0 {
 			break
 		}
 		for ; len(toB) > 0 && errB == nil; toB = toB[min(len(toB), 7):] {
-			errB = b.Feed(toB[:min(len(toB), 7)])
+			errB = b.hear(toB[:min(len(toB), 7)])
 		}
 		for ; len(toA) > 0 && errA == nil; toA = toA[min(len(toA), 11):] {
-			errA = a.Feed(toA[:min(len(toA), 11)])
+			errA = a.hear(toA[:min(len(toA), 11)])
 		}
 	}
 	return errA, errB
@@ -160,8 +176,8 @@ func (w *world) ask(f *Founder) bool {
 		if !h.up || h.paused {
 			continue
 		}
-		left, right := NewHandshake(f.Who(), h.server), NewHandshake(h.member.Who(h.identity()),
-			AnyServer)
+		left := newEnd(f.Who(), h.server)
+		right := newEnd(h.member.Who(h.identity()), AnyServer)
 		if errA, errB := w.shake(left, right); errA != nil || errB != nil {
 			if r := new(Refusal); errors.As(errA, &r) && r.Reason == ReasonLevel {
 				continue

@@ -52,7 +52,7 @@ func (c *camp) wipe(n int, initialize bool) *camper {
 // meet connects two servers. It returns what each end is told.
 func (c *camp) meet(a, b int) (errA, errB error) {
 	x, y := c.members[core.ServerID(a)], c.members[core.ServerID(b)]
-	left, right := NewHandshake(x.who, core.ServerID(b)), NewHandshake(y.who, AnyServer)
+	left, right := newEnd(x.who, core.ServerID(b)), newEnd(y.who, AnyServer)
 	errA, errB = (&world{}).shake(left, right)
 	if errA == nil && errB == nil {
 		if x.founder != nil {
@@ -282,7 +282,7 @@ func TestHandshakeRefuses(t *testing.T) {
 			w.Server, w.RaftID, w.Disk[9] = 9, 9, 9
 		}), 9, ""},
 	} {
-		left, right := NewHandshake(test.a, test.called), NewHandshake(test.b, AnyServer)
+		left, right := newEnd(test.a, test.called), newEnd(test.b, AnyServer)
 		errA, errB := (&world{}).shake(left, right)
 		got := ""
 		if errA != nil {
@@ -313,29 +313,48 @@ func TestHandshakeMalformed(t *testing.T) {
 		for _, flip := range []byte{1, 0x80, 0xff} {
 			b := slices.Clone(good)
 			b[i] ^= flip
-			_ = NewHandshake(who, 2).Feed(b)
-			_ = NewHandshake(who, 2).Feed(b[:i])
+			_ = newEnd(who, 2).hear(b)
+			_ = newEnd(who, 2).hear(b[:i])
 		}
 	}
-	if err := NewHandshake(who, 2).Feed([]byte{0xff, 0, 0, 0}); err == nil {
+	if err := newEnd(who, 2).hear([]byte{0xff, 0, 0, 0}); err == nil {
 		t.Error("a frame of any length is waited for")
 	}
 	version := slices.Clone(good)
 	version[4] = 9
 	var r *Refusal
-	if err := NewHandshake(who, 2).Feed(version); !errors.As(err, &r) || r.Reason != ReasonVersion {
+	err := newEnd(who, 2).hear(version)
+	if !errors.As(err, &r) || r.Reason != ReasonVersion {
 		t.Errorf("another version: %v", err)
 	}
 	// A reason is one byte: 256 must not be taken for none.
 	wide := append(slices.Clone(good), 0, 0, 0, 5, 0x80, 2, 0, 0, 0)
-	if h := NewHandshake(who, 2); h.Feed(wide) == nil || h.Done() {
+	if h := newEnd(who, 2); h.hear(wide) == nil || h.Done() {
 		t.Error("a refusal for a reason that is no byte is taken for consent")
 	}
-	h := NewHandshake(who, 2)
+	h := newEnd(who, 2)
 	verdict := []byte{0, 0, 0, 4, 0, 0, 0, 0}
-	if err := h.Feed(append(append(slices.Clone(good), verdict...), "rest"...)); err != nil ||
+	if err := h.hear(append(append(slices.Clone(good), verdict...), "rest"...)); err != nil ||
 		!h.Done() || string(h.Rest()) != "rest" {
 		t.Errorf("a whole handshake: %v, done %v, rest %q", err, h.Done(), h.Rest())
+	}
+}
+
+// TestVerdictIsOfItsMoment: what a member has acknowledged while its handshake went on is in what it
+// is told.
+func TestVerdictIsOfItsMoment(t *testing.T) {
+	cluster := core.ClusterID{1}
+	who := func(n int) Who {
+		return Who{Identity: Identity{Cluster: cluster, Server: core.ServerID(n), Disk: diskOf(n),
+			RaftID: core.RaftID(n), Level: 1}}
+	}
+	left, right := newEnd(who(1), 2), newEnd(who(2), AnyServer)
+	left.who.Known = []KnownMark{{2, Mark{5, 20}}}
+	if errA, errB := (*world)(nil).shake(left, right); errA != nil || errB != nil {
+		t.Fatal(errA, errB)
+	}
+	if got, want := right.Peer().Acknowledged, (Mark{5, 20}); got != want {
+		t.Errorf("told that it has acknowledged %v, want %v", got, want)
 	}
 }
 

@@ -337,14 +337,13 @@ func (p *pipe) connect() {
 		return h.member.Who(Identity{Cluster: p.b.word.Cluster, Server: core.ServerID(h.id),
 			Disk: diskOf(h.id), RaftID: core.RaftID(h.id), Level: core.MaxFeatureLevel})
 	}
-	left := NewHandshake(who(a), core.ServerID(b.id))
-	right := NewHandshake(who(b), AnyServer)
+	left, right := newEnd(who(a), core.ServerID(b.id)), newEnd(who(b), AnyServer)
 	errA, errB := (*world)(nil).shake(left, right)
 	if errA != nil || errB != nil {
 		p.b.t.Fatalf("members %v refuse each other: %v, %v", p.ends, errA, errB)
 	}
 	p.up = true
-	for i, s := range []*Handshake{left, right} {
+	for i, s := range []end{left, right} {
 		peer := s.Peer()
 		h := p.host(i)
 		h.turn.Applicants = append(h.turn.Applicants, Applicant{peer.Server, peer.Disk, peer.Level,

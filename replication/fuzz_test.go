@@ -72,28 +72,28 @@ func FuzzHandshake(f *testing.F) {
 	}
 	for _, other := range []Who{{Identity: identity(2), Membership: members}, who[1],
 		{Identity: identity(1)}} {
-		a, b := NewHandshake(other, AnyServer), NewHandshake(who[0], AnyServer)
+		a, b := newEnd(other, AnyServer), newEnd(who[0], AnyServer)
 		said := a.Take()
-		_ = b.Feed(said) // a refusal is a seed as well
-		if a.Feed(b.Take()) == nil {
+		_ = b.hear(said) // a refusal is a seed as well
+		if a.hear(b.Take()) == nil {
 			said = append(said, a.Take()...)
 		}
 		f.Add(said, uint8(3), uint8(0))
 		f.Add(append(said, "and more"...), uint8(1), uint8(3))
 	}
 	f.Fuzz(func(t *testing.T, said []byte, cut, how uint8) {
-		run := func(piece int) (h *Handshake, out []byte, err error) {
+		run := func(piece int) (h end, out []byte, err error) {
 			called := AnyServer
 			if how&2 != 0 {
 				called = 2
 			}
-			h = NewHandshake(who[how&1], called)
+			h = newEnd(who[how&1], called)
 			for rest := said; len(rest) > 0 && err == nil; rest = rest[min(piece, len(rest)):] {
-				err = h.Feed(rest[:min(piece, len(rest))])
+				err = h.hear(rest[:min(piece, len(rest))])
 			}
 			return h, h.Take(), err
 		}
-		var whole *Handshake
+		var whole end
 		var out []byte
 		var err error
 		frugal.Check(t, said, 16, func() { whole, out, err = run(len(said)) })

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/vivariumdb/vivarium/core"
+	"github.com/vivariumdb/vivarium/internal/invariant"
 	"github.com/vivariumdb/vivarium/internal/mutant"
 	"github.com/vivariumdb/vivarium/internal/varint"
 	"go.etcd.io/raft/v3/raftpb"
@@ -187,16 +188,18 @@ var errHandshake = errors.New("handshake: malformed")
 
 // Handshake is the first thing that is said on a connection between members, as a machine without
 // the connection: both ends say who they are, and then what they think of the other. The driver
-// sends what Take gives, feeds what comes, and closes the connection when Feed returns an error,
-// after sending what there is. Once Done, the rest belongs to the members' messages, and the
-// driver hands the peer to its member as an Applicant, in any case. Handshakes that were begun as
-// an empty disk end when it is one no more: nothing that is said to them counts then.
+// sends what Take gives, feeds what comes, and closes the connection when Feed or Judge returns an
+// error, after sending what there is. Once the other end is Heard the driver lets Judge say what
+// this one thinks of it. Once Done, the rest belongs to the members' messages, and the driver
+// hands the peer to its member as an Applicant, in any case. Handshakes that were begun as an empty
+// disk end when it is one no more: nothing that is said to them counts then.
 type Handshake struct {
-	who    Who
+	self   Identity
 	called core.ServerID // whom this end has called; -1 if it was called
 	out    []byte
 	in     []byte
 	heard  bool
+	judged bool
 	done   bool
 	peer   Peer
 }
@@ -222,7 +225,7 @@ const AnyServer core.ServerID = -1
 
 // NewHandshake begins a handshake. called is the server that this end wants to reach.
 func NewHandshake(who Who, called core.ServerID) *Handshake {
-	h := &Handshake{who: who, called: called}
+	h := &Handshake{self: who.Identity, called: called}
 	b := append([]byte{handshakeVersion}, who.Cluster[:]...)
 	b = binary.AppendVarint(b, int64(who.Server))
 	b = append(b, who.Disk[:]...)
@@ -246,10 +249,13 @@ func (h *Handshake) Take() []byte {
 	return b
 }
 
-// Done says whether both ends have accepted each other. Peer and Rest may be asked then.
+// Heard says whether the other end has said who it is, and waits for what Judge says of it.
+func (h *Handshake) Heard() bool { return h.heard && !h.judged }
+
+// Done says whether both ends have accepted each other. Rest may be asked then.
 func (h *Handshake) Done() bool { return h.done }
 
-// Peer is who the other end is.
+// Peer is who the other end is, as far as it has said.
 func (h *Handshake) Peer() Peer { return h.peer }
 
 // Rest is what came behind the handshake.
@@ -258,7 +264,12 @@ func (h *Handshake) Rest() []byte { return h.in }
 // Feed takes in what has come. An error ends the connection: a *Refusal says who is refused.
 func (h *Handshake) Feed(b []byte) error {
 	h.in = append(h.in, b...)
-	for !h.done && len(h.in) >= 4 {
+	return h.read()
+}
+
+// read reads what is whole of what has come, and may be read yet.
+func (h *Handshake) read() error {
+	for !h.done && !h.Heard() && len(h.in) >= 4 {
 		n := int(binary.BigEndian.Uint32(h.in))
 		if n > maxHandshake {
 			return errHandshake
@@ -281,9 +292,8 @@ func (h *Handshake) Feed(b []byte) error {
 	return nil
 }
 
-// takeGreeting hears who the other end is, and says what this end thinks of it.
+// takeGreeting hears who the other end is.
 func (h *Handshake) takeGreeting(b []byte) error {
-	h.heard = true
 	p := &h.peer
 	if len(b) == 0 || b[0] != handshakeVersion {
 		return h.refuse(ReasonVersion)
@@ -298,15 +308,27 @@ func (h *Handshake) takeGreeting(b []byte) error {
 		return errHandshake
 	}
 	p.Word = append([]byte(nil), r.Rest()...)
-	reason, id := h.who.judge(&p.Identity, h.called)
+	h.heard = true
+	return nil
+}
+
+// Judge says what this end, of which who is true now, thinks of the other, which is Heard. An error
+// is a *Refusal. What that end is told of its disk is all that it will be told before it takes part
+// again: see the package's comment for what the driver owes with this call.
+func (h *Handshake) Judge(who Who) error {
+	invariant.Check(h.Heard() && who.Identity == h.self,
+		"a handshake is judged once, by who began it")
+	h.judged = true
+	p := &h.peer
+	reason, id := who.judge(&p.Identity, h.called)
 	if reason != ReasonNone {
 		return h.refuse(reason)
 	}
-	mark := h.who.known(p.RaftID)
+	mark := who.known(p.RaftID)
 	v := binary.AppendUvarint([]byte{byte(ReasonNone)}, uint64(id))
 	v = binary.AppendUvarint(v, mark.Term)
 	h.say(binary.AppendUvarint(v, mark.Index))
-	return nil
+	return h.read()
 }
 
 func (h *Handshake) refuse(reason Reason) error {

@@ -53,3 +53,17 @@ func TestAbstractOff(t *testing.T) {
 		t.Errorf("nobody has asked for %d behaviours", len(r.Abstract))
 	}
 }
+
+// TestAcknowledgedBeforeItCameBack: a leader that is slow still has to take in what a member has
+// acknowledged when that one is back without it, and is to be told what it had acknowledged. (Seed
+// 907818408 of 7c58e0e: the leader counted on what the member had lost.)
+func TestAcknowledgedBeforeItCameBack(t *testing.T) {
+	for seed := range uint64(12) {
+		k := AbstractKnobs(seed)
+		loseDisks(&k, newRNG(seed, "lose"))
+		k.LoopUs = 5000
+		if r := Run(Options{Seed: seed, Knobs: &k, Abstract: true}); r.Failed() {
+			t.Errorf("seed %d: %v", seed, r.Violations[0])
+		}
+	}
+}

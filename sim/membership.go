@@ -178,16 +178,19 @@ func (l *peerLink) greet(i int, calls bool) {
 	if calls {
 		called = core.ServerID(l.hosts[1-i].id)
 	}
-	s := &l.sides[i]
-	switch {
-	case h.member != nil:
-		s.shake = replication.NewHandshake(h.member.Who(h.self), called)
-	case h.founder != nil:
-		s.shake = replication.NewHandshake(h.founder.Who(), called)
-	default:
+	if h.member == nil && h.founder == nil {
 		return
 	}
+	l.sides[i].shake = replication.NewHandshake(h.who(), called)
 	l.say(i)
+}
+
+// who is what the host says of itself in a handshake.
+func (h *host) who() replication.Who {
+	if h.member != nil {
+		return h.member.Who(h.self)
+	}
+	return h.founder.Who()
 }
 
 // say sends what the handshake of one end has to say.
@@ -218,6 +221,13 @@ func (l *peerLink) hear(i int, data [][]byte) {
 			return
 		}
 		err := s.shake.Feed(b)
+		if err == nil && s.shake.Heard() {
+			h.takeIn(s.shake.Peer().RaftID)
+			if s.shake == nil || h.member == nil && h.founder == nil {
+				return // for what it was told by that
+			}
+			err = s.shake.Judge(h.who())
+		}
 		l.say(i)
 		if err != nil {
 			l.refused(i, err)
@@ -228,6 +238,15 @@ func (l *peerLink) hear(i int, data [][]byte) {
 			l.w.lags(l.w.clock.now - l.ended)
 			h.meet(&s.peer)
 		}
+	}
+}
+
+// takeIn takes in all that older connections with a member have brought: who is judged is told what
+// it has acknowledged, and that must be all.
+func (h *host) takeIn(id core.RaftID) {
+	for h.member != nil && slices.ContainsFunc(h.turn.Received,
+		func(r replication.Received) bool { return r.From == id }) {
+		h.loop()
 	}
 }
 

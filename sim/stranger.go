@@ -25,7 +25,11 @@ func (w *World) knock(h *host) {
 		s := h.stranger(r)
 		for range 2 {
 			for _, b := range s.says {
-				if err := s.shake.Feed(b); err != nil {
+				err := s.shake.Feed(b)
+				if err == nil && s.shake.Heard() {
+					err = s.shake.Judge(h.who())
+				}
+				if err != nil {
 					h.refuse(&s, err)
 					return
 				}
@@ -43,6 +47,7 @@ type stranger struct {
 	reason  replication.Reason // for which it is to be refused; none: it is not understood
 	shake   *replication.Handshake
 	other   *replication.Handshake // its own end, if it has a handshake to speak of
+	who     replication.Who        // that it is there
 	says    [][]byte
 	insists [][]byte // what it says next
 }
@@ -52,12 +57,7 @@ func (h *host) stranger(r rng) (s stranger) {
 	who := replication.Who{Identity: replication.Identity{Server: 95, Disk: core.DiskID(r.id()),
 		Level: core.MaxFeatureLevel}}
 	called := replication.AnyServer
-	var own replication.Who
-	if h.member != nil {
-		own = h.member.Who(h.self)
-	} else {
-		own = h.founder.Who()
-	}
+	own := h.who()
 	kinds := 6
 	if own.Membership != nil {
 		kinds = 10
@@ -90,7 +90,7 @@ func (h *host) stranger(r rng) (s stranger) {
 		s.what = "a bad verdict"
 		s.insists = [][]byte{{0, 0, 0, 1, 0}}
 	}
-	s.shake = replication.NewHandshake(own, called)
+	s.shake, s.who = replication.NewHandshake(own, called), who
 	if s.says == nil {
 		s.other = replication.NewHandshake(who, replication.AnyServer)
 		b := s.other.Take()
@@ -119,6 +119,9 @@ func (h *host) refuse(s *stranger, err error) {
 	}
 	// Who thinks the same of the host says so first.
 	err = s.other.Feed(s.shake.Take())
+	if err == nil {
+		err = s.other.Judge(s.who)
+	}
 	if !errors.As(err, &r) || r.Reason != s.reason {
 		w.violate("peers", fmt.Sprintf("%s hears from host %d: %v, want %v", s.what, h.id, err,
 			s.reason))
