@@ -340,8 +340,8 @@ func TestHandshakeMalformed(t *testing.T) {
 	}
 }
 
-// TestVerdictIsOfItsMoment: what a member has acknowledged while its handshake went on is in what it
-// is told.
+// TestVerdictIsOfItsMoment: what a member has acknowledged while its handshake went on is in what
+// it is told.
 func TestVerdictIsOfItsMoment(t *testing.T) {
 	cluster := core.ClusterID{1}
 	who := func(n int) Who {
