@@ -239,15 +239,15 @@ func (w *work) create(a *action, n, parent *pnode, code Code) bool {
 	if gone || parent.owner != 0 || n.there {
 		return false
 	}
-	if w.c.guess && (a.mode.ttl || a.mode.container || a.req.Op == OpCreateContainer) {
-		w.set(node, unknownNode) // the service may remove it at any time
-		w.set(a.parent, unknownNode)
-		return true
-	}
 	if a.mode.sequential && a.number == noNumber && !parent.known {
 		for _, i := range a.maybe { // which of them, only the parent's counter says
 			w.set(i, unknownNode)
 		}
+		return true
+	}
+	if w.c.guess && (a.mode.ttl || a.mode.container || a.req.Op == OpCreateContainer) {
+		w.set(node, unknownNode) // the service may remove it at any time
+		w.set(a.parent, unknownNode)
 		return true
 	}
 	made := (&pnode{known: true, there: true, data: a.req.Data, owner: a.owner}).sum()

@@ -35,6 +35,13 @@ func TestStrippedHistories(t *testing.T) {
 
 // A sequential create without an answer may have made the znode that another client writes to.
 func TestUnnamedSequentialCreate(t *testing.T) {
+	unnamedSequentialCreate(t, Request{Op: OpCreate}, Request{Op: OpCreate, Flags: 2})
+	// Of the parent nothing is known, and the service may remove either.
+	unnamedSequentialCreate(t, Request{Op: OpCreateContainer, Flags: 4},
+		Request{Op: OpCreateTTL, Flags: 6, TTL: 1000})
+}
+
+func unnamedSequentialCreate(t *testing.T, parent, child Request) {
 	h := &History{Header: Header{Version: 1, Members: 1, Fresh: true, AnswerWithin: 1e6}}
 	at := int64(0)
 	add := func(l Line) {
@@ -49,11 +56,11 @@ func TestUnnamedSequentialCreate(t *testing.T) {
 	}
 	open(1, 1, 1)
 	open(2, 2, 2)
-	acl := []ACL{{Perms: 31, ID: ID{Scheme: "world", ID: "anyone"}}}
-	add(Line{Kind: KindCall, Client: 1, Conn: 1, Session: 1, Xid: 1,
-		Request: &Request{Op: OpCreate, Path: "/a", ACL: acl}})
-	add(Line{Kind: KindCall, Client: 1, Conn: 1, Session: 1, Xid: 2,
-		Request: &Request{Op: OpCreate, Path: "/a/x", Flags: 2, ACL: acl}})
+	parent.Path, child.Path = "/a", "/a/x"
+	parent.ACL = []ACL{{Perms: 31, ID: ID{Scheme: "world", ID: "anyone"}}}
+	child.ACL = parent.ACL
+	add(Line{Kind: KindCall, Client: 1, Conn: 1, Session: 1, Xid: 1, Request: &parent})
+	add(Line{Kind: KindCall, Client: 1, Conn: 1, Session: 1, Xid: 2, Request: &child})
 	add(Line{Kind: KindDisconnect, Client: 1, Conn: 1, Text: "network"})
 	add(Line{Kind: KindCall, Client: 2, Conn: 2, Session: 2, Xid: 1,
 		Request: &Request{Op: OpSetData, Path: "/a/x0000000000", Version: -1}})
