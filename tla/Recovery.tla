@@ -416,11 +416,12 @@ Damage ==
     /\ \E n \in disk.start..Len(disk.log), t \in 1..disk.term :
        \E v \in {0} \cup (IF t = disk.term THEN {disk.vote} ELSE Candidates \cup {Self}) :
         /\ \A i \in 1..n : disk.log[i] <= t
-        /\ disk' = [term |-> t, vote |-> v,
-                    commit |-> Min(disk.commit, n), start |-> disk.start,
-                    log |-> Prefix(disk.log, n),
-                    acked |-> IF n = Len(disk.log) /\ disk.acked[1] <= t THEN disk.acked
-                              ELSE <<IF n = 0 THEN 0 ELSE t, n>>]
+        /\ \E u \in (IF n = 0 THEN {0} ELSE disk.log[n]..t) : \* when the log ended there
+            disk' = [term |-> t, vote |-> v,
+                     commit |-> Min(disk.commit, n), start |-> disk.start,
+                     log |-> Prefix(disk.log, n),
+                     acked |-> IF n = Len(disk.log) /\ disk.acked[1] <= t THEN disk.acked
+                               ELSE <<u, n>>]
         /\ disk' # disk
     /\ UNCHANGED <<others, match, process, pending, cut, ckpt, mark, marking, gap, identity, votes,
                    crashes>>
