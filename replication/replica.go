@@ -2,6 +2,7 @@ package replication
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/internal/invariant"
@@ -572,9 +573,13 @@ func (r *replica) ready(work *Work) {
 // wait for the disk. raft lets all wait alike, but a pre-vote promises nothing, and behind a disk
 // that is slow each would come too late: the next pre-candidate has begun meanwhile.
 func (r *replica) respond(list []*raftpb.Message) []*raftpb.Message {
+	free := func(m *raftpb.Message) bool { return m.GetType() == raftpb.MsgPreVoteResp }
+	if !slices.ContainsFunc(list, free) {
+		return slices.Clip(list)
+	}
 	var wait []*raftpb.Message
 	for _, m := range list {
-		if m.GetType() == raftpb.MsgPreVoteResp {
+		if free(m) {
 			r.deliver([]*raftpb.Message{m})
 		} else {
 			wait = append(wait, m)

@@ -114,18 +114,30 @@ func TestDistantHostIsAsked(t *testing.T) {
 	}
 }
 
+// A visit is a client of a host that follows.
+type visit struct {
+	host  *host
+	guest *rawClient
+}
+
+// visit lets one begin, 1200 ms from the start.
+func (s *Stage) visit() *visit {
+	v := new(visit)
+	s.At(1200, func() {
+		v.host = s.w.hosts[s.Others(s.Leader())[0]-1]
+		v.guest = s.guest(v.host)
+	})
+	return v
+}
+
 // The connection breaks between two syncs: the first is answered on it, the second is not.
 func TestInterruptedBetweenSyncs(t *testing.T) {
 	var first, before, after, broke, held int
 	quietly(t, Ensemble(3, 4000), func(s *Stage) {
 		w := s.w
-		var h *host
-		var c *rawClient
-		s.At(1200, func() {
-			h = w.hosts[s.Others(s.Leader())[0]-1]
-			c = s.guest(h)
-		})
+		v := s.visit()
 		s.At(2000, func() {
+			h, c := v.host, v.guest
 			lead := w.leader()
 			l := w.peerLink(lead, h)
 			epoch := l.epoch
@@ -148,7 +160,7 @@ func TestInterruptedBetweenSyncs(t *testing.T) {
 				}
 			})
 		})
-		s.At(3900, func() { after = c.answers(wire.OpSync) })
+		s.At(3900, func() { after = v.guest.answers(wire.OpSync) })
 	})
 	if broke != 1 || first != 0 || before != 1 || after != 2 || held == 0 {
 		t.Errorf("the connection broke %d times; %d syncs were answered when it was cut, %d when "+
@@ -163,14 +175,10 @@ func TestOutrunHearsNothing(t *testing.T) {
 	var carried int
 	quietly(t, Ensemble(3, 6000), func(s *Stage) {
 		w := s.w
-		var h *host
-		var c *rawClient
-		s.At(1200, func() {
-			h = w.hosts[s.Others(s.Leader())[0]-1]
-			c = s.guest(h)
-			s.guest(w.leader())
-		})
+		v := s.visit()
+		s.At(1200, func() { s.guest(w.leader()) })
 		s.At(2000, func() {
+			h, c := v.host, v.guest
 			w.outrun(w.leader(), h)
 			s.each(millisecond, func() {
 				if !w.deaf(h) {

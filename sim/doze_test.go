@@ -56,13 +56,9 @@ func TestDozesWhileItIsAsked(t *testing.T) {
 	paused, waiting := 0, 0
 	r := quietly(t, Ensemble(3, 6000), func(s *Stage) {
 		w := s.w
-		var h *host
-		var c *rawClient
-		s.At(1200, func() {
-			h = w.hosts[s.Others(s.Leader())[0]-1]
-			c = s.guest(h)
-		})
+		v := s.visit()
 		s.At(2000, func() {
+			h, c := v.host, v.guest
 			w.doze(h)
 			s.each(millisecond, func() {
 				if h.paused {
