@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/vivariumdb/vivarium/core"
@@ -68,4 +69,36 @@ func TestLogOfNewLeader(t *testing.T) {
 			t.Errorf("%s: violations %v, want some %v", test.name, w.violations, test.bad)
 		}
 	}
+}
+
+// TestHolds: a host on whose disk another entry is in the place of the last that was applied, or
+// none, cannot stand in for a disk that is lost.
+func TestHolds(t *testing.T) {
+	quietly(t, Ensemble(3, 3000), func(s *Stage) {
+		s.At(2900, func() {
+			w := s.w
+			last := w.shadow.state.Index()
+			for _, h := range w.hosts {
+				log := h.log
+				h.log.terms = slices.Clone(log.terms)
+				if !w.shadow.holds(h) {
+					t.Errorf("host %d holds nothing, of %d entries", h.id, last)
+				}
+				h.log.terms[last-log.base-1]--
+				if w.shadow.holds(h) {
+					t.Errorf("host %d holds entry %d, of another term", h.id, last)
+				}
+				h.log = log
+				if h.log.acked = last - 1; w.shadow.holds(h) {
+					t.Errorf("host %d holds entry %d, which is not on its disk", h.id, last)
+				}
+				h.log = log
+				h.log.base, h.log.terms = log.last(), nil // all of it is in a checkpoint
+				if !w.shadow.holds(h) {
+					t.Errorf("host %d does not hold what its checkpoint covers", h.id)
+				}
+				h.log = log
+			}
+		})
+	})
 }
