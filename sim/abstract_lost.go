@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/vivariumdb/vivarium/core"
@@ -68,6 +69,8 @@ func (t *diskTale) aim(h *host) {
 // what its peers do not know of may elect a leader that lacks it, which nothing prevents.
 func (w *World) elsewhere(h *host) bool {
 	voters, good := 0, 0
+	last := h.log.acked
+	term := cmp.Or(h.log.term(last), w.shadow.slots[last].term)
 	for i := range w.shadow.members.Members {
 		e := &w.shadow.members.Members[i]
 		if e.Role != core.RoleVoter {
@@ -75,7 +78,7 @@ func (w *World) elsewhere(h *host) bool {
 		}
 		voters++
 		if o := w.byRaftID(e.RaftID); o != nil && o != h && !o.rotten &&
-			o.log.acked >= h.log.acked {
+			o.log.holds(last, term) {
 			good++
 		}
 	}

@@ -55,6 +55,11 @@ func (l *hostLog) term(index uint64) uint64 {
 	return l.terms[index-l.base-1]
 }
 
+// holds says whether an entry, and not another one in its place, is durable: the member was told so.
+func (l *hostLog) holds(index, term uint64) bool {
+	return l.acked >= index && (index <= l.base || l.term(index) == term)
+}
+
 func (l *hostLog) put(index, term uint64) {
 	if index <= l.base {
 		l.base, l.terms = index-1, nil

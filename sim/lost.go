@@ -93,7 +93,7 @@ func (w *World) spares(lost *host, margin int) bool {
 // in their place that nobody has committed.
 func (s *shadow) holds(h *host) bool {
 	last := s.state.Index()
-	return h.log.acked >= last && (last <= h.log.base || h.log.term(last) == s.slots[last].term)
+	return h.log.holds(last, s.slots[last].term)
 }
 
 // decay damages the disk of a process that ends without a word, or has ended.
