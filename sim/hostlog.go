@@ -55,7 +55,7 @@ func (l *hostLog) term(index uint64) uint64 {
 	return l.terms[index-l.base-1]
 }
 
-// holds says whether an entry, and not another one in its place, is durable: the member was told so.
+// holds says whether an entry, and not another one in its place, is durable, as the member knows.
 func (l *hostLog) holds(index, term uint64) bool {
 	return l.acked >= index && (index <= l.base || l.term(index) == term)
 }

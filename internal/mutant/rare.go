@@ -4,25 +4,15 @@ package mutant
 // worlds for the youngest, which stand last in their lists, to some hundreds.
 
 var raftRare = []Mutant{
-	{Name: "stream-stale-registration", Known: "a stale registration of an older boot accepted",
-		Text: "a batch of a registration that was replaced is applied"},
 	{Name: "stream-delayed-hello-accepted", Known: "a delayed hello of a dead process",
 		Text: "a hello counts though the registration that it replaces is not the current one"},
-	{Name: "stream-gap-at-start", Known: "a gap accepted at the start of a stream",
-		Text: "the first batch of a stream may begin anywhere"},
 	{Name: "stream-early-batch-accepted",
 		Text: "a leader takes in streams before it has applied what is of former terms"},
-	{Name: "store-error-swallowed", Known: "swallowed I/O error",
-		Text: "an error of fdatasync is passed over"},
 }
 
 var sessionsRare = []Mutant{
 	{Name: "sessions-former-term-is-contact",
 		Text: "what a process said in a former term, and comes late, counts as contact with it"},
-	{Name: "replication-commands-no-life",
-		Text: "a leader takes no command for a sign of life"},
-	{Name: "replication-touches-sent-once",
-		Text: "signs of life that went with a broken connection are not told again"},
 	{Name: "replication-touches-confirmed-early",
 		Text: "a leader that was deposed confirms that it heard signs of life"},
 	{Name: "replication-own-touches-forgotten",

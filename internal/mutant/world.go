@@ -53,6 +53,12 @@ var raft = []Mutant{
 	{Name: "replication-installed-stays-in-queue",
 		Known: "what a checkpoint covers kept in the queue",
 		Text:  "commands that an installed checkpoint covers stay in the queue"},
+	{Name: "stream-stale-registration", Known: "a stale registration of an older boot accepted",
+		Text: "a batch of a registration that was replaced is applied"},
+	{Name: "stream-gap-at-start", Known: "a gap accepted at the start of a stream",
+		Text: "the first batch of a stream may begin anywhere"},
+	{Name: "store-error-swallowed", Known: "swallowed I/O error",
+		Text: "an error of fdatasync is passed over"},
 }
 
 var tree = []Mutant{
@@ -132,6 +138,10 @@ var sessions = []Mutant{
 		Text: "a leader ignores the signs of life that others report"},
 	{Name: "replication-clock-without-quorum",
 		Text: "sessions grow old while the leader hears no quorum"},
+	{Name: "replication-commands-no-life",
+		Text: "a leader takes no command for a sign of life"},
+	{Name: "replication-touches-sent-once",
+		Text: "signs of life that went with a broken connection are not told again"},
 }
 
 var watches = []Mutant{
