@@ -368,7 +368,10 @@ func (d *decoder) fields(c *Command, ids []wire.ID) {
 	case KindRequest:
 		c.Session = SessionID(d.Varint())
 		c.Generation = Generation(d.Uvarint())
-		c.Flags = flagsOf(d.Byte())
+		flags := d.Byte()
+		if c.Flags = flagsOf(flags); c.Flags.bits() != flags {
+			d.Fail() // members that do not know it would not do what it asks for
+		}
 		c.Xid = d.Int32()
 		c.Op = wire.OpCode(d.Int32())
 		c.Body = d.Rest()

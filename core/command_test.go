@@ -56,8 +56,27 @@ func TestDecodeEntry(t *testing.T) {
 	}
 }
 
+// A flag that nobody knows is no command: who passed over it would not do what the others do.
+func TestUnknownFlag(t *testing.T) {
+	entry := func(flags Flags) []byte {
+		e := AppendBatchHeader(AppendEntryHeader(nil, 1), Origin{RaftID: 7, Registration: 1}, 1, 1)
+		return AppendRequest(e, 1<<40, 2, flags, 3, wire.OpSetData, nil)
+	}
+	e, at := entry(Flags{}), 0
+	for other := entry(Flags{SkipACL: true}); e[at] == other[at]; at++ {
+		continue
+	}
+	if _, err := DecodeEntry(e); err != nil {
+		t.Fatalf("without a flag: %v", err)
+	}
+	e[at] = 0x80
+	if got, err := DecodeEntry(e); err == nil {
+		t.Errorf("an unknown flag is passed over: %+v", got)
+	}
+}
+
 func TestFlagsSurviveTheirBits(t *testing.T) {
-	for bits := range byte(64) {
+	for bits := range byte(128) {
 		if got := flagsOf(bits).bits(); got != bits {
 			t.Errorf("flagsOf(%d).bits() = %d", bits, got)
 		}

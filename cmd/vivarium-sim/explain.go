@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/internal/printable"
 	"github.com/vivariumdb/vivarium/linearizability"
 	"github.com/vivariumdb/vivarium/sim"
 )
@@ -97,7 +98,7 @@ func screen(w io.Writer, r *sim.Result, small *shrunk, command string) {
 	}
 	for _, d := range decided {
 		_, _ = fmt.Fprintf(w, "Decided: %.6f s, %s\n", float64(d.At)/1e6,
-			strings.TrimSuffix(d.ID+": "+clip(plain(d.What), 90), ": "))
+			strings.TrimSuffix(d.ID+": "+clip(printable.Text(d.What), 90), ": "))
 	}
 	_, _ = fmt.Fprintf(w, "Replay:  %s\n", command)
 }
@@ -120,11 +121,11 @@ func (e *explainer) leave(dir string, r *sim.Result, small *shrunk, full string)
 	}
 	for _, v := range r.Violations[:min(len(r.Violations), 3)] {
 		first, _, _ := strings.Cut(v.String(), "\n")
-		plan.Notes = append(plan.Notes, "Fails: "+plain(first))
+		plan.Notes = append(plan.Notes, "Fails: "+printable.Text(first))
 	}
 	plan.Keep = slices.Clone(plan.Keep)
 	for i := range plan.Keep {
-		plan.Keep[i].What = plain(plan.Keep[i].What)
+		plan.Keep[i].What = printable.Text(plan.Keep[i].What)
 	}
 	for name, write := range map[string]func(io.Writer) error{ //order-free: files
 		"decisions.txt": plan.Write,

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/internal/printable"
 	"github.com/vivariumdb/vivarium/linearizability"
 	"github.com/vivariumdb/vivarium/sim"
 )
@@ -181,12 +182,12 @@ func show(w io.Writer, r *sim.Result, all bool) {
 			_, _ = fmt.Fprintf(w, "and %d more violations (-v shows them)\n", len(r.Violations)-i)
 			return
 		}
-		v.Text = plainLines(v.Text)
+		v.Text = printable.Lines(v.Text)
 		_, _ = fmt.Fprintf(w, "VIOLATION %v\n", v)
 		for _, no := range v.Lines {
 			if i := no - 2; i >= 0 && i < len(r.History.Lines) {
 				_, _ = fmt.Fprintf(w, "  line %d: %s\n", no,
-					plain(string(r.History.Lines[i].AppendTo(nil))))
+					printable.Text(string(r.History.Lines[i].AppendTo(nil))))
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vivariumdb/vivarium/internal/printable"
 	"github.com/vivariumdb/vivarium/linearizability"
 	"github.com/vivariumdb/vivarium/sim"
 )
@@ -94,7 +95,8 @@ type sentKey struct {
 func tellStory(r *sim.Result, i int) *story {
 	t := newStoryteller(r, i)
 	text, _, _ := strings.Cut(t.v.Text, "\n")
-	s := &story{Judge: t.v.Judge, Text: plain(text), Promise: promises[t.v.Judge], At: t.at}
+	s := &story{Judge: t.v.Judge, Text: printable.Text(text),
+		Promise: promises[t.v.Judge], At: t.at}
 	m := someHost.FindStringSubmatch(text)
 	if m != nil && t.v.Judge != linearizability.JudgeLiveness { // which speaks of all of them
 		s.Member, _ = strconv.ParseInt(m[1], 10, 64)
@@ -333,14 +335,14 @@ func (t *storyteller) choose(until int64) (scenes []scene, left int) {
 		}
 		if score, rank := t.score(l); score > 0 {
 			scenes = append(scenes, scene{At: l.At, Line: l.No, Lane: t.who(l), Rank: rank,
-				What: plain(t.tell(l)), score: score})
+				What: printable.Text(t.tell(l)), score: score})
 		}
 	}
 	for i, d := range t.r.Decisions {
 		if d.At > last || d.What == "" || strings.HasPrefix(d.ID, "client ") {
 			continue // what clients ask is in the history
 		}
-		scenes = append(scenes, scene{At: d.At, What: "FAULT: " + plain(d.What),
+		scenes = append(scenes, scene{At: d.At, What: "FAULT: " + printable.Text(d.What),
 			Decision: i + 1, score: scoreFault})
 	}
 	scenes, left = fewer(scenes)

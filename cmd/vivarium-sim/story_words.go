@@ -3,10 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/vivariumdb/vivarium/linearizability"
 	"github.com/vivariumdb/vivarium/sim"
@@ -353,34 +350,6 @@ func (s *story) write(w io.Writer) {
 		say("  (%d more lines speak of the same znodes, sessions and members, or are other "+
 			"faults.)\n", s.Left)
 	}
-}
-
-// plain shows what no terminal and no page shows as it is: clients may put anything into a path,
-// also what moves a cursor.
-func plain(text string) string {
-	var b strings.Builder
-	for i, r := range text {
-		_, size := utf8.DecodeRuneInString(text[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case unicode.IsGraphic(r):
-			b.WriteRune(r)
-		default:
-			quoted := strconv.QuoteRuneToASCII(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		}
-	}
-	return b.String()
-}
-
-// plainLines is plain of text that has lines, as stacks have.
-func plainLines(text string) string {
-	lines := strings.Split(strings.ReplaceAll(text, "\t", "    "), "\n")
-	for i := range lines {
-		lines[i] = plain(lines[i])
-	}
-	return strings.Join(lines, "\n")
 }
 
 // clip cuts what is too long for a line.

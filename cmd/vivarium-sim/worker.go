@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vivariumdb/vivarium/internal/mutant"
+	"github.com/vivariumdb/vivarium/internal/printable"
 	"github.com/vivariumdb/vivarium/linearizability"
 	"github.com/vivariumdb/vivarium/sim"
 )
@@ -192,7 +193,7 @@ func verdictOf(r *sim.Result, took time.Duration) *verdict {
 
 // findingOf is a violation as people may be shown it.
 func findingOf(v linearizability.Violation) finding {
-	return finding{v.Judge, plainLines(v.Text), v.Lines}
+	return finding{v.Judge, printable.Lines(v.Text), v.Lines}
 }
 
 // cpuTime is the processor time that this process has used.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/vivariumdb/vivarium/internal/printable"
 	"github.com/vivariumdb/vivarium/linearizability"
 )
 
@@ -190,9 +191,9 @@ func (v *verdict) String() string {
 			fmt.Fprintf(&b, "and %d more (--all shows them)\n", len(v.Violations)-i)
 			break
 		}
-		fmt.Fprintf(&b, "VIOLATION %s: %s\n", bad.Judge, bad.Text)
+		fmt.Fprintf(&b, "VIOLATION %s: %s\n", bad.Judge, printable.Lines(bad.Text))
 		for _, l := range bad.Lines {
-			fmt.Fprintf(&b, "  line %d: %s\n", l.No, l.Text)
+			fmt.Fprintf(&b, "  line %d: %s\n", l.No, printable.Text(l.Text))
 		}
 	}
 	if v.Dropped > 0 {
