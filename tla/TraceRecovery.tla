@@ -77,7 +77,8 @@ Step(e) ==
       [] e.a = "Restart" -> Restart /\ IF e.lost THEN mode' = "lost" ELSE Found(e)
       \* If it was opened all the same, it is known what was left: maybe all, where the record said
       \* nothing new.
-      [] e.a = "Damage" /\ ~e.known -> Damage
+      \* If not, nobody reads it any more, and all may be gone: each other choice would be carried on.
+      [] e.a = "Damage" /\ ~e.known -> Damage /\ Len(disk'.log) = disk.start
       [] e.a = "Damage" /\ e.known ->
             IF <<disk.term, disk.vote, Len(disk.log)>> = <<e.term, e.vote, e.n>> THEN UNCHANGED vars
             ELSE Damage /\ <<disk'.term, disk'.vote, Len(disk'.log)>> = <<e.term, e.vote, e.n>>
