@@ -35,7 +35,8 @@ func (h *hunt) shrinkAll(all []*chase) error {
 		}
 		small := shrink(h.s.err, h.pool, &sim.Plan{Seed: c.caught.Seed, Mutant: c.mutant.Name},
 			h.shrink)
-		s := shrinking{mutant: c.mutant.Name, judge: small.judge(), seed: c.caught.Seed,
+		judge, _, _ := strings.Cut(small.judge(), ":") // of a panic also what it says
+		s := shrinking{mutant: c.mutant.Name, judge: judge, seed: c.caught.Seed,
 			events: small.before.Events, left: small.after.Events, decisions: small.plan.Size(),
 			seconds: small.took.Seconds()}
 		_, _ = fmt.Fprintf(h.s.out, "%-40s %-12.12s %9d %9d %7d %6.2f %6d %7.1f\n", s.mutant,
