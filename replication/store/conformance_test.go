@@ -165,6 +165,30 @@ var conformance = []struct {
 				}
 			}
 		}},
+	{"a full log is told to begin behind a received checkpoint", func(t *testing.T, r rig) {
+		o := testOptions()
+		o.SegmentSize = minSegmentSize
+		index := uint64(0)
+		for term := uint64(1); term < 60; term++ {
+			d, _, err := r.open(o)
+			if err != nil {
+				t.Fatalf("Open() in term %d = %v", term, err)
+			}
+			mustLog(t, d, hardState{term, 1, index}, newEntries(term, index+1, 1,
+				int(term*13%100))) // so that it ends anywhere
+			c := checkpointOf(term+1, index+10, "a=1")
+			c.Full = true
+			if err := d.WriteCheckpoint(c); err != nil {
+				t.Fatalf("WriteCheckpoint() = %v", err)
+			}
+			r.powerCut(t) // before the log knows of it
+			if _, _, err := r.open(o); err != nil {
+				t.Fatalf("Open() behind the checkpoint of index %d = %v", index+10, err)
+			}
+			r.powerCut(t)
+			index += 10
+		}
+	}},
 	{"a received checkpoint replaces state and log", func(t *testing.T, r rig) {
 		d, _ := mustOpen(t, r)
 		mustLog(t, d, hardState{1, 1, 2}, newEntries(1, 1, 9, 5))

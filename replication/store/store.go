@@ -107,6 +107,7 @@ func (s *Store) open(fresh DiskID) (*Recovered, error) {
 	if torn, err = s.journal.read(&r); err != nil {
 		return nil, err
 	}
+	s.written, s.last = r.hs, r.last // which the next segment, if there has to be one, goes on from
 	restart, err := r.settle(meta, mark)
 	if err != nil {
 		return nil, s.journal.corrupt(err)
@@ -162,11 +163,12 @@ func (s *Store) begin(r *replay, restart, founded bool) error {
 	if err := s.journal.reopen(); err != nil {
 		return err
 	}
-	s.hs, s.written, s.last = r.hs, r.hs, r.last
-	if len(s.journal.live) == 0 {
+	s.hs = r.hs
+	switch {
+	case len(s.journal.live) == 0:
+		s.written, s.last = r.hs, r.last
 		return s.journal.rotate(s.hs, s.last)
-	}
-	if restart {
+	case restart:
 		return s.record(Batch{Start: r.last}, r.last)
 	}
 	return nil
