@@ -249,7 +249,9 @@ func (h *Handshake) Take() []byte {
 	return b
 }
 
-// Heard says whether the other end has said who it is, and waits for what Judge says of it.
+// Heard says whether the other end has said who it is, and waits for what Judge says of it. What
+// is fed in the meantime is kept, without a bound: a driver that cannot judge at once reads no
+// more from the connection.
 func (h *Handshake) Heard() bool { return h.heard && !h.judged }
 
 // Done says whether both ends have accepted each other. Rest may be asked then.

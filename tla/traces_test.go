@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,6 +42,37 @@ func TestVerdictRefuted(t *testing.T) {
 	for _, c := range []struct{ taken, want int }{{5, 0}, {4, 5}, {0, 1}} {
 		if got := (Verdict{c.taken}).Refuted(tr); got != c.want {
 			t.Errorf("with %d of 5 lines taken Refuted = %d, want %d", c.taken, got, c.want)
+		}
+	}
+}
+
+// TestFirstDifference holds an alteration to be looked for where the trace is another one: of two
+// equal lines it does not show which is gone.
+func TestFirstDifference(t *testing.T) {
+	trace := func(actions ...string) (lines []sim.AbstractLine) {
+		for _, a := range actions {
+			lines = append(lines, sim.AbstractLine{Action: a})
+		}
+		return lines
+	}
+	other := trace("Sync", "Sync", "Commit")
+	other[1].Fields = []sim.AbstractField{{Name: "gone", Value: []int{1, 3}}}
+	same := slices.Clone(other)
+	same[1].Fields = []sim.AbstractField{{Name: "gone", Value: []int{1, 3}}}
+	for _, c := range []struct {
+		name string
+		a, b []sim.AbstractLine
+		want int
+	}{
+		{"another action", trace("Sync", "Commit"), trace("Sync", "Apply"), 1},
+		{"one of two equal lines gone", trace("Sync", "Sync", "Read"), trace("Sync", "Read"), 1},
+		{"another value", trace("Sync", "Sync", "Commit"), other, 1},
+		{"the same values", other, same, 3},
+		{"the end gone", trace("Sync", "Commit"), trace("Sync"), 1},
+		{"nothing of it", nil, trace("Sync"), 0},
+	} {
+		if got := firstDifference(c.a, c.b); got != c.want {
+			t.Errorf("%s: firstDifference = %d, want %d", c.name, got, c.want)
 		}
 	}
 }
