@@ -56,8 +56,7 @@ func (s *State) reap(c *Command, out *Outcome) {
 	out.Op = wire.OpDeleteContainer
 	n := s.lookup(c.Path)
 	blind := mutant.On("replication-reap-not-looked-again")
-	if n == nil || n.czxid != c.Czxid && !mutant.On("limits-reap-of-another-znode") ||
-		!n.reapable(s.reapTime(), c.NeverUsedMs) && !blind {
+	if n == nil || n.czxid != c.Czxid || !n.reapable(s.reapTime(), c.NeverUsedMs) && !blind {
 		out.skip(ReasonNotReapable)
 		return
 	}

@@ -165,6 +165,7 @@ const (
 	faultShortFrame
 	faultBigData
 	faultRandomWatches
+	faultHalfway
 	faultGarbageBytes
 	faultGarbageLength
 	faultGarbageHalf
@@ -336,6 +337,7 @@ var counterNames = [counterCount]string{
 	faultShortFrame:          "fault: frame without a header",
 	faultBigData:             "fault: big data",
 	faultRandomWatches:       "fault: arbitrary setWatches",
+	faultHalfway:             "fault: client breaks off while it sets watches again",
 	faultGarbageBytes:        "fault: random bytes",
 	faultGarbageLength:       "fault: huge or negative length",
 	faultGarbageHalf:         "fault: half a frame",

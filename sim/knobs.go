@@ -217,6 +217,8 @@ type Knobs struct {
 	WeightElection int64
 	WeightBarrier  int64
 	WeightGroup    int64
+
+	Guests int64 // clients that come and go in a container
 }
 
 // draw chooses the knobs of a seed.
@@ -239,6 +241,7 @@ func draw(seed uint64) Knobs {
 	k.drawRecipes(some)
 	k.drawRare(seed)
 	k.drawBehind(seed)
+	k.drawGuests(seed)
 	k.CrashAim = some(500, 50, 600)
 	k.fit()
 	if k.Hosts == 1 { // has less to do
@@ -434,6 +437,14 @@ func (k *Knobs) drawBehind(seed uint64) {
 		k.MaxLogBytes, k.CheckpointBytes = r.between(6000, 20000), r.between(1, 5000)
 		// Of some entries of five kilobytes: else one that is sent is never of use any more.
 		k.CheckpointUs = min(k.CheckpointUs, 20*millisecond)
+	}
+}
+
+// drawGuests draws how many clients use a container, from a stream of its own. It is looked at
+// often, or they would never be met.
+func (k *Knobs) drawGuests(seed uint64) {
+	if k.Guests = newRNG(seed, "guests").some(200, 1, 3); k.Guests > 0 {
+		k.ContainerCheckMs = min(k.ContainerCheckMs, 1000)
 	}
 }
 

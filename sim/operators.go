@@ -40,6 +40,7 @@ func (w *World) meddle(h *host, appends []*replication.Append) {
 			c.silent > w.clock.now || c.conn.end.link.host != h.id {
 			continue
 		}
+		c.gen.operator.knows(w.shadow.members)
 		q, ok := c.gen.members()
 		if !ok {
 			if q, ok = c.gen.roles(); !ok {

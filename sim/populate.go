@@ -28,6 +28,11 @@ func (w *World) populate() {
 		program := programs[r.weighted(weights)]
 		w.apply(r.between(0, second), program)
 	}
+	guests := newRNG(w.seed, "guests come")
+	for range w.k.Guests {
+		w.nextID++
+		w.apply(guests.between(0, second), (*recipe).container)
+	}
 	w.planCrowd()
 	w.planGarbage()
 }

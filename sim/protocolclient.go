@@ -22,6 +22,12 @@ type protocolClient struct {
 	own *actor
 	// mood is why one that follows a recipe does something else.
 	mood *actor
+	// halfway breaks connections while watches are set again.
+	halfway *actor
+	broken  bool // the connection of which something has just been read
+	// terse says that the client keeps its requests short, and so needs several to set what it
+	// watches again.
+	terse bool
 
 	servers servers
 
@@ -57,12 +63,18 @@ type protocolClient struct {
 	finished  bool
 }
 
+// terseRequest is the most bytes of a request of a client that keeps them short.
+const terseRequest = 500
+
 func newProtocolClient(w *World, id int64) *protocolClient {
 	c := &protocolClient{w: w, id: id, r: newRNG(w.seed, fmt.Sprintf("protocol/%d", id)),
 		ip: netip.AddrFrom4([4]byte{10, 0, 1, byte(id)})}
 	c.gen = newGenerator(w, c.r, c.ip)
 	c.own = w.actor(fmt.Sprintf("client %d", id), c.r)
 	c.mood = w.actor(fmt.Sprintf("client %d/mood", id), c.r)
+	name := fmt.Sprintf("client %d/halfway", id)
+	c.halfway = w.actor(name, newRNG(w.seed, name))
+	c.terse = c.halfway.r.chance(200)
 	c.servers = newServers(w, c.r)
 	return c
 }
@@ -84,10 +96,14 @@ func (c *protocolClient) nowMs() int64 { return c.w.clock.now / millisecond }
 
 // begin opens a session of its own.
 func (c *protocolClient) begin() {
+	longest := int(c.w.k.MaxBuffer)
+	if c.terse && (longest == 0 || longest > terseRequest) {
+		longest = terseRequest
+	}
 	s, err := protocol.New(protocol.Config{Servers: c.servers.names(),
 		ReadOnly:         c.program == nil && c.r.chance(c.w.k.ReadOnlyClients),
 		SessionTimeoutMs: c.gen.timeoutMs(), MaxRequests: int(c.w.k.Pipeline) + 64,
-		BackoffMaxMs: 500, MaxRequest: int(c.w.k.MaxBuffer)}, c.nowMs())
+		BackoffMaxMs: 500, MaxRequest: longest}, c.nowMs())
 	if err != nil {
 		c.w.violate("client", err.Error())
 		return
@@ -130,9 +146,7 @@ func (c *protocolClient) step() {
 		c.w.clock.after(c.deaf-c.w.clock.now, c.readable)
 	case len(c.servers.order) > 1 && c.end != nil && c.r.chance(k.Move):
 		c.w.count.add(faultMoved)
-		e := c.end
-		e.kill(c.r.chance(500))
-		c.lost(c.s, c.conn, linearizability.CauseClient)
+		c.tear()
 	case c.r.chance(20) && c.last > 0 && c.program == nil:
 		c.unwatch(protocol.WatcherID(c.r.between(1, int64(c.last))))
 	case c.program != nil:
@@ -341,7 +355,11 @@ func (c *protocolClient) readable() {
 	now := c.w.clock.now
 	for c.end != nil && now >= c.deaf {
 		e := c.end
-		b := e.read(int(c.r.between(1, 4096)))
+		most := int64(4096)
+		if c.twin.rearming > 1 {
+			most = 24 // one answer at a time
+		}
+		b := e.read(int(c.r.between(1, most)))
 		if len(b) == 0 {
 			if e.finished() {
 				e.end(e.in.ended)
@@ -351,6 +369,18 @@ func (c *protocolClient) readable() {
 		c.tap.received(b, c.saw)
 		c.s.Feed(c.conn, b, c.nowMs())
 		c.act()
+		if c.broken {
+			c.broken = false
+			c.tear()
+		}
+	}
+}
+
+// tear breaks the connection, with or without what is on its way.
+func (c *protocolClient) tear() {
+	if e := c.end; e != nil {
+		e.kill(c.r.chance(500))
+		c.lost(c.s, c.conn, linearizability.CauseClient)
 	}
 }
 
@@ -359,6 +389,9 @@ func (c *protocolClient) saw(a *arrival) {
 	c.twin.saw(a)
 	if a.result == nil {
 		return
+	}
+	if a.xid == wire.XidSetWatches && c.twin.rearming > 0 && !c.finishing {
+		c.halfway.act(c.breakHalfway)
 	}
 	c.gen.learn(a)
 	if a.op == wire.OpCloseSession && a.result.Err == linearizability.CodeOk {

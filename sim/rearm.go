@@ -36,6 +36,14 @@ func (conn *rawConn) setWatches(relative int64, lists map[watchKind][]string) {
 	conn.request(wire.OpSetWatches2, q.AppendTo(nil))
 }
 
+// breakHalfway lets the connection of a client break, now and then, when only a part of what it
+// watches has been set again: of the rest it has to say from where on it wants to be told.
+func (c *protocolClient) breakHalfway() {
+	if c.broken = c.halfway.r.chance(500); c.broken {
+		c.w.count.add(faultHalfway)
+	}
+}
+
 // divide spreads watches over requests of which none is longer than most bytes: a server closes
 // the connection of a longer one, and would again after each reconnect. A path that is too long
 // for a request of its own is left out.

@@ -60,6 +60,7 @@ func (g *generator) wide(*session) []asked {
 			all = append(all, g.create(fmt.Sprintf("%s/child-%d", root, i), 0))
 		}
 		return append(all, g.readOf(wire.OpGetChildren2, root, false),
+			g.readOf(wire.OpGetChildren, root, false), g.remove(child()),
 			g.readOf(wire.OpGetChildren, root, false))
 	}
 	for range g.r.IntN(40) {

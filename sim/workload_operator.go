@@ -29,6 +29,18 @@ func (o *operator) learn(text []byte) {
 	}
 }
 
+// knows gives an operator who has not read the configuration yet what it is.
+func (o *operator) knows(m *core.Membership) {
+	if len(o.config) > 0 {
+		return
+	}
+	for i := range m.Servers {
+		s := &m.Servers[i]
+		o.config = append(o.config, s.ID.String()+"="+s.Text())
+	}
+	o.version = int64(m.Version)
+}
+
 // operate looks at the configuration, shows who may change it, and asks for changes: most must be
 // refused.
 func (g *generator) operate(s *session) []asked {

@@ -90,7 +90,6 @@ func List() []Mutant {
 		planted(Raft, Worlds, raftRare),
 		planted(Sessions, Worlds, sessionsRare),
 		planted(Reads, Worlds, readsRare),
-		planted(Client, Worlds, clientRare),
 		planted(Membership, Worlds, membershipRare),
 		planted(Limits, Worlds, limitsRare),
 		planted(Raft, Scenarios, raftScenarios),

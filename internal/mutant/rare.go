@@ -24,17 +24,10 @@ var readsRare = []Mutant{
 		Text: "an answer to a sync of a process before this one is taken"},
 	{Name: "reads-sync-behind-overtaken",
 		Text: "a write's outcome answers syncs that were sent behind it"},
-	{Name: "reads-list-with-deleted-children",
-		Text: "a long list of children is kept until one is created"},
 	{Name: "reads-asked-once",
 		Text: "a read index that was asked for in vain is not asked for again"},
 	{Name: "reads-overtaken-sync-answers-next",
 		Text: "the confirmation of a sync that a write has answered answers the next one"},
-}
-
-var clientRare = []Mutant{
-	{Name: "client-rearmed-before-all-answered",
-		Text: "a reply counts for watches whose setWatches is still on its way"},
 }
 
 var membershipRare = []Mutant{
@@ -45,9 +38,4 @@ var membershipRare = []Mutant{
 var limitsRare = []Mutant{
 	{Name: "limits-stamp-ahead-by-uptime",
 		Text: "the first stamp of a process is ahead by what its monotonic clock shows"},
-	{Name: "limits-reap-of-another-znode",
-		Text: "what is decided of a znode is done to another one with its path"},
-	{Name: "replication-reap-not-looked-again",
-		Known: "container removed with a child created meanwhile",
-		Text:  "a container is deleted that got a child meanwhile"},
 }

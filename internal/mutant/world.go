@@ -228,6 +228,8 @@ var reads = []Mutant{
 		Text: "a getData or getChildren of an absent znode arms its watch"},
 	{Name: "reads-children-counted-only",
 		Text: "getAllChildrenNumber counts children only"},
+	{Name: "reads-list-with-deleted-children",
+		Text: "a long list of children is kept until one is created"},
 }
 
 var client = []Mutant{
@@ -255,6 +257,8 @@ var client = []Mutant{
 		Text: "who watches recursively is told of children only"},
 	{Name: "client-unwatch-forgets-pending",
 		Text: "a watcher that has gone is told of a watch whose request had no answer"},
+	{Name: "client-rearmed-before-all-answered",
+		Text: "a reply counts for watches whose setWatches is still on its way"},
 }
 
 var membership = []Mutant{
@@ -310,4 +314,7 @@ var limits = []Mutant{
 		Text: "who has ADMIN has all other permissions"},
 	{Name: "replication-stamp-own-clock",
 		Text: "a leader stamps entries with its own clock"},
+	{Name: "replication-reap-not-looked-again",
+		Known: "container removed with a child created meanwhile",
+		Text:  "a container is deleted that got a child meanwhile"},
 }
