@@ -3,6 +3,7 @@ package core
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -244,10 +245,21 @@ func TestQuotaTextsAreBounded(t *testing.T) {
 	for i := range 100000 {
 		text = append(text, fmt.Sprintf("k%d=1,", i)...)
 	}
-	q := parseQuota(nil, append(text, "bytes=7,count=8"...))
-	if len(q) > 200 || quotaNumber(q, "bytes") != 7 || quotaNumber(q, "count") != 8 {
+	q := parseQuota(nil, text)
+	if len(q) > maxQuotaKeys+4 || quotaNumber(q, "bytes") != 7 || quotaNumber(q, "count") != 8 {
 		t.Errorf("%d keys are kept, bytes=%d count=%d", len(q), quotaNumber(q, "bytes"),
 			quotaNumber(q, "count"))
+	}
+	long := strings.Repeat("k", maxQuotaText)
+	for _, test := range []struct{ in, want string }{
+		{long + "=1", "count=-1,bytes=-1"},
+		{"count=1," + long + "=1,bytes=2", "count=1,bytes=-1"},
+		{"count=1;x" + long[:maxQuotaText-19] + "=1,bytes=123", // not the half of a number
+			"count=1,bytes=-1=;x" + long[:maxQuotaText-19] + "=1"},
+	} {
+		if got := string(formatQuota(parseQuota(nil, []byte(test.in)))); got != test.want {
+			t.Errorf("%q is written as %q, want %q", test.in, got, test.want)
+		}
 	}
 }
 

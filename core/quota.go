@@ -27,6 +27,9 @@ type quotaValue struct {
 // The keys are views of text.
 func parseQuota(dst []quotaValue, text []byte) []quotaValue {
 	rest := viewOf(text)
+	if len(rest) > maxQuotaText {
+		rest = rest[:strings.LastIndexAny(rest[:maxQuotaText], ",;")+1]
+	}
 	for rest != "" {
 		pair := rest
 		if i := strings.IndexAny(rest, ",;"); i >= 0 {
@@ -50,9 +53,13 @@ func parseQuota(dst []quotaValue, text []byte) []quotaValue {
 	return dst
 }
 
-// maxQuotaKeys bounds the keys without a meaning that are kept of a quota's text: all of them
-// are read at each write below it.
-const maxQuotaKeys = 64
+// maxQuotaText bounds what is read of a quota's text, in bytes, and maxQuotaKeys the keys without a
+// meaning that are kept of it: all of it is read and written at each write below, and a multi that
+// may have to take it back keeps each text until its end.
+const (
+	maxQuotaText = 1 << 10
+	maxQuotaKeys = 64
+)
 
 func knownQuotaKey(key string) bool {
 	return key == "count" || key == "bytes" || key == "countHardLimit" || key == "byteHardLimit"
