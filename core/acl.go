@@ -217,13 +217,49 @@ func (s *State) resolveACL(list []wire.ACL, ids []wire.ID, flags Flags) ([]wire.
 // idSize is about what an identity takes in a list.
 func idSize(id wire.ID) int { return 16 + len(id.Scheme) + len(id.ID) }
 
-// asUTF8 reads s as ZooKeeper does, which takes each byte that is no UTF-8 for U+FFFD. Clients
-// that decode strictly would fail on such an id of somebody else's.
+// asUTF8 reads s as ZooKeeper does, which takes what is no UTF-8 for U+FFFD. Clients that decode
+// strictly would fail on such an id of somebody else's. How much one U+FFFD stands for counts: the
+// hash of a digest is that of the text with them in it, and ACLs that ZooKeeper made hold it.
 func asUTF8(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
-	return string([]rune(s))
+	b := make([]byte, 0, 3*len(s))
+	for s != "" {
+		r, size := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && size == 1 {
+			size = malformedLen(s)
+		}
+		b = utf8.AppendRune(b, r)
+		s = s[size:]
+	}
+	return string(b)
+}
+
+// malformedLen returns how many bytes at the start of s, which are no UTF-8, Java takes for one
+// character (tried on 17): as much as a character could begin with, or a surrogate.
+func malformedLen(s string) int {
+	size := 3
+	low, high := byte(0x80), byte(0xbf) // of the second byte
+	switch c := s[0]; {
+	case c == 0xe0:
+		low = 0xa0
+	case c > 0xe0 && c <= 0xef:
+	case c == 0xf0:
+		size, low = 4, 0x90
+	case c > 0xf0 && c < 0xf4:
+		size = 4
+	case c == 0xf4:
+		size, high = 4, 0x8f
+	default:
+		return 1
+	}
+	n := 1
+	for n < min(size, len(s)) && s[n] >= low && s[n] <= high {
+		low, high = 0x80, 0xbf
+		n++
+	}
+	return n
 }
 
 // duplicate says whether list[i] stood in the list before. Long lists are only looked through

@@ -238,10 +238,30 @@ func TestIdentitiesAreUTF8(t *testing.T) {
 	}
 }
 
-// The text of a quota may have any keys. They cost time at every write below, so that only
-// those that mean something are kept without limit.
+// TestJavaText: what Java 17 makes of bytes that are no UTF-8. The digest of a password is the
+// hash of what it makes of it, and znodes that come from a ZooKeeper have such digests.
+func TestJavaText(t *testing.T) {
+	for _, test := range []struct{ in, want string }{
+		{"a\xe9b", "a?b"}, {"\xe9\xe9", "??"}, {"\x80", "?"}, {"\xc3", "?"}, {"\xc3A", "?A"},
+		{"\xc0\xaf", "??"}, {"\xe2\x82", "?"}, {"\xe2\x82A", "?A"}, {"\xe2\x82\xe2", "??"},
+		{"\xe0\x80A", "??A"}, {"\xe0\xa0A", "?A"}, {"\xe0\x80\x80", "???"},
+		{"\xed\xa0\x80A", "?A"}, {"\xed\xa0", "?"}, {"\xed\xa0\xbd\xed\xb8\x80", "??"},
+		{"\xedA", "?A"}, {"\xf0\x9f\x98", "?"}, {"\xf0\x9f\x98A", "?A"}, {"\xf0\x9fA", "?A"},
+		{"\xf0\x80A", "??A"}, {"\xf0\x8f\xbf\xbf", "????"}, {"\xf3\xbf\xbfA", "?A"},
+		{"\xf4\x90\x80\x80A", "????A"}, {"\xf5\x90", "??"}, {"\xf7\x80\x80\x80", "????"},
+		{"\xf8\x80\x80\x80A", "????A"}, {"\xff", "?"}, {"\u00e9\xe2\x82", "\u00e9?"},
+		{"\U0001f600\xff", "\U0001f600?"}, {"\ufffd\xff", "??"},
+	} {
+		if got := asUTF8(test.in); got != strings.ReplaceAll(test.want, "?", "\ufffd") {
+			t.Errorf("asUTF8(%q) = %q, want %q with U+FFFD for ?", test.in, got, test.want)
+		}
+	}
+}
+
+// The text of a quota may have any keys, of any length. They cost time at every write below, and
+// a multi keeps all texts of the statistics until its end.
 func TestQuotaTextsAreBounded(t *testing.T) {
-	var text []byte
+	text := []byte("bytes=7,count=8,")
 	for i := range 100000 {
 		text = append(text, fmt.Sprintf("k%d=1,", i)...)
 	}
