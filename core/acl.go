@@ -177,9 +177,13 @@ func parseIP(s string) (netip.Addr, bool) {
 	return netip.AddrFrom4(b), true
 }
 
-// maxExpandedACL bounds the bytes of the identities that "auth" stands for in one list. Each
-// server has to hold what comes of it, and a short request may name many.
-const maxExpandedACL = 1 << 20
+// maxExpandedACL bounds the bytes of the identities that "auth" stands for in one list, and
+// maxExpanded in all lists of one request. Each server has to hold what comes of it, and a short
+// request may name many: a multi makes thousands of lists.
+const (
+	maxExpandedACL = 1 << 20
+	maxExpanded    = 16 << 20
+)
 
 // resolveACL judges the list of a create or setACL and replaces what depends on the caller:
 // duplicates collapse, "auth" becomes every authenticated identity of the session. The result
@@ -200,7 +204,8 @@ func (s *State) resolveACL(list []wire.ACL, ids []wire.ID, flags Flags) ([]wire.
 					expanded += idSize(id)
 				}
 			}
-			if len(out) == before || expanded > maxExpandedACL {
+			if len(out) == before || expanded > maxExpandedACL ||
+				s.work.expanded+expanded > maxExpanded {
 				return nil, false
 			}
 		case !validACLID(a.ID, flags):
@@ -211,6 +216,7 @@ func (s *State) resolveACL(list []wire.ACL, ids []wire.ID, flags Flags) ([]wire.
 		}
 	}
 	s.work.acl = out
+	s.work.expanded += expanded
 	return out, len(out) > 0
 }
 

@@ -28,6 +28,7 @@ func (s *State) request(c *Command, out *Outcome) {
 	}
 	before := s.lastZxid
 	out.Zxid = s.nextZxid()
+	s.work.expanded = 0
 	w := write{session: ss, flags: c.Flags, zxid: out.Zxid, reply: out.Own,
 		frugal: s.cursor.frugal}
 	if mutant.On("tree-own-setting-in-apply") && !out.Own {

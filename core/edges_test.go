@@ -218,6 +218,44 @@ func TestExpandedACLsAreBounded(t *testing.T) {
 	}
 }
 
+// TestExpandedACLsOfAMultiAreBounded: a multi of 1 MB could make 4 GB of lists, each of them short
+// enough.
+func TestExpandedACLsOfAMultiAreBounded(t *testing.T) {
+	m := newMachine(t)
+	c := m.connect(wire.ID{Scheme: "digest", ID: strings.Repeat("u", 60<<10) + ":x"})
+	many := func(n int) []wire.MultiOp {
+		ops := make([]wire.MultiOp, n)
+		for i := range ops {
+			var list []wire.ACL
+			for k := range 10 {
+				list = append(list, wire.ACL{Perms: wire.Perm(10*i + k),
+					ID: wire.ID{Scheme: "auth"}})
+			}
+			ops[i] = wire.MultiOp{Op: wire.OpCreate, Create: wire.CreateTTLRequest{
+				Path: fmt.Sprintf("/%d-%d", n, i), ACL: list}}
+		}
+		return ops
+	}
+	before := m.s.ACLCount()
+	for _, test := range []struct {
+		ops  int
+		want wire.ErrorCode
+	}{{20, wire.CodeOk}, {40, wire.CodeInvalidACL}, {20, wire.CodeOk}} {
+		out := c.multi(many(test.ops)...)
+		if out.Failed != test.want || out.Err != wire.CodeOk {
+			t.Errorf("a multi of %d lists of 600 kB: %v, %v, want %v", test.ops, out.Err,
+				out.Failed, test.want)
+		}
+		for i := range test.ops {
+			c.delete(fmt.Sprintf("/%d-%d", test.ops, i), -1)
+		}
+	}
+	if n := m.s.ACLCount(); n != before {
+		t.Errorf("%d lists are left, want %d", n, before)
+	}
+	m.checkDigest()
+}
+
 // ZooKeeper reads what is no UTF-8 as U+FFFD, and so do those who read it back: a client that
 // decodes strictly must not fail on another one's identity.
 func TestIdentitiesAreUTF8(t *testing.T) {

@@ -100,6 +100,8 @@ type workspace struct {
 	aclKey  []byte
 	undo    []undo
 	nodes   []*node
+
+	expanded int // bytes of what "auth" stood for in the lists of the request so far
 }
 
 // NewState returns the founding state: the system nodes as a fresh ZooKeeper 3.9.4 has them.
