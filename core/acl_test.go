@@ -2,6 +2,8 @@ package core
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/vivariumdb/vivarium/wire"
@@ -51,6 +53,15 @@ func TestAllowed(t *testing.T) {
 		if got := allowed(l, test.ids, test.perm); got != test.want {
 			t.Errorf("allowed(%v, %v, %v) = %v, want %v", test.acl, test.ids, test.perm, got,
 				test.want)
+		}
+		long := slices.Clone(test.acl)
+		for i := range longACL {
+			long = append(long, wire.ACL{Perms: 31, ID: id("digest", fmt.Sprint(i, ":no"))})
+		}
+		l = newACLList(1, string(wire.AppendACLs(nil, long)))
+		if got := allowed(l, test.ids, test.perm); got != test.want || l.index == nil {
+			t.Errorf("allowed(%v in a long list, %v, %v) = %v, want %v", test.acl, test.ids,
+				test.perm, got, test.want)
 		}
 	}
 	if !allowed(nil, nil, wire.PermAll) {
@@ -110,6 +121,44 @@ func TestResolveACL(t *testing.T) {
 	}
 }
 
+// TestLongACLs: what the index of a list says is what its entries say.
+func TestLongACLs(t *testing.T) {
+	pick := rand.New(rand.NewPCG(1, 2))
+	names := map[string][]string{"world": {"anyone", "bob"}, "digest": {"a:x", "b:x", ":x"},
+		"sasl": {"a", "super"}, "x509": {"CN=a"}, "auth": {""},
+		"ip": {"10.1.2.3", "10.1.2.3/31", "10.9.9.9/8", "10.1.2.3/x", "0.0.0.0/0", "junk",
+			"::1", "fe80::1/10", "::/0", "fe80::2"}}
+	schemes := []string{"world", "digest", "sasl", "x509", "auth", "ip", "ip"}
+	some := func() wire.ID {
+		scheme := schemes[pick.IntN(len(schemes))]
+		return wire.ID{Scheme: scheme, ID: names[scheme][pick.IntN(len(names[scheme]))]}
+	}
+	may := 0
+	for range 3000 {
+		var list []wire.ACL
+		var ids []wire.ID
+		for range 1 + pick.IntN(6) {
+			list = append(list, wire.ACL{Perms: 1 << pick.IntN(5), ID: some()})
+		}
+		for range pick.IntN(4) {
+			ids = append(ids, some())
+		}
+		l := newACLList(1, string(wire.AppendACLs(nil, list)))
+		perm := wire.Perm(1 << pick.IntN(5))
+		want := allowed(l, ids, perm)
+		l.index = newACLIndex(l.acls)
+		if got := allowed(l, ids, perm); got != want {
+			t.Fatalf("allowed(%v, %v, %v) = %v by the index, want %v", list, ids, perm, got, want)
+		}
+		if want {
+			may++
+		}
+	}
+	if may < 300 || may > 2700 {
+		t.Errorf("%d of 3000 were allowed: too few or too many to compare", may)
+	}
+}
+
 // TestHugeACL: the longest list that fits a frame must not stop apply by comparing each entry
 // with each other.
 func TestHugeACL(t *testing.T) {
@@ -123,6 +172,27 @@ func TestHugeACL(t *testing.T) {
 	if got := len(m.s.lookup("/a").acl.wire()); got != len(list) {
 		t.Errorf("%d entries are kept of %d", got, len(list))
 	}
+}
+
+// TestHugeACLIsChecked: nor may who has as many identities as there can be, in a multi.
+func TestHugeACLIsChecked(t *testing.T) {
+	var list []wire.ACL
+	for i := range 40000 {
+		id := wire.ID{Scheme: "digest", ID: fmt.Sprint(i, ":x")}
+		list = append(list, wire.ACL{Perms: 31, ID: id})
+	}
+	var ids []wire.ID
+	for i := range maxIdentities {
+		ids = append(ids, wire.ID{Scheme: "digest", ID: fmt.Sprint(i, ":y")})
+	}
+	m := newMachine(t)
+	must(t, m.connect().do(wire.OpCreate, &wire.CreateRequest{Path: "/a", ACL: list}))
+	c := m.connect(append(ids, wire.ID{Scheme: "digest", ID: "39999:x"})...)
+	ops := make([]wire.MultiOp, 1000)
+	for i := range ops {
+		ops[i] = wire.MultiOp{Op: wire.OpCheck, Check: wire.CheckRequest{Path: "/a", Version: -1}}
+	}
+	must(t, c.multi(ops...)) // 40 billion comparisons, if it were each with each
 }
 
 // TestACLTable: equal lists are one, and its number is that of its first use.
