@@ -219,8 +219,9 @@ func znodeKeys() []Key {
 			Why:     "the format of TTL nodes of ZooKeeper 3.5.3 is in no client's protocol",
 			Meaning: "Reads TTL nodes written by ZooKeeper 3.5.3."},
 		{Name: "enforceQuota", Place: Anywhere, Kind: KindBool, Default: "false",
-			Meaning: "Hard quotas refuse writes with QuotaExceeded; otherwise quotas only warn.",
-			set:     func(c *Config, v value) { c.EnforceQuota = v.yes }},
+			Meaning: "Hard quotas refuse writes with QuotaExceeded and soft ones are warned of. " +
+				"Without it quotas only count.",
+			set: func(c *Config, v value) { c.EnforceQuota = v.yes }},
 		{Name: "znode.container.checkIntervalMs", Place: Unprefixed, Kind: KindInt, Unit: "ms",
 			Min: 1, Max: maxMs, Default: "60000",
 			Meaning: "How often empty containers and expired TTL nodes are looked for.",
