@@ -1,6 +1,9 @@
 package splice_test
 
 import (
+	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -45,5 +48,42 @@ func TestFile(t *testing.T) {
 	}
 	if err := splice.File(filepath.Join(t.TempDir(), "absent"), "x", ""); err == nil {
 		t.Error("a file that is not there is no error")
+	}
+}
+
+// The file is replaced as a whole: who has the old one open goes on reading it, and nothing else is
+// left in the directory. Behind a link it is the file that is replaced.
+func TestFileIsReplaced(t *testing.T) {
+	const frame = "<!-- x: begin -->\n%s<!-- x: end -->\n"
+	dir := t.TempDir()
+	name, link := filepath.Join(dir, "doc.md"), filepath.Join(dir, "link.md")
+	if err := os.WriteFile(name, fmt.Appendf(nil, frame, "old\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("doc.md", link); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if err := splice.File(link, "x", "new\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(reader); err != nil || string(got) != fmt.Sprintf(frame, "old\n") {
+		t.Errorf("who had it open reads %q, %v", got, err)
+	}
+	if got, err := os.ReadFile(name); err != nil || string(got) != fmt.Sprintf(frame, "new\n") {
+		t.Errorf("the file holds %q, %v", got, err)
+	}
+	if info, err := os.Lstat(name); err != nil || info.Mode() != 0o600 {
+		t.Errorf("the file's mode is %v, %v, want -rw-------", info.Mode(), err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the link is %v, %v", info.Mode(), err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
+		t.Errorf("the directory holds %v, %v", entries, err)
 	}
 }
