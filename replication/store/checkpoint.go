@@ -78,10 +78,42 @@ type fatalError struct {
 func (e *fatalError) Error() string { return e.text }
 func (e *fatalError) Unwrap() error { return e.cause }
 
+// pebbleFS is the file system as pebble sees it. A directory that cannot be synced dooms the disk:
+// pebble would panic, in a goroutine of its own if it comes to that.
+type pebbleFS struct {
+	vfs.FS
+	states *states
+}
+
+// Unwrap returns the file system beneath.
+func (p pebbleFS) Unwrap() vfs.FS { return p.FS }
+
+// OpenDir opens a directory, which is only synced.
+func (p pebbleFS) OpenDir(name string) (vfs.File, error) {
+	dir, err := p.FS.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return pebbleDir{File: dir, states: p.states}, nil
+}
+
+type pebbleDir struct {
+	vfs.File
+	states *states
+}
+
+// Sync returns once the directory is durable, and otherwise not at all.
+func (d pebbleDir) Sync() error {
+	if err := d.File.Sync(); err != nil {
+		d.states.doom.inBackground(d.states.judge("sync directory", err))
+	}
+	return nil
+}
+
 func (s *states) pebbleOptions() *pebble.Options {
 	log := pebbleLog{logf: s.opts.Logf, doom: s.doom}
 	o := &pebble.Options{
-		FS:                          s.fs,
+		FS:                          pebbleFS{FS: s.fs, states: s},
 		Logger:                      log,
 		DisableWAL:                  true,
 		FormatMajorVersion:          pebble.FormatValueSeparation,

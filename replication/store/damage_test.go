@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
 // TestDamageNamed: what pebble finds wrong while it is opened, or later in the background, says
@@ -78,12 +79,39 @@ func TestDamageInBackground(t *testing.T) {
 	}
 }
 
+// TestDirectoryOfPebble: a directory that pebble cannot sync is the end of the disk, and not of the
+// process.
+func TestDirectoryOfPebble(t *testing.T) {
+	bad := false
+	fs := errorfs.Wrap(vfs.NewCrashableMem(), errorfs.InjectorFunc(func(o errorfs.Op) error {
+		if bad && o.Kind == errorfs.OpFileSync && o.Path == "/data/vivarium/"+stateDir {
+			return errInjected
+		}
+		return nil
+	}))
+	d, _, err := Open(fs, testOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustLog(t, d, hardState{1, 1, 1}, newEntries(1, 1, 1, 5))
+	bad = true
+	err = d.WriteCheckpoint(checkpointOf(1, 1, "a=1"))
+	if !errors.Is(err, errInjected) || !errors.Is(d.Append(Batch{}), errInjected) {
+		t.Errorf("WriteCheckpoint() = %v, want the injected error, for ever", err)
+	}
+	if err := d.Close(); !errors.Is(err, errInjected) {
+		t.Errorf("Close() = %v, want the injected error", err)
+	}
+}
+
 // markerFS takes copies of the disk as a power failure would leave it when one of pebble's markers
 // has just been created, and any part of the names in its directory may be durable.
 type markerFS struct {
 	vfs.FS
 	mem    *vfs.MemFS
 	images []*vfs.MemFS
+	counts []uint64 // the checkpoints that counted then
+	count  uint64
 }
 
 func (m *markerFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
@@ -92,12 +120,25 @@ func (m *markerFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error
 		for seed := range uint64(20) {
 			m.images = append(m.images, m.mem.CrashClone(vfs.CrashCloneCfg{
 				UnsyncedDataPercent: 50, RNG: rand.New(rand.NewPCG(seed, 1))}))
+			m.counts = append(m.counts, m.count)
 		}
 	}
 	return f, err
 }
 
-// TestMarkerBeforeItsFile: a marker never gets durable before the MANIFEST that it names.
+// Remove takes a copy in which nothing but the removal is durable of what was not synced.
+func (m *markerFS) Remove(name string) error {
+	err := m.FS.Remove(name)
+	if err == nil && strings.HasPrefix(m.PathBase(name), "marker.") {
+		image := m.mem.CrashClone(vfs.CrashCloneCfg{})
+		m.images, m.counts = append(m.images, image), append(m.counts, m.count)
+		return image.Remove(name)
+	}
+	return err
+}
+
+// TestMarkerBeforeItsFile: a marker never gets durable before the MANIFEST that it names, and the
+// former one never goes before.
 func TestMarkerBeforeItsFile(t *testing.T) {
 	mem := vfs.NewCrashableMem()
 	m := &markerFS{FS: mem, mem: mem}
@@ -108,6 +149,7 @@ func TestMarkerBeforeItsFile(t *testing.T) {
 		}
 		mustLog(t, d, hardState{1, 1, start + 1}, newEntries(1, start+1, 1, 10))
 		mustCheckpoint(t, d, 1, start+1, "a=1")
+		m.count = start + 1
 		if err := d.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -116,8 +158,9 @@ func TestMarkerBeforeItsFile(t *testing.T) {
 		t.Fatalf("%d copies", len(m.images))
 	}
 	for i, image := range m.images {
-		if got := reopen(image); got.err != nil {
-			t.Errorf("copy %d: %v", i, got.err)
+		got := reopen(image)
+		if at := got.snapshot.Checkpoint; got.err != nil || at.Index < m.counts[i] {
+			t.Errorf("copy %d: checkpoint %v, that of %d counted; %v", i, at, m.counts[i], got.err)
 		}
 	}
 }

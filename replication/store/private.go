@@ -44,6 +44,17 @@ func (p privateFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error
 	return p.restrict(name, f, err)
 }
 
+// Remove removes a file. Pebble removes its former marker before it makes the new one durable: with
+// neither it would take its directory for empty.
+func (p privateFS) Remove(name string) error {
+	if strings.HasPrefix(p.PathBase(name), "marker.") {
+		if err := syncDir(p.FS, p.PathDir(name)); err != nil {
+			return err
+		}
+	}
+	return p.FS.Remove(name)
+}
+
 // OpenReadWrite opens a file, or creates it as the owner's alone.
 func (p privateFS) OpenReadWrite(
 	name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption,
