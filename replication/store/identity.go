@@ -189,7 +189,15 @@ func finishAside(fs vfs.FS, o Options) error {
 
 func (d dirs) setAside(dir string) (string, error) {
 	from := d.fs.PathJoin(dir, ourDir)
-	if there, err := exists(d.fs, from); err != nil || !there {
+	there, err := exists(d.fs, from)
+	if err == nil && !there {
+		// Who renamed it may have died before the new name was durable.
+		if there, err = exists(d.fs, dir); err == nil && there {
+			err = syncDir(d.fs, dir)
+		}
+		return "", err
+	}
+	if err != nil {
 		return "", err
 	}
 	const most = 1000

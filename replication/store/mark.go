@@ -118,13 +118,28 @@ func (k *marker) write(current func() Mark) error {
 	defer k.turn.Unlock()
 	m := current()
 	k.count++
+	return k.put(m, k.sync)
+}
+
+// renew makes m durable, which was read from the newest slot: a process that died may have left it
+// in the page cache only. What is read counts from then on; and while the other slot is written,
+// this one has to be whole on the disk. It is written once more because its sync may have failed,
+// as the last record of the log is (reopen).
+func (k *marker) renew(m Mark) error {
+	k.turn.Lock()
+	defer k.turn.Unlock()
+	return k.put(m, true)
+}
+
+// put writes the slot whose turn it is.
+func (k *marker) put(m Mark, sync bool) error {
 	k.buf = appendMark(k.buf[:0], k.id, k.count, m)
 	at := int64(k.count%markSlots) * markBlock
 	n, err := k.file.WriteAt(k.buf, at)
 	if err == nil && n < len(k.buf) {
 		err = io.ErrShortWrite
 	}
-	if err == nil && k.sync {
+	if err == nil && sync {
 		err = k.file.SyncData()
 	}
 	if err != nil {

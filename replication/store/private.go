@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -118,30 +119,29 @@ func exists(fs vfs.FS, name string) (bool, error) {
 	return err == nil, err
 }
 
-// makeDir creates dir with what is missing above it, durably.
-func makeDir(fs vfs.FS, dir string) error {
-	var touched []string // directories that get a new name in them
-	for d := dir; ; {
-		there, err := exists(fs, d)
-		if err != nil {
-			return fmt.Errorf("stat %s: %w", d, err)
-		}
-		parent := fs.PathDir(d)
-		if there || parent == d {
-			break
-		}
-		touched = append(touched, parent)
-		d = parent
+// makeDir creates dir with what is missing above it, durably, level by level. The name of one that
+// is there may be new all the same: who made it may have died before it was durable.
+func makeDir(fsys vfs.FS, dir string) error {
+	there, err := exists(fsys, dir)
+	if err != nil {
+		return fmt.Errorf("stat %s: %w", dir, err)
 	}
-	if err := fs.MkdirAll(dir, privateDir); err != nil {
-		return fmt.Errorf("create %s: %w", dir, err)
-	}
-	for _, d := range touched {
-		if err := syncDir(fs, d); err != nil {
+	parent := fsys.PathDir(dir)
+	if !there && parent != dir {
+		if err := makeDir(fsys, parent); err != nil {
 			return err
 		}
 	}
-	return nil
+	if !there {
+		if err := fsys.MkdirAll(dir, privateDir); err != nil {
+			return fmt.Errorf("create %s: %w", dir, err)
+		}
+	}
+	err = syncDir(fsys, parent)
+	if there && errors.Is(err, fs.ErrPermission) {
+		return nil // where we may not look somebody else has made it
+	}
+	return err
 }
 
 // writeFile writes a small file so that it is there whole or not at all, durably.

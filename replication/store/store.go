@@ -115,6 +115,9 @@ func (s *Store) open(fresh DiskID) (*Recovered, error) {
 	if err := s.begin(&r, restart, founded); err != nil {
 		return nil, err
 	}
+	if err := s.marker.renew(mark); err != nil {
+		return nil, err
+	}
 	s.checkpoint = meta.Position
 	s.promise = r.promise(mark)
 	s.pace.marked = mark.Acked
