@@ -33,21 +33,36 @@ func makeDirectories(fsys vfs.FS, c *config.Config) error {
 }
 
 // makeDirectory makes dir with what is missing above it, durably: a power failure must not
-// take away the directory that everything acknowledged lies in.
+// take away the directory that everything acknowledged lies in. If dir is there, whoever founds a
+// disk in it sees to its name.
 func makeDirectory(fsys vfs.FS, dir string) error {
 	if _, err := fsys.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	return makeLevel(fsys, dir)
+}
+
+// makeLevel makes dir durable, and makes it first if it is missing. The name of one that is there
+// may be new: who made it may have died before it was durable.
+func makeLevel(fsys vfs.FS, dir string) error {
+	_, err := fsys.Stat(dir)
+	there := err == nil
+	if !there && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	parent := fsys.PathDir(dir)
-	if parent != dir {
-		if err := makeDirectory(fsys, parent); err != nil {
+	if !there {
+		if err := makeLevel(fsys, parent); err != nil {
+			return err
+		}
+		if err := fsys.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
 	}
-	if err := fsys.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
 	f, err := fsys.OpenDir(parent)
+	if there && errors.Is(err, fs.ErrPermission) {
+		return nil // where we may not look somebody else has made it
+	}
 	if err != nil {
 		return err
 	}

@@ -118,3 +118,34 @@ func TestStopWithABrokenDisk(t *testing.T) {
 		t.Errorf("Run returned %v, want the error of the disk", err)
 	}
 }
+
+// TestDirectoryOfADeadServer: a server that was killed between making a directory and syncing its
+// name leaves it to the next one, whose data must not go with it when the power fails.
+func TestDirectoryOfADeadServer(t *testing.T) {
+	for _, left := range []string{"/a", "/a/b", "/a/b/c", "/a/b/c/vivarium"} {
+		mem := vfs.NewCrashableMem()
+		if err := mem.MkdirAll(left, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for dir := mem.PathDir(left); dir != "/"; dir = mem.PathDir(dir) {
+			above, err := mem.OpenDir(mem.PathDir(dir))
+			if err == nil {
+				err = errors.Join(above.Sync(), above.Close())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := start(t, server.Options{Config: &config.Config{DataDir: "/a/b/c"}, FS: mem})
+		connect(t, s.Addr()).must(wire.OpCreate, creation("/kept", nil, 0))
+		image := mem.CrashClone(vfs.CrashCloneCfg{})
+		if err := s.stop(); err != nil {
+			t.Fatal(err)
+		}
+		s = start(t, server.Options{Config: &config.Config{DataDir: "/a/b/c"}, FS: image})
+		connect(t, s.Addr()).must(wire.OpExists, get("/kept"))
+		if err := s.stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
