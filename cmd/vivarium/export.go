@@ -133,10 +133,10 @@ func makeVacant(dir string) error {
 	return os.MkdirAll(dir, 0o700)
 }
 
-// writeFile makes a file with what write puts into it, as a whole or not at all.
+// writeFile makes a file with what write puts into it, as a whole or not at all. What it writes
+// into has a name of its own each time: one that a crash has left is in nobody's way.
 func writeFile(name string, write func(*os.File) error) (size int64, err error) {
-	part := name + ".part"
-	file, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.part")
 	if err != nil {
 		return 0, err
 	}
@@ -147,10 +147,10 @@ func writeFile(name string, write func(*os.File) error) (size int64, err error) 
 	info, errStat := file.Stat()
 	err = errors.Join(err, errStat, file.Close())
 	if err == nil {
-		err = os.Rename(part, name)
+		err = os.Rename(file.Name(), name)
 	}
 	if err != nil {
-		return 0, errors.Join(err, os.Remove(part))
+		return 0, errors.Join(err, os.Remove(file.Name()))
 	}
 	return info.Size(), syncDirectory(filepath.Dir(name))
 }
