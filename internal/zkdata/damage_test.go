@@ -153,3 +153,29 @@ func TestAcceptGaps(t *testing.T) {
 		t.Errorf("zxid %#x, want %#x", tree.Zxid, full.Zxid)
 	}
 }
+
+// TestFollows: what may follow a transaction in the logs of a leader, and of a server of its own.
+func TestFollows(t *testing.T) {
+	for _, test := range []struct {
+		last, next int64
+		may        bool
+	}{
+		{0, 1, true},
+		{5, 6, true},
+		{5, 5, false},
+		{5, 7, false},
+		{5, 1<<32 | 1, true},
+		{5, 1<<32 | 2, false},
+		{5, 1 << 32, false},
+		{1<<32 | 9, 3<<32 | 1, true},
+		{3<<32 | 9, 2<<32 | 1, false},
+		{1<<32 - 1, 1 << 32, true}, // a server of its own begins no new epoch
+		{1 << 32, 1<<32 | 1, true},
+		{1<<32 - 1, 1<<32 | 1, true},
+	} {
+		if what := follows(test.last, test.next); (what == "") != test.may {
+			t.Errorf("follows(%#x, %#x) = %q, want that it may: %v", test.last, test.next, what,
+				test.may)
+		}
+	}
+}

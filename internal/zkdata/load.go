@@ -238,13 +238,10 @@ func (l *loading) replayFile(path string) error {
 }
 
 // follows says why no transaction can be next behind last, "" if it can: within an epoch they are
-// numbered without a gap, from 1 on.
+// numbered without a gap, from 1 on. A server of its own has one epoch, and counts on when the low
+// half of a zxid is full.
 func follows(last, next int64) string {
-	want := last + 1
-	if next>>32 > last>>32 {
-		want = next>>32<<32 | 1
-	}
-	if next == want {
+	if next == last+1 || next>>32 > last>>32 && next == next>>32<<32|1 {
 		return ""
 	}
 	return fmt.Sprintf("transaction 0x%x follows 0x%x: those between are missing", uint64(next),
