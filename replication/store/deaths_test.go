@@ -21,6 +21,7 @@ type mortalFS struct {
 	mem   *vfs.MemFS
 	eager bool // names are durable at once
 	count atomic.Int64
+	after atomic.Int64
 	died  atomic.Value // the text of the change that it did not live to make
 }
 
@@ -28,11 +29,12 @@ var errDead = errors.New("the process is dead")
 
 func newMortalFS(mem *vfs.MemFS, after int64) *mortalFS {
 	m := &mortalFS{mem: mem}
+	m.after.Store(after)
 	m.FS = errorfs.Wrap(mem, errorfs.InjectorFunc(func(o errorfs.Op) error {
 		if o.Kind.ReadOrWrite() != errorfs.OpIsWrite || o.Kind == errorfs.OpFileClose {
 			return nil
 		}
-		if n := m.count.Add(1); n <= after {
+		if n := m.count.Add(1); n <= m.after.Load() {
 			return nil
 		}
 		m.died.CompareAndSwap(nil, fmt.Sprintf("%v %s", o.Kind, o.Path))

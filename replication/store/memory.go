@@ -204,6 +204,12 @@ func (i *image) read(r *replay) ([]Damage, error) {
 		if err != nil {
 			return nil, &CorruptError{File: "log", Offset: int64(n), What: "record", Err: err}
 		}
+		first := uint64(0)
+		if len(entries) > 0 {
+			first = entries[0].GetIndex()
+		}
+		i.log[n].last = r.last.Index // some of what was noted may have been lost with what noted it
+		i.note(n, first, start)
 	}
 	return damage, nil
 }

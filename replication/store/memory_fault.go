@@ -94,6 +94,7 @@ func (p *Plan) Do() error {
 	case EffectStage:
 		m.writeStage(p)
 	case EffectLogSync:
+		m.image.note(len(m.image.log), p.first, p.start)
 		m.flush(EffectLogWrite)
 	case EffectMarkSync:
 		m.flush(EffectMarkWrite)
@@ -125,25 +126,32 @@ func (m *Memory) fail(effect Effect, err error) error {
 
 func (m *Memory) writeLog(p *Plan) {
 	r := p.write.record
-	m.image.note(m.pending, p.first, p.start)
+	if p.Next() != EffectLogSync { // it counts now, with those before it
+		m.image.note(len(m.image.log), p.first, p.start)
+		for k := range m.pending {
+			m.pending[k].record.drop(p.first, p.start)
+		}
+	}
 	m.pending = append(m.pending, p.write)
 	m.written, m.last = r.hs, r.end
 }
 
-// note keeps the books of the records: see journal.noteAt.
-func (i *image) note(pending []write, first uint64, start Position) {
-	drop := func(r *memRecord) {
-		if start.Index != 0 {
-			r.last = 0
-		} else if first != 0 {
-			r.last = min(r.last, first-1)
-		}
+// note keeps the books of the first n records: see journal.noteAt. The batch behind them counts.
+func (i *image) note(n int, first uint64, start Position) {
+	if first == 0 && start.Index == 0 {
+		return
 	}
-	for k := len(i.log) - 1; k >= 0 && i.log[k].last >= first; k-- {
-		drop(&i.log[k])
+	for k := n - 1; k >= 0 && i.log[k].last >= first; k-- {
+		i.log[k].drop(first, start)
 	}
-	for k := range pending {
-		drop(&pending[k].record)
+}
+
+// drop notes what of r a batch replaces that begins with first and gives the log a start.
+func (r *memRecord) drop(first uint64, start Position) {
+	if start.Index != 0 {
+		r.last = 0
+	} else if first != 0 {
+		r.last = min(r.last, first-1)
 	}
 }
 

@@ -73,6 +73,9 @@ func (m model) after(o op) model {
 	switch {
 	case o.restart:
 		m.hs.commit, m.staged = max(m.commit, m.at.Index), nil
+		if m.last.Index < m.at.Index { // it ended between a received checkpoint and the log's start
+			m.start, m.last, m.entries, m.commit = m.at, m.at, nil, m.at.Index
+		}
 	case o.batch != nil:
 		return m.afterAppend(*o.batch)
 	case o.checkpoint != nil:
