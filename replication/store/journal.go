@@ -295,14 +295,16 @@ func (j *journal) list() error {
 		return fmt.Errorf("list %s: %w", j.dir, err)
 	}
 	for _, name := range names {
-		var n uint64
+		var n uint64 // what was scanned is printed again: a copy that somebody made is not ours
 		switch {
 		case strings.HasPrefix(name, logPrefix):
-			if _, err := fmt.Sscanf(name, logPrefix+"%016x", &n); err == nil {
+			_, err := fmt.Sscanf(name, logPrefix+"%016x", &n)
+			if err == nil && name == segmentName(n) {
 				j.live = append(j.live, segment{number: n})
 			}
 		case strings.HasPrefix(name, sparePrefix):
-			if _, err := fmt.Sscanf(name, sparePrefix+"%d", &n); err == nil {
+			_, err := fmt.Sscanf(name, sparePrefix+"%d", &n)
+			if err == nil && name == spareName(n) {
 				j.spares = append(j.spares, n)
 				j.nextSpare = max(j.nextSpare, n+1)
 			}

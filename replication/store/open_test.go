@@ -235,6 +235,29 @@ func TestCrashWhileFounding(t *testing.T) {
 	}
 }
 
+// TestCopies: copies of our files that somebody has left beside them are neither segments nor
+// spares.
+func TestCopies(t *testing.T) {
+	r := crashRig{fs: vfs.NewCrashableMem()}
+	d, _ := mustOpen(t, &r)
+	mustLog(t, d, hardState{1, 1, 0}, newEntries(1, 1, 1, 5))
+	r.restart(t)
+	for name, of := range map[string]string{"log-0000000000000001.old": "log-0000000000000001",
+		"spare-1~": "spare-1", "spare-01": "spare-1"} {
+		replace(r.fs, "/log/vivarium/"+name, contents(r.fs, "/log/vivarium/"+of))
+	}
+	d, rec := mustOpen(t, &r)
+	if len(rec.Entries) != 1 {
+		t.Errorf("%d entries, want 1", len(rec.Entries))
+	}
+	for i := uint64(2); i <= 50; i++ { // more segments than there are spares
+		mustLog(t, d, hardState{1, 1, 0}, newEntries(1, i, 1, 900))
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestPermissions(t *testing.T) {
 	r := &defaultRig{dir: t.TempDir()}
 	d, _ := mustOpen(t, r)
