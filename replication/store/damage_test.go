@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -82,9 +83,9 @@ func TestDamageInBackground(t *testing.T) {
 // TestDirectoryOfPebble: a directory that pebble cannot sync is the end of the disk, and not of the
 // process.
 func TestDirectoryOfPebble(t *testing.T) {
-	bad := false
+	var bad atomic.Bool
 	fs := errorfs.Wrap(vfs.NewCrashableMem(), errorfs.InjectorFunc(func(o errorfs.Op) error {
-		if bad && o.Kind == errorfs.OpFileSync && o.Path == "/data/vivarium/"+stateDir {
+		if bad.Load() && o.Kind == errorfs.OpFileSync && o.Path == "/data/vivarium/"+stateDir {
 			return errInjected
 		}
 		return nil
@@ -94,7 +95,7 @@ func TestDirectoryOfPebble(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustLog(t, d, hardState{1, 1, 1}, newEntries(1, 1, 1, 5))
-	bad = true
+	bad.Store(true)
 	err = d.WriteCheckpoint(checkpointOf(1, 1, "a=1"))
 	if !errors.Is(err, errInjected) || !errors.Is(d.Append(Batch{}), errInjected) {
 		t.Errorf("WriteCheckpoint() = %v, want the injected error, for ever", err)
