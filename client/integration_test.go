@@ -475,6 +475,37 @@ func suiteChroot(t *testing.T, c *client.Client, servers string) {
 	if diff := cmp.Diff([]string{"/a-0000000000"}, paths); err != nil || diff != "" {
 		t.Errorf("GetEphemerals: %v (-want +got):\n%s", err, diff)
 	}
+	suiteNamelessBelow(t, c, app)
+}
+
+// suiteNamelessBelow creates sequential znodes whose names are but their numbers at the root of
+// app: without the slash they would become siblings of that root.
+func suiteNamelessBelow(t *testing.T, c, app *client.Client) {
+	ctx := t.Context()
+	created := func(what string, got string, err error, want string) {
+		t.Helper()
+		if err != nil || got != want {
+			t.Errorf("%s of a sequential / = %q, %v, want %q", what, got, err, want)
+		}
+	}
+	got, err := app.Create(ctx, "/", nil, client.PersistentSequential, nil)
+	created("Create", got, err, "/0000000001")
+	got, _, err = app.Create2(ctx, "/", nil, client.EphemeralSequential, nil)
+	created("Create2", got, err, "/0000000002")
+	got, _, err = app.CreateTTL(ctx, "/", nil, time.Hour, true, nil)
+	created("CreateTTL", got, err, "/0000000003")
+	results, err := app.Multi(ctx, client.CreateOp("/", nil, client.PersistentSequential, nil))
+	if len(results) != 1 {
+		t.Fatalf("Multi = %+v, %v", results, err)
+	}
+	created("Multi", results[0].Path, err, "/0000000004")
+	if got, err := app.Create(ctx, "", nil, client.EphemeralSequential, nil); err == nil {
+		t.Errorf("Create of a sequential znode without a path = %q", got)
+	}
+	names, _, err := c.Children(ctx, "/")
+	if diff := cmp.Diff([]string{"app", "apple"}, names); err != nil || diff != "" {
+		t.Errorf("beside the root of the other client: %v (-want +got):\n%s", err, diff)
+	}
 }
 
 func suiteEphemerals(t *testing.T, c *client.Client, servers string) {

@@ -96,7 +96,8 @@ func (c *Client) multi(ctx context.Context, op wire.OpCode, ops []Op) ([]Result,
 			return nil, newError(op, o.path, ErrBadArguments)
 		}
 		path := c.remote(o.path)
-		o.op.Create.Path, o.op.Delete.Path, o.op.SetData.Path = path, path, path
+		o.op.Create.Path = c.remoteNew(o.path, o.op.Create.Flags)
+		o.op.Delete.Path, o.op.SetData.Path = path, path
 		o.op.Check.Path, o.op.Read.Path = path, path
 		m.Ops = append(m.Ops, o.op)
 	}

@@ -82,6 +82,19 @@ func (c *Client) remote(path string) string {
 	return c.chroot + path
 }
 
+// remoteNew returns the path of a znode to be created as servers know it. A sequential one at the
+// root of this client has a name that is but a number: the slash before it keeps it below the
+// chroot.
+func (c *Client) remoteNew(path string, flags int32) string {
+	switch flags {
+	case wire.FlagPersistentSequential, wire.FlagEphemeralSequential, wire.FlagTTLSequential:
+		if path == "/" {
+			return c.chroot + path
+		}
+	}
+	return c.remote(path)
+}
+
 // local returns a server's path as this client names it; false if it is not below the chroot.
 func (c *Client) local(path string) (string, bool) {
 	if c.chroot == "" {
@@ -100,7 +113,12 @@ func (c *Client) local(path string) (string, bool) {
 // request sends a record and decodes the answer, which may be nil if there is none.
 func (c *Client) request(ctx context.Context, op wire.OpCode, path string, body record, w *Watch,
 	into answer) error {
-	if path != "" && path[0] != '/' {
+	creates := false
+	switch op {
+	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
+		creates = true
+	}
+	if path == "" && creates || path != "" && path[0] != '/' {
 		return newError(op, path, ErrBadArguments) // a chroot would join it to its last name
 	}
 	var b []byte
@@ -139,7 +157,8 @@ func orOpen(acl []ACL) []ACL {
 // given. A nil ACL allows everything to everybody.
 func (c *Client) Create(ctx context.Context, path string, data []byte, mode Mode, acl []ACL) (
 	string, error) {
-	m := wire.CreateRequest{Path: c.remote(path), Data: data, ACL: orOpen(acl), Flags: int32(mode)}
+	m := wire.CreateRequest{Path: c.remoteNew(path, int32(mode)), Data: data, ACL: orOpen(acl),
+		Flags: int32(mode)}
 	var response wire.PathResponse
 	if err := c.request(ctx, wire.OpCreate, path, &m, nil, &response); err != nil {
 		return "", err
@@ -151,8 +170,8 @@ func (c *Client) Create(ctx context.Context, path string, data []byte, mode Mode
 // Create2 is Create that returns the Stat as well.
 func (c *Client) Create2(ctx context.Context, path string, data []byte, mode Mode, acl []ACL) (
 	string, Stat, error) {
-	return c.create2(ctx, wire.OpCreate2, path, &wire.CreateRequest{Path: c.remote(path),
-		Data: data, ACL: orOpen(acl), Flags: int32(mode)})
+	return c.create2(ctx, wire.OpCreate2, path, &wire.CreateRequest{
+		Path: c.remoteNew(path, int32(mode)), Data: data, ACL: orOpen(acl), Flags: int32(mode)})
 }
 
 // CreateContainer creates a znode that the servers remove some time after its last child.
@@ -166,11 +185,12 @@ func (c *Client) CreateContainer(ctx context.Context, path string, data []byte, 
 // for so long. The servers must allow it (extendedTypesEnabled).
 func (c *Client) CreateTTL(ctx context.Context, path string, data []byte, ttl time.Duration,
 	sequential bool, acl []ACL) (string, Stat, error) {
-	m := wire.CreateTTLRequest{Path: c.remote(path), Data: data, ACL: orOpen(acl),
-		Flags: wire.FlagTTL, TTLMs: ttl.Milliseconds()}
+	m := wire.CreateTTLRequest{Data: data, ACL: orOpen(acl), Flags: wire.FlagTTL,
+		TTLMs: ttl.Milliseconds()}
 	if sequential {
 		m.Flags = wire.FlagTTLSequential
 	}
+	m.Path = c.remoteNew(path, m.Flags)
 	return c.create2(ctx, wire.OpCreateTTL, path, &m)
 }
 
