@@ -211,6 +211,10 @@ func (c *Client) submit(ctx context.Context, op wire.OpCode, path string, w *Wat
 	case <-ctx.Done():
 		return protocol.Reply{}, newError(op, path, context.Cause(ctx))
 	}
+	if ctx.Err() != nil { // of two that are ready the select takes either
+		<-c.slots
+		return protocol.Reply{}, newError(op, path, context.Cause(ctx))
+	}
 	waiting := &call{reply: make(chan protocol.Reply, 1)}
 	c.mu.Lock()
 	tag := c.nextID()

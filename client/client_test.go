@@ -174,6 +174,23 @@ func TestContextEnds(t *testing.T) {
 	})
 }
 
+// A context that has ended before the call sends nothing, not even now and then.
+func TestContextHasEnded(t *testing.T) {
+	inBubble(t, client.Options{}, func(t *testing.T, f *fake, c *client.Client) {
+		create(t, c, "/a")
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 64 {
+			if _, err := c.Set(ctx, "/a", nil, client.AnyVersion); !errors.Is(err, ctx.Err()) {
+				t.Errorf("Set = %v, want %v", err, ctx.Err())
+			}
+		}
+		if _, stat, err := c.Get(t.Context(), "/a"); err != nil || stat.Version != 0 {
+			t.Errorf("Get = version %d, %v, want 0", stat.Version, err)
+		}
+	})
+}
+
 func TestDialFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
