@@ -56,6 +56,7 @@ type Client struct {
 // call is a request that waits for its reply.
 type call struct {
 	reply chan protocol.Reply // with room for the one reply
+	watch *Watch              // that it sets; nil for none
 }
 
 // Dial begins a session. It returns when a server has granted it, or with an error when ctx ends
@@ -215,7 +216,7 @@ func (c *Client) submit(ctx context.Context, op wire.OpCode, path string, w *Wat
 		<-c.slots
 		return protocol.Reply{}, newError(op, path, context.Cause(ctx))
 	}
-	waiting := &call{reply: make(chan protocol.Reply, 1)}
+	waiting := &call{reply: make(chan protocol.Reply, 1), watch: w}
 	c.mu.Lock()
 	tag := c.nextID()
 	c.calls[tag] = waiting

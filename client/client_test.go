@@ -191,6 +191,30 @@ func TestContextHasEnded(t *testing.T) {
 	})
 }
 
+// A watch that was asked for between connections has missed nothing: its buffer is for events.
+func TestWatchOfTheNextConnection(t *testing.T) {
+	inBubble(t, client.Options{WatchBuffer: 1}, func(t *testing.T, f *fake, c *client.Client) {
+		f.set(func(f *fake) { f.refuse = true })
+		f.drop()
+		await(t, c, client.Disconnected)
+		var setting sync.WaitGroup
+		setting.Go(func() {
+			w, err := c.AddWatch(t.Context(), "/", client.WatchTree)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			create(t, c, "/a")
+			wantEvents(t, "new watch", w, "NodeCreated /a")
+			f.drop()
+			wantEvents(t, "watch of old", w, "None /")
+		})
+		synctest.Wait()
+		f.set(func(f *fake) { f.refuse = false })
+		setting.Wait()
+	})
+}
+
 func TestDialFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()

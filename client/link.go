@@ -47,6 +47,9 @@ func (c *Client) pump() {
 			if waiting := c.calls[e.Tag]; waiting != nil {
 				delete(c.calls, e.Tag)
 				<-c.slots
+				if waiting.watch != nil {
+					waiting.watch.answered = true
+				}
 				waiting.reply <- e
 			}
 		case protocol.Event:

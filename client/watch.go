@@ -45,8 +45,9 @@ type Watch struct {
 	events chan Event
 
 	// Guarded by client.mu.
-	ended bool
-	err   error
+	answered bool // the request that sets it: what it sees may be missed from here on
+	ended    bool
+	err      error
 }
 
 // newWatch returns a watch that is not set yet.
@@ -114,7 +115,7 @@ func (c *Client) notify(w *Watch, e protocol.Event) {
 // tellPersistent tells the watches that stay that events may be missing. The caller holds mu.
 func (c *Client) tellPersistent() {
 	for _, w := range c.watches {
-		if w.stays {
+		if w.stays && w.answered {
 			c.notify(w, protocol.Event{Type: Reconnected, Path: c.remote(w.path)})
 		}
 	}
