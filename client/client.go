@@ -132,7 +132,8 @@ func (c *Client) connected(ctx context.Context) error {
 
 // Close ends the session: the server removes its ephemerals, every call and watch ends. It
 // returns when all has stopped, which takes up to two thirds of the session's time-out if the
-// server does not answer.
+// server does not answer. If that is so, or none is connected, the ephemerals stay until the
+// servers have not heard of the session for its time-out.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	if !c.session.Over() {

@@ -444,7 +444,10 @@ func suiteRemoval(t *testing.T, c *client.Client, _ string) {
 	if err := c.RemoveWatches(ctx, "/a", client.DataWatches); err != nil {
 		t.Fatal(err)
 	}
-	wantEvents(t, "data", data, "DataWatchRemoved /a", "")
+	if e := <-data.Events; e.Type != client.DataWatchRemoved || e.Path != "/a" || e.Zxid != 0 {
+		t.Errorf("data: event %+v, want the removal, which is no change", e)
+	}
+	wantEvents(t, "data", data, "")
 	if err := c.RemoveWatches(ctx, "/a", client.TreeWatches); err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,8 @@ type Options struct {
 	// WatchBuffer is how many events a watch keeps for its reader. Default 64.
 	WatchBuffer int
 
-	// DialServer connects to a server, host:port. Default: TCP. Use it for TLS.
+	// DialServer connects to a server, host:port. Default: TCP. Use it for TLS. It returns when ctx
+	// ends: no other server is tried before that, and Close waits for it.
 	DialServer func(ctx context.Context, server string) (net.Conn, error)
 }
 

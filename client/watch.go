@@ -100,6 +100,7 @@ func (c *Client) notify(w *Watch, e protocol.Event) {
 	switch e.Type {
 	case DataWatchRemoved, ChildWatchRemoved, PersistentWatchRemoved:
 		removed = true
+		e.Zxid = 0 // it is that of the answer, and no change
 	}
 	select {
 	case w.events <- Event{Type: e.Type, Path: path, Zxid: e.Zxid}:
