@@ -61,7 +61,28 @@ func readHeader(b []byte, h *Header) error {
 	if *v.Version != Version {
 		return fmt.Errorf("format version %d, this reader knows only %d", *v.Version, Version)
 	}
-	return decodeStrict(b, h)
+	if err := decodeStrict(b, h); err != nil {
+		return err
+	}
+	return h.check()
+}
+
+// check says which field of a header bounds nothing.
+func (h *Header) check() error {
+	for _, field := range []struct {
+		name  string
+		value int64
+	}{
+		{"driftPerMille", h.DriftPerMille},
+		{"members", int64(h.Members)},
+		{"expirySlackMs", h.ExpirySlackMs},
+		{"answerWithin", h.AnswerWithin},
+	} {
+		if field.value < 0 {
+			return fmt.Errorf("%q is %d, less than none", field.name, field.value)
+		}
+	}
+	return nil
 }
 
 func readLine(b []byte, l *Line) error {
@@ -125,7 +146,8 @@ func (l *Line) checkCommit(lacks func(string) error) error {
 			return lacks("request")
 		}
 	case CommitConfig:
-		if l.Request == nil && (l.Result == nil || l.Result.Err == CodeOk) {
+		if l.Request == nil &&
+			(l.Commit.Pending || l.Result == nil || l.Result.Err == CodeOk) {
 			return lacks("request")
 		}
 	}

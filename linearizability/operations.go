@@ -151,8 +151,8 @@ func (o *operation) addCreate(q *part) {
 	}
 	if q.mode.sequential {
 		q.path = ""
-		if q.res != nil && q.code == CodeOk {
-			q.path = q.res.Path
+		if q.res != nil && q.code == CodeOk && strings.HasPrefix(q.res.Path, q.req.Path) {
+			q.path = q.res.Path // any other is the business of those who judge the number
 		}
 	}
 }

@@ -189,7 +189,10 @@ func (p *confirmer) tieUnnamed(sets *forest) {
 	}
 	for i := range len(sets.paths) {
 		path := sets.paths[i]
-		if parent, _ := split(path); parent != "/" && prefixes[unnumbered(path)] {
+		if !prefixes[unnumbered(path)] { // others need not begin with a slash
+			continue
+		}
+		if parent, _ := split(path); parent != "/" {
 			sets.join(i, parent)
 		}
 	}

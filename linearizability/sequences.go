@@ -18,12 +18,32 @@ func (k *call) sequential() (parent string, number int64, ok bool) {
 	if !mode.sequential || k.ret.line == nil || k.ret.line.Result.Err != CodeOk {
 		return "", 0, false
 	}
-	n, err := strconv.ParseInt(strings.TrimPrefix(k.ret.line.Result.Path, r.Path), 10, 32)
-	if err != nil || !strings.HasPrefix(r.Path, "/") {
+	suffix, found := strings.CutPrefix(k.ret.line.Result.Path, r.Path)
+	n, err := strconv.ParseInt(suffix, 10, 32)
+	if err != nil || !found || !strings.HasPrefix(r.Path, "/") {
 		return "", 0, false
 	}
 	parent, _ = split(r.Path)
 	return parent, n, true
+}
+
+// judgeNumbered: the path of a sequential znode is the one asked for and a number. One that is left
+// out says nothing.
+func (x *index) judgeNumbered(k *call) {
+	if k.ret.line == nil || k.ret.line.Result.Path == "" {
+		return
+	}
+	if mode, _ := modeOf(k.line.Request.Flags); !mode.sequential ||
+		k.ret.line.Result.Err != CodeOk {
+		return
+	}
+	switch k.line.Request.Op {
+	case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL:
+		if _, _, ok := k.sequential(); !ok {
+			x.bad(JudgeSequence, lines(k.ret.line, k.line), "%s makes %q, want it and a number",
+				describe(k.line.Request), k.ret.line.Result.Path)
+		}
+	}
 }
 
 // judgeSequences: without commit lines, sequence numbers are held against the zxids of the writes:
@@ -40,6 +60,7 @@ func judgeSequences(x *index) {
 	for _, k := range x.calls {
 		r := k.line.Request
 		note(r)
+		x.judgeNumbered(k)
 		for i := range r.Ops {
 			note(&r.Ops[i])
 		}
