@@ -256,21 +256,39 @@ func (p *confirmer) endOf(id int64) *operation {
 		}
 		return nil
 	}
-	o := &operation{ret: p.never(), at: -1, ends: id}
-	for _, k := range p.calls {
-		if k.conn.session != id || k.ret.line == nil {
-			continue
-		}
-		o.call = max(o.call, k.at)
-		if k.line.Request.Op == OpCloseSession && k.ret.line.Result.Err == CodeOk {
-			o.ret, o.line, o.by = k.ret.at, k.line, k.ret.line
-		}
+	if p.ends == nil {
+		p.ends = p.findEnds()
 	}
+	o := p.ends[id]
+	return &o
+}
+
+// findEnds are the ends of all sessions, without commit lines. They are found once: there may be as
+// many groups with ephemerals as there are lines.
+func (p *confirmer) findEnds() map[int64]operation {
+	ends := map[int64]operation{}
+	told := map[int64]point{}
 	for i := range p.h.Lines {
-		if l := &p.h.Lines[i]; l.Kind == KindEnd && l.Session == id && o.ret == p.never() {
-			o.ret, o.line = i, l
+		if l := &p.h.Lines[i]; l.Kind == KindEnd && told[l.Session].line == nil {
+			told[l.Session] = point{l, i}
 		}
 	}
-	o.ret = max(o.ret, o.call)
-	return o
+	for _, id := range p.sessions {
+		o := operation{ret: p.never(), at: -1, ends: id}
+		for _, k := range p.ownCalls[id] {
+			if k.ret.line == nil {
+				continue
+			}
+			o.call = max(o.call, k.at)
+			if k.line.Request.Op == OpCloseSession && k.ret.line.Result.Err == CodeOk {
+				o.ret, o.line, o.by = k.ret.at, k.line, k.ret.line
+			}
+		}
+		if end := told[id]; end.line != nil && o.ret == p.never() {
+			o.ret, o.line = end.at, end.line
+		}
+		o.ret = max(o.ret, o.call)
+		ends[id] = o
+	}
+	return ends
 }

@@ -99,7 +99,8 @@ type part struct {
 type confirmer struct {
 	*index
 	ops    []*operation
-	budget int // steps per window; 0: by its length
+	ends   map[int64]operation // of sessions, without commit lines; nil: not found yet
+	budget int                 // steps per window; 0: by its length
 	// refuted, if not nil, is shown what has no order.
 	refuted func(porcupine.Model, porcupine.LinearizationInfo)
 }
