@@ -83,3 +83,35 @@ func TestJudgeSurvives(t *testing.T) {
 		}()
 	}
 }
+
+// TestSessionIDsAreAnyNumbers: ZooKeeper's ids begin with the server's, so they may be negative,
+// and no bit of them means anything.
+func TestSessionIDsAreAnyNumbers(t *testing.T) {
+	for _, server := range []int64{1, 64, 127, 128, 192, 254} {
+		h := &History{Header: Header{Version: Version, Fresh: true}}
+		add := func(conn, session int64, l Line) {
+			l.At, l.Conn, l.Client, l.Session = int64(len(h.Lines)), conn, conn, session
+			h.Add(l)
+		}
+		zxid := int64(0)
+		do := func(conn, session int64, r Request, res Result) {
+			zxid++
+			add(conn, session, Line{Kind: KindCall, Xid: int32(zxid), Request: &r})
+			add(conn, session, Line{Kind: KindReturn, Xid: int32(zxid), Zxid: zxid, Result: &res})
+		}
+		first, second := server<<56|7, server<<56|8
+		for conn, session := range []int64{first, second} {
+			add(int64(conn)+1, 0, Line{Kind: KindConnect, Connect: &Connect{TimeoutMs: 4000}})
+			add(int64(conn)+1, session, Line{Kind: KindConnected,
+				Connect: &Connect{TimeoutMs: 4000}})
+		}
+		do(1, first, Request{Op: OpCreate, Path: "/e", Flags: 1}, Result{Path: "/e"})
+		do(2, second, Request{Op: OpGetChildren, Path: "/e"}, Result{})
+		do(1, first, Request{Op: OpCloseSession}, Result{})
+		do(2, second, Request{Op: OpGetChildren, Path: "/e"}, Result{Err: CodeNoNode})
+		r := Judge(h)
+		if !r.OK() || r.Porcupine.Operations < 4 {
+			t.Errorf("sessions of server %d: %d operations, %v", server, r.Porcupine.Operations, r)
+		}
+	}
+}

@@ -87,9 +87,10 @@ func (c *connection) accepted() bool {
 	return c.connected.line != nil && c.connected.line.Connect.TimeoutMs > 0
 }
 
-// readOnly says that the session lives on one server only, outside the log.
+// readOnly says that the session lives on one server only, outside the log. Only the answer says
+// so: ids may have any bits, those of ZooKeeper begin with the number of a server.
 func (c *connection) readOnly() bool {
-	return c.session&roSessionBit != 0 || c.accepted() && c.connected.line.Connect.ReadOnly
+	return c.accepted() && c.connected.line.Connect.ReadOnly
 }
 
 // item is a return or an event, as it arrived on a connection.

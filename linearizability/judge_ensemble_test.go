@@ -109,7 +109,7 @@ func TestEnsembleSessions(t *testing.T) {
 
 // playReadOnly: a client reads at a server that is cut off, two writes behind.
 func playReadOnly(s *server) {
-	const id = roSessionBit | 2<<32 | 1
+	const id = 1<<62 | 2<<32 | 1
 	a := s.connect(1, 0)
 	s.do(a, createReq("/a", 0))
 	z := s.m.zxid
@@ -142,7 +142,7 @@ func TestReadBeforeAnyCommit(t *testing.T) {
 		l.Kind, l.Conn, l.Client = k, 77, 7
 		s.add(l)
 	}
-	const id = roSessionBit | 2<<32 | 1
+	const id = 1<<62 | 2<<32 | 1
 	add(KindConnect, Line{Connect: &Connect{TimeoutMs: 4000, ReadOnly: true}})
 	add(KindConnected, Line{Session: id, Connect: &Connect{TimeoutMs: 4000, ReadOnly: true}})
 	add(KindCall, Line{Session: id, Xid: 1, Request: &Request{Op: OpExists, Path: "/a"}})

@@ -50,7 +50,7 @@ func (p *confirmer) gatherWrite(k *call) {
 		generation: k.conn.turn, line: k.line, by: k.ret.line,
 		session: k.conn.session}
 	if o.session == 0 {
-		o.session, o.generation = -k.conn.id, 1
+		o.session, o.generation, o.stray = -k.conn.id, 1, true
 	}
 	if k.commit != nil {
 		o.at, o.zxid = k.commit.at, k.commit.line.Zxid
@@ -224,7 +224,7 @@ func (p *confirmer) addEnds(g *group) {
 	attached := map[*connection]bool{}
 	for _, o := range g.ops {
 		for i := range o.parts {
-			if o.parts[i].mode.ephemeral && o.session > 0 && !known[o.session] {
+			if o.parts[i].mode.ephemeral && o.owned() && !known[o.session] {
 				known[o.session] = true
 				owners = append(owners, o.session)
 			}
@@ -245,6 +245,9 @@ func (p *confirmer) addEnds(g *group) {
 		}
 	}
 }
+
+// owned says whether the session of an operation is known.
+func (o *operation) owned() bool { return o.session != 0 && !o.stray }
 
 // endOf is the end of a session; nil if the log has none.
 func (p *confirmer) endOf(id int64) *operation {

@@ -73,6 +73,7 @@ type operation struct {
 	read       bool
 	unknown    bool // nobody knows whether it took effect
 	blind      bool // it comes from a session that nobody knows
+	stray      bool // session is no id, but a number of its own for want of one
 	attach     bool
 	ends       int64 // a session that ends
 	parts      []part

@@ -5,9 +5,6 @@ import (
 	"sort"
 )
 
-// roSessionBit marks the ids of sessions that live on one read-only server, outside the log.
-const roSessionBit = 1 << 62
-
 // judgeSessions: what clients are told of their sessions agrees with the log; a session that has
 // ended or moved is not served any more; and none is ended by the service that was not silent.
 // That commands of ended sessions and of older generations have no effect is the replay's matter.
@@ -19,7 +16,6 @@ func judgeSessions(x *index) {
 		}
 		x.checked[JudgeSessions]++
 		switch {
-		case c.readOnly() && !c.accepted():
 		case c.readOnly():
 			x.judgeReadOnly(c)
 		case !x.logged:
