@@ -115,3 +115,26 @@ func TestSessionIDsAreAnyNumbers(t *testing.T) {
 		}
 	}
 }
+
+// TestCallBehindTheMove: what is sent on a connection that its session has left, and never
+// answered, is held against nobody.
+func TestCallBehindTheMove(t *testing.T) {
+	h := &History{Header: Header{Version: Version, Fresh: true}}
+	add := func(conn, session int64, l Line) {
+		l.At, l.Conn, l.Client, l.Session = int64(len(h.Lines)), conn, 1, session
+		h.Add(l)
+	}
+	grant := &Connect{TimeoutMs: 4000}
+	add(1, 0, Line{Kind: KindConnect, Connect: grant})
+	add(1, 7, Line{Kind: KindConnected, Connect: grant})
+	add(2, 7, Line{Kind: KindConnect, Connect: grant})
+	add(2, 7, Line{Kind: KindConnected, Connect: grant})
+	late := Request{Op: OpSetData, Path: "/", Version: -1}
+	add(1, 7, Line{Kind: KindCall, Xid: 1, Request: &late})
+	add(1, 7, Line{Kind: KindDisconnect, Text: CauseServer})
+	add(2, 7, Line{Kind: KindCall, Xid: 2, Request: &Request{Op: OpExists, Path: "/"}})
+	add(2, 7, Line{Kind: KindReturn, Xid: 2, Zxid: 2, Result: &Result{}})
+	if r := Judge(h); !r.OK() || r.Porcupine.Operations == 0 {
+		t.Errorf("%v", r)
+	}
+}

@@ -67,6 +67,7 @@ func (p *confirmer) gatherWrite(k *call) {
 	default:
 		res, o.ret = k.commit.result(), k.commit.at
 	}
+	o.ret = max(o.ret, o.call) // its session may have gone on elsewhere before it was sent
 	p.take(o, k.line.Request, res)
 }
 
