@@ -24,6 +24,8 @@ type run struct {
 	before  int64 // resident bytes before the first connection
 	tallies []tally
 	created []int // by each connection
+	planted bool  // there may be znodes of this run: its root,
+	made    int   // and so many that prepare has asked for
 }
 
 // now is in nanoseconds and never jumps.
@@ -51,16 +53,22 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 		return nil, err
 	}
 	r.before = use.residentBytes
-	if err := r.prepare(ctx); err != nil {
-		return nil, fmt.Errorf("prepare: %w", err)
+	var result *Result
+	if err = r.prepare(ctx); err != nil {
+		err = fmt.Errorf("prepare: %w", err)
+	} else {
+		result, err = r.measure(ctx)
 	}
-	result, err := r.measure(ctx)
-	if !r.Keep {
-		if cleanErr := r.clean(ctx); err == nil && cleanErr != nil {
-			err = fmt.Errorf("remove %s: %w", r.tree.root, cleanErr)
+	if r.planted && !r.Keep {
+		// Also who has interrupted it wants nothing left behind, or to know what is.
+		if cleanErr := r.clean(context.WithoutCancel(ctx)); cleanErr != nil {
+			err = errors.Join(err, fmt.Errorf("remove %s: %w", r.tree.root, cleanErr))
 		}
 	}
-	return result, err
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
 }
 
 // prepare makes the znodes that the workload needs.
@@ -72,16 +80,19 @@ func (r *run) prepare(ctx context.Context) error {
 		if r.Workload == Lists {
 			tail = small
 		}
+		r.planted = true
 		err := s.do(ctx, 1, func(int) request { return create(r.tree.root, small) })
 		if err != nil || r.Workload == Connects || r.Workload == Idle {
 			return err
 		}
 		if r.Workload == Create {
 			return s.do(ctx, r.Connections, func(i int) request {
+				r.made = i + 1
 				return create(r.tree.own(i), small)
 			})
 		}
 		return s.do(ctx, r.nodes(), func(i int) request {
+			r.made = i + 1
 			return create(r.tree.node(i), tail)
 		})
 	})
@@ -123,21 +134,16 @@ func (r *run) clean(ctx context.Context) error {
 				return err
 			}
 		}
-		if r.Workload == Create {
-			err := s.do(ctx, r.Connections, func(i int) request {
+		err := s.do(ctx, r.made, func(i int) request {
+			if r.Workload == Create {
 				return remove(r.tree.own(i))
-			}, wire.CodeNoNode)
-			if err != nil {
-				return err
 			}
-		}
-		err := s.do(ctx, r.nodes(), func(i int) request {
 			return remove(r.tree.node(i))
 		}, wire.CodeNoNode)
 		if err != nil {
 			return err
 		}
-		return s.do(ctx, 1, func(int) request { return remove(r.tree.root) })
+		return s.do(ctx, 1, func(int) request { return remove(r.tree.root) }, wire.CodeNoNode)
 	})
 }
 
