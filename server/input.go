@@ -17,8 +17,24 @@ const (
 
 var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
-// read waits for input and reads some.
+// read waits for input and reads some, or parks the connection: then it is not the caller's any
+// more.
 func (c *connection) read() error {
+	if c.raw != nil && c.quick < often {
+		// A client that is silent now and then: it may be for long.
+		c.compact()
+		if err := c.readNow(); err != errNothing {
+			return err
+		}
+		if c.park() {
+			return errParked
+		}
+	}
+	return c.readOn()
+}
+
+// readOn waits for input and reads some. The connection stays the caller's.
+func (c *connection) readOn() error {
 	c.compact()
 	if c.raw == nil {
 		c.makeRoom()
@@ -28,15 +44,6 @@ func (c *connection) read() error {
 			return nil
 		}
 		return err
-	}
-	if c.quick < often {
-		// A client that is silent now and then: it may be for long.
-		if err := c.readNow(); err != errNothing {
-			return err
-		}
-		if c.park() {
-			return errParked
-		}
 	}
 	if err := c.raw.Read(c.tryRead); err != nil {
 		return err

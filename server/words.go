@@ -53,11 +53,12 @@ func (s *Server) serves() core.Serving {
 	return s.member.Local.Serving()
 }
 
-// setTraceMask takes the eight bytes that follow stmk. They most often come with it.
+// setTraceMask takes the eight bytes that follow stmk. They most often come with it. It does not
+// park while they are awaited: the caller ends the connection, and who visits it would as well.
 func (c *connection) setTraceMask() []byte {
 	c.nc.SetReadDeadline(time.Now().Add(patience))
 	for len(c.in)-c.used < 12 {
-		if c.read() != nil {
+		if c.readOn() != nil {
 			return nil
 		}
 	}

@@ -123,3 +123,19 @@ func TestWordInPieces(t *testing.T) {
 		t.Errorf("answered %q, %v", got, err)
 	}
 }
+
+// TestTraceMaskLater: the mask may come later than stmk. While it is awaited the connection
+// belongs to who answers the word, and nobody else serves it.
+func TestTraceMaskLater(t *testing.T) {
+	s := start(t, server.Options{})
+	for mask := range byte(20) {
+		c := dial(t, s.Addr())
+		for _, piece := range []string{"stmk", "\x00\x00\x00\x00\x00", "\x00\x00" + string(mask)} {
+			c.nc.Write([]byte(piece))
+			word(t, s.Addr(), "ruok") // by then the piece has most often been read
+		}
+		if got, err := io.ReadAll(c.r); string(got) != fmt.Sprint(mask) || err != nil {
+			t.Errorf("answered %q, %v, want the mask that was set, %d", got, err, mask)
+		}
+	}
+}
