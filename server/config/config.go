@@ -154,6 +154,11 @@ func (c *Config) Validate() error {
 		bad("minSessionTimeout", ms(c.MinSessionTimeout), fmt.Sprintf(
 			"larger than maxSessionTimeout, which is %s", ms(c.MaxSessionTimeout)))
 	}
+	if c.MaxSessionTimeout.Milliseconds() > maxMs {
+		bad("maxSessionTimeout", ms(c.MaxSessionTimeout), fmt.Sprintf(
+			"above %d, which is the most that a client can be told; it is 20 ticks unless set",
+			maxMs))
+	}
 	if c.MaxBuffer < minMaxBuffer {
 		bad("jute.maxbuffer", strconv.Itoa(c.MaxBuffer),
 			fmt.Sprintf("below %d, no handshake would fit", minMaxBuffer))

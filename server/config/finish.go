@@ -35,8 +35,9 @@ func (l *loader) finish() {
 	var faults Faults
 	if err := l.config.Validate(); errors.As(err, &faults) {
 		for _, f := range faults {
-			// A minimum that follows from tickTime may contradict a maximum that was set.
-			for _, key := range []string{"maxSessionTimeout", f.Key} {
+			// A minimum that follows from tickTime may contradict a maximum that was set, and a
+			// maximum that follows from it may be none.
+			for _, key := range []string{"tickTime", "maxSessionTimeout", f.Key} {
 				if t := l.taken[key]; t != nil {
 					f.Where = t.where
 				}
