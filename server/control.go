@@ -106,11 +106,22 @@ func (c *control) close() {
 	c.work.Wait()
 }
 
+// accept takes tools until the listener is closed. An error that passes is waited out, as that of
+// clients: nobody would learn any more how the server is.
 func (c *control) accept() {
+	const pause = 100 * time.Millisecond
 	for {
 		nc, err := c.listener.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil {
+			select {
+			case <-time.After(pause):
+				continue
+			case <-c.stop:
+				return
+			}
 		}
 		c.work.Go(func() {
 			done := make(chan struct{})
