@@ -82,8 +82,10 @@ type Server struct {
 	kick    chan struct{} // the loop has something to do
 	nextID  atomic.Uint64
 	parking *parking
-	feeders sync.WaitGroup // accept, each connection, and who writes for it
-	stages  sync.WaitGroup // loop, apply, flush, parking
+
+	descriptors int64          // clientDescriptors
+	feeders     sync.WaitGroup // accept, each connection, and who writes for it
+	stages      sync.WaitGroup // loop, apply, flush, parking
 
 	draining    atomic.Bool // no new connections
 	lingering   atomic.Int64
@@ -121,6 +123,7 @@ func New(o Options) (*Server, error) {
 		started: time.Now(), background: context.Background(), kick: make(chan struct{}, 1),
 		whitelist: fourletter.NewWhitelist(o.Config.FourLetterWords),
 		serving:   make(chan struct{}), fatal: make(chan error, 1)}
+	s.descriptors = clientDescriptors()
 	s.counters.traceMask.Store(fourletter.DefaultTraceMask)
 	for _, box := range []interface{ init() }{&s.loopWork, &s.logWork, &s.applyWork,
 		&s.flushWork, &s.checkWork} {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math"
 	"net"
 	"os"
 	"os/user"
@@ -176,9 +177,14 @@ func descriptors() (open, most int64) {
 	if names, err := os.ReadDir("/proc/self/fd"); err == nil {
 		open = int64(len(names))
 	}
+	return open, maxDescriptors()
+}
+
+// maxDescriptors is how many files may be open; 0 if unknown.
+func maxDescriptors() int64 {
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
-		most = int64(limit.Cur)
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0
 	}
-	return open, most
+	return int64(min(limit.Cur, math.MaxInt64))
 }
