@@ -32,6 +32,16 @@ func (c *counters) ended(cause core.Cause) {
 	}
 }
 
+// reset lets all begin anew that srst does, in ZooKeeper everything but gauges.
+func (c *counters) reset() {
+	for _, n := range []*atomic.Int64{&c.rejected, &c.silent, &c.slow} {
+		n.Store(0)
+	}
+	for _, m := range []*summary{&c.syncs, &c.checkpoints, &c.load} {
+		m.reset()
+	}
+}
+
 // summary collects observations.
 type summary struct {
 	mu sync.Mutex
@@ -47,6 +57,12 @@ func (m *summary) add(v int64) {
 	m.s.Max = max(m.s.Max, v)
 	m.s.Count++
 	m.s.Sum += v
+}
+
+func (m *summary) reset() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.s = fourletter.Summary{}
 }
 
 func (m *summary) get() fourletter.Summary {

@@ -89,6 +89,7 @@ func (s *Server) appendWord(b []byte, word fourletter.Word, asking *connection) 
 		s.state.Lock()
 		local.ResetTotals()
 		s.state.Unlock()
+		s.counters.reset()
 		return append(b, fourletter.SrstAnswer...)
 	case fourletter.Dirs:
 		data, log := s.directorySizes()

@@ -81,6 +81,35 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// TestResetIsOfAll: srst resets what mntr has counted, that of the disk and of refused connections
+// as well; what is there now stays.
+func TestResetIsOfAll(t *testing.T) {
+	s := start(t, server.Options{Config: &config.Config{MaxConns: 2}})
+	c, asking := connect(t, s.Addr()), dial(t, s.Addr())
+	for range 50 {
+		c.must(wire.OpCreate, creation("/a", nil, wire.FlagPersistentSequential))
+	}
+	dial(t, s.Addr()).gone()
+	asking.nc.Close()
+	if _, err := s.log.wait(closedFor("client closed the connection")); err != nil {
+		t.Fatal(err) // there is no room for who asks
+	}
+	mntr := func(name string) int { return number(t, s, "mntr", "\nzk_"+name+"\t") }
+	if n, m := mntr("cnt_fsynctime"), mntr("connection_rejected"); n < 50 || m != 1 {
+		t.Errorf("before srst: %d syncs, %d connections refused", n, m)
+	}
+	word(t, s.Addr(), "srst")
+	if n := mntr("cnt_fsynctime"); n >= 50 {
+		t.Errorf("%d syncs after srst", n)
+	}
+	for name, want := range map[string]int{"connection_rejected": 0, "cnt_dbinittime": 0,
+		"global_sessions": 1, "znode_count": 55} {
+		if n := mntr(name); n != want {
+			t.Errorf("%s is %d after srst, want %d", name, n, want)
+		}
+	}
+}
+
 func TestHashGrowsWithTheZxid(t *testing.T) {
 	s := start(t, server.Options{})
 	c := connect(t, s.Addr())
