@@ -68,6 +68,29 @@ func TestUnitStarts(t *testing.T) {
 	}
 }
 
+// TestUnitRestartsWhatHangs: the end by the watchdog's SIGABRT must not look like a configuration
+// that is refused, after which systemd leaves the service alone.
+func TestUnitRestartsWhatHangs(t *testing.T) {
+	unit := unitFile(t)
+	config := "dataDir=data\nclientPort=0\nclientPortAddress=127.0.0.1\n"
+	cmd := exec.Command("sh", "-c", "ulimit -c "+unit["LimitCORE"]+" && "+
+		"exec vivarium serve --config zoo.cfg")
+	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), unit["Environment"])
+	if err := os.WriteFile(cmd.Dir+"/zoo.cfg", []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startServing(t, cmd)
+	if err := cmd.Process.Signal(syscall.SIGABRT); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	end, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok || !end.Signaled() || end.Signal() != syscall.SIGABRT {
+		t.Errorf("SIGABRT: %v, and RestartPreventExitStatus=%s; want an end by the signal",
+			cmd.ProcessState, unit["RestartPreventExitStatus"])
+	}
+}
+
 // TestUnitBySystemd lets systemd judge the unit: the syntax, and how much it leaves exposed, of
 // 100.
 func TestUnitBySystemd(t *testing.T) {
