@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -264,6 +265,9 @@ func TestDiskFull(t *testing.T) {
 	// No room for the next checkpoint.
 	c = spawn(t, cfg)
 	l := loadUntilGone(t, c, 900<<10)
+	for l.acked() == 0 {
+		runtime.Gosched() // the first value is longer than the one before
+	}
 	fill(t, ballast, 0)
 	<-c.done
 	l.done.Wait()

@@ -176,7 +176,7 @@ type register struct {
 
 func (r *register) check(c *client) error {
 	if r.sent.Load() == 0 {
-		if p := c.call(wire.OpCreate, creation(r.path, []byte("0"), 0)); p.Err != 0 {
+		if p := c.call(wire.OpCreate, creation(r.path, digits(0), 0)); p.Err != 0 {
 			return fmt.Errorf("create %s: %v", r.path, p.Err)
 		}
 		return nil
@@ -194,8 +194,11 @@ func (r *register) check(c *client) error {
 	return nil
 }
 
+// digits are always as many: a value that grew would be refused when the disk gets low.
+func digits(n int64) []byte { return fmt.Appendf(nil, "%010d", n) }
+
 func (r *register) next(b []byte, xid int32) []byte {
-	text := strconv.AppendInt(nil, r.sent.Add(1), 10)
+	text := digits(r.sent.Add(1))
 	text = append(append(text, ' '), bytes.Repeat([]byte{'.'}, r.pad)...)
 	return request(b, xid, wire.OpSetData, set(r.path, text))
 }
@@ -292,7 +295,7 @@ type pair struct {
 func (w *pair) check(c *client) error {
 	if w.sent.Load() == 0 {
 		for _, half := range []string{"-a", "-b"} {
-			if p := c.call(wire.OpCreate, creation(w.path+half, []byte("0"), 0)); p.Err != 0 {
+			if p := c.call(wire.OpCreate, creation(w.path+half, digits(0), 0)); p.Err != 0 {
 				return fmt.Errorf("create %s: %v", w.path, p.Err)
 			}
 		}
@@ -313,7 +316,7 @@ func (w *pair) check(c *client) error {
 }
 
 func (w *pair) next(b []byte, xid int32) []byte {
-	text := strconv.AppendInt(nil, w.sent.Add(1), 10)
+	text := digits(w.sent.Add(1))
 	return request(b, xid, wire.OpMulti, &wire.MultiRequest{Ops: []wire.MultiOp{
 		{Op: wire.OpSetData, SetData: *set(w.path+"-a", text)},
 		{Op: wire.OpSetData, SetData: *set(w.path+"-b", text)}}})
