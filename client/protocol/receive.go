@@ -134,26 +134,33 @@ func (s *Session) settle(c *call, header wire.ReplyHeader) {
 	if len(c.places) == 0 {
 		return
 	}
-	ok := header.Err == wire.CodeOk
-	switch c.op {
-	case wire.OpExists:
-		switch {
-		case ok:
-			s.watches.add(place{kindData, c.places[0].path}, c.watcher)
-		case header.Err == wire.CodeNoNode && mutant.On("client-absent-watched-as-present"):
-			s.watches.add(place{kindData, c.places[0].path}, c.watcher)
-		case header.Err == wire.CodeNoNode:
-			s.watches.add(place{kindExist, c.places[0].path}, c.watcher)
-		}
-	case wire.OpRemoveWatches:
-		if ok && !mutant.On("client-removed-watch-kept") {
+	if c.op == wire.OpRemoveWatches {
+		if header.Err == wire.CodeOk && !mutant.On("client-removed-watch-kept") {
 			s.removed(c.places, header.Zxid)
 		}
-	default:
-		if ok {
-			s.watches.add(c.places[0], c.watcher)
-		}
+		return
 	}
+	p, set := c.sets(header.Err)
+	switch {
+	case !set:
+	case c.unwanted:
+		// A persistent one would be told of to nobody for as long as the connection lives.
+		s.disarm(p, s.lastRecv)
+	default:
+		s.watches.add(p, c.watcher)
+	}
+}
+
+// sets returns which watch the server has set, by its answer to a request that asked for one.
+func (c *call) sets(code wire.ErrorCode) (place, bool) {
+	p := c.places[0]
+	if c.op == wire.OpExists && code == wire.CodeNoNode {
+		if !mutant.On("client-absent-watched-as-present") {
+			p.kind = kindExist
+		}
+		return p, true
+	}
+	return p, code == wire.CodeOk
 }
 
 // removed drops watches that the server has dropped, and tells those who waited.

@@ -44,6 +44,7 @@ type call struct {
 	body     []byte // only while it waits
 	watcher  WatcherID
 	places   []place // where watches are set, or removed, when it succeeds
+	unwanted bool    // its watcher has gone: what it sets is to be removed
 	credit   *credential
 }
 
@@ -150,25 +151,31 @@ func (s *Session) Unwatch(id WatcherID, now int64) {
 		for i := range calls {
 			if calls[i].watcher == id && calls[i].op != wire.OpRemoveWatches &&
 				!mutant.On("client-unwatch-forgets-pending") {
-				calls[i].places = nil
+				calls[i].unwanted = true
 			}
 		}
 	}
 	for _, p := range s.watches.forget(id) {
-		if s.phase != phaseOpen || s.watches.wanted(p) || s.arming(p) {
-			continue
-		}
-		request := wire.WatcherRequest{Path: p.path, Type: p.kind.watcherType()}
-		s.send(call{internal: true, op: wire.OpRemoveWatches, body: request.AppendTo(nil)}, now)
+		s.disarm(p, now)
 	}
 	s.check()
 }
 
+// disarm tells the server that a watch has no watcher any more, unless somebody else waits for the
+// same events.
+func (s *Session) disarm(p place, now int64) {
+	if s.phase != phaseOpen || s.watches.wanted(p) || s.arming(p) {
+		return
+	}
+	request := wire.WatcherRequest{Path: p.path, Type: p.kind.watcherType()}
+	s.send(call{internal: true, op: wire.OpRemoveWatches, body: request.AppendTo(nil)}, now)
+}
+
 // arming tells whether a request without an answer may set a watch that the server does not tell
-// from p.
+// from p, for somebody who still wants it.
 func (s *Session) arming(p place) bool {
 	for _, c := range s.pending[s.head:] {
-		if c.op == wire.OpRemoveWatches {
+		if c.op == wire.OpRemoveWatches || c.unwanted {
 			continue
 		}
 		for _, q := range c.places {

@@ -308,3 +308,84 @@ func TestUnwatch(t *testing.T) {
 	v.event(7, wire.EventNodeDataChanged, "/n")
 	v.wantEffects(`reply 9 getData zxid 6 Ok ""`, "event NodeDataChanged /n zxid 7 []")
 }
+
+// The server has set what its reply says, whether or not somebody still waits for the reply: it
+// would tell of a persistent watch for as long as the connection lives.
+func TestUnwatchBeforeTheReply(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		op   wire.OpCode
+		body encoder
+		code wire.ErrorCode
+		want int32 // the type of the removeWatches, 0 for none
+	}{
+		{"data", wire.OpGetData, &wire.PathWatchRequest{Path: "/n", Watch: true}, wire.CodeOk,
+			wire.WatcherData},
+		{"data of nothing", wire.OpGetData, &wire.PathWatchRequest{Path: "/n", Watch: true},
+			wire.CodeNoNode, 0},
+		{"exists on nothing", wire.OpExists, &wire.PathWatchRequest{Path: "/n", Watch: true},
+			wire.CodeNoNode, wire.WatcherData},
+		{"persistent", wire.OpAddWatch, &wire.AddWatchRequest{Path: "/n"}, wire.CodeOk,
+			wire.WatcherPersistent},
+		{"recursive", wire.OpAddWatch, &wire.AddWatchRequest{Path: "/n", Mode: 1}, wire.CodeOk,
+			wire.WatcherPersistentRecursive},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v := newServer(t, Config{})
+			v.open()
+			ask := func(id WatcherID) int32 {
+				t.Helper()
+				v.submit(0, test.op, id, test.body)
+				h, _, _ := v.request()
+				return h.Xid
+			}
+			first, second := ask(1), ask(2)
+			v.s.Unwatch(1, 0)
+			v.reply(first, 1, test.code)
+			v.quiet() // the second's watch is the same to the server
+			v.s.Unwatch(2, 0)
+			v.quiet() // it may fail to set one
+			v.reply(second, 1, test.code)
+			if test.want == 0 {
+				v.quiet()
+				return
+			}
+			xid := v.wantRemoval("/n", test.want)
+
+			// Who asks next sets the watch anew, behind its removal.
+			third := ask(3)
+			v.reply(xid, 2, wire.CodeOk)
+			v.reply(third, 2, test.code)
+			v.quiet()
+			v.s.Unwatch(3, 0)
+			v.wantRemoval("/n", test.want)
+		})
+	}
+
+	// A request that waits for a connection is forgotten by its watcher, and sent all the same.
+	v := newServer(t, Config{})
+	v.submit(8, wire.OpAddWatch, 1, &wire.AddWatchRequest{Path: "/w"})
+	v.s.Unwatch(1, 0)
+	v.open()
+	v.want(1, wire.OpAddWatch)
+	v.quiet()
+	v.reply(1, 1, wire.CodeOk, &wire.ErrorResponse{})
+	v.wantRemoval("/w", wire.WatcherPersistent)
+	v.lose()
+	v.open()
+	v.quiet() // nothing is to be set again
+}
+
+// wantRemoval takes the next request, which is to be this removeWatches, and returns its xid.
+func (v *server) wantRemoval(path string, watcherType int32) int32 {
+	v.t.Helper()
+	h, body, ok := v.request()
+	r := wire.NewReader(body)
+	var m wire.WatcherRequest
+	m.Decode(&r)
+	want := wire.WatcherRequest{Path: path, Type: watcherType}
+	if !ok || h.Op != wire.OpRemoveWatches || m != want {
+		v.t.Fatalf("the session sent %v %+v (%v), want removeWatches %+v", h.Op, m, ok, want)
+	}
+	return h.Xid
+}
