@@ -18,7 +18,7 @@ var (
 	ErrOver = errors.New("submit request: the session is over")
 	// ErrFull: Config.MaxRequests are unanswered.
 	ErrFull = errors.New("submit request: too many are unanswered")
-	// ErrTooLarge: longer than Config.MaxRequest.
+	// ErrTooLarge: longer than Config.MaxRequest, or a watch whose setWatches would be.
 	ErrTooLarge = errors.New("submit request: longer than the server accepts (jute.maxbuffer)")
 	// ErrMalformed: the body is not that of the operation.
 	ErrMalformed = errors.New("submit request: malformed body")
@@ -63,6 +63,10 @@ func (s *Session) Submit(r Request, now int64) error {
 	var err error
 	if c.places, err = places(r.Op, r.Body); err != nil {
 		return err
+	}
+	if r.Op != wire.OpRemoveWatches && len(c.places) > 0 &&
+		len(c.places[0].path)+4+aroundPaths > s.cfg.MaxRequest {
+		return ErrTooLarge // it could not be set again on the next connection
 	}
 	c.body = r.Body
 	if s.phase == phaseOpen {
@@ -109,7 +113,8 @@ func (s *Session) Cancel(tag uint64) bool {
 // AddAuth shows an identity to this server and all later ones. A server that refuses it ends the
 // session with AuthFailed.
 func (s *Session) AddAuth(tag uint64, scheme string, auth []byte, now int64) error {
-	if err := s.room(len(scheme) + len(auth)); err != nil {
+	const around = 12 // the type, and the lengths of the other two
+	if err := s.room(around + len(scheme) + len(auth)); err != nil {
 		return err
 	}
 	credit := credential{scheme: strings.Clone(scheme), auth: bytes.Clone(auth)}

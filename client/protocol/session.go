@@ -20,6 +20,10 @@ const (
 	phaseOver                   // the session has ended
 )
 
+// aroundPaths is what a setWatches2 has besides its paths, in bytes: header, zxid and the lengths
+// of five lists.
+const aroundPaths = 36
+
 // A Session is one session with the service. The zero value is of no use: see New.
 type Session struct {
 	cfg   Config
@@ -86,8 +90,7 @@ func New(cfg Config, now int64) (*Session, error) {
 		server:   -1,
 		watches:  newWatches(),
 	}
-	const around = 36 // header, zxid and the lengths of five lists
-	s.chunk = max(min(wire.SetWatchesChunk, s.cfg.MaxRequest-around), 1)
+	s.chunk = max(min(wire.SetWatchesChunk, s.cfg.MaxRequest-aroundPaths), 1)
 	s.dial(now)
 	return s, nil
 }

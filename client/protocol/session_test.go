@@ -199,6 +199,48 @@ func TestSubmitRefuses(t *testing.T) {
 	}
 }
 
+// What a session sends again on every connection may not be longer than a server takes, or no
+// connection would ever be of use again.
+func TestWhatIsSentAgainKeepsToMaxRequest(t *testing.T) {
+	const most = 100
+	longest := func(submit func(v *server, path string) error) (v *server, n int) {
+		for n = most; n > 0; n-- {
+			v = newServer(t, Config{MaxRequest: most})
+			v.open()
+			if err := submit(v, "/"+strings.Repeat("x", n-1)); err == nil {
+				return v, n
+			} else if !errors.Is(err, ErrTooLarge) {
+				t.Fatalf("%d bytes: %v, want %v", n, err, ErrTooLarge)
+			}
+		}
+		t.Fatal("nothing is short enough")
+		return nil, 0
+	}
+	body := func(op wire.OpCode, path string) []byte {
+		if op == wire.OpAddWatch {
+			return (&wire.AddWatchRequest{Path: path, Mode: 1}).AppendTo(nil)
+		}
+		return (&wire.PathWatchRequest{Path: path, Watch: true}).AppendTo(nil)
+	}
+	for _, op := range []wire.OpCode{wire.OpAuth, wire.OpExists, wire.OpGetData, wire.OpAddWatch} {
+		v, n := longest(func(v *server, path string) error {
+			if op == wire.OpAuth {
+				return v.s.AddAuth(1, "x", []byte(path), 0)
+			}
+			return v.s.Submit(Request{Tag: 1, Op: op, Watcher: 1, Body: body(op, path)}, 0)
+		})
+		h, _, _ := v.request()
+		v.reply(h.Xid, 1, wire.CodeOk)
+		v.lose()
+		v.open()
+		payload := v.frame()
+		if len(payload) > most || len(payload) < most-8 {
+			t.Errorf("%v of %d bytes: %d are sent again, want %d or a little less",
+				op, n, len(payload), most)
+		}
+	}
+}
+
 func TestPingsAndSilence(t *testing.T) {
 	v := newServer(t, Config{})
 	v.open() // time-out 9000: ping after 3000, silence 6000
