@@ -431,12 +431,14 @@ func (c *Conn) handshake(l *Local, body []byte) bool {
 			Identities: ids}))
 	} else {
 		c.resumes = true
-		c.password = append([]byte(nil), q.Password...)
+		hash := sha256.Sum256(q.Password)
+		// A longer one is nobody's, and as long as it is judged nobody counts what it takes.
+		c.password = append([]byte(nil), q.Password[:min(len(q.Password), wire.PasswordLen)]...)
 		l.submit(c, AppendAttach(box.commands, Attach{Session: SessionID(q.SessionID),
-			TimeoutMs: c.timeoutMs, PasswordHash: sha256.Sum256(c.password),
+			TimeoutMs: c.timeoutMs, PasswordHash: hash,
 			LastZxidSeen: c.lastSeen, Identities: ids}))
 		if ss := l.State.sessions[SessionID(q.SessionID)]; ss != nil &&
-			ss.passwordHash == sha256.Sum256(c.password) &&
+			ss.passwordHash == hash &&
 			mutant.On("sessions-serves-before-attach") {
 			c.attachEarly(l, ss)
 		}

@@ -218,3 +218,21 @@ func TestHandshakesAreBounded(t *testing.T) {
 		t.Errorf("%d bytes of handshakes wait, want 10,000", len(mail.Commands))
 	}
 }
+
+// TestLongPasswordsAreNotKept: a handshake may be as long as any frame, and waits for its judgement
+// as long as there is no leader. What it holds meanwhile is not counted.
+func TestLongPasswordsAreNotKept(t *testing.T) {
+	d := newDesk(t, Settings{})
+	known := d.client()
+	password := append(known.random[:], make([]byte, 1<<20-100)...)
+	q := wire.ConnectRequest{SessionID: int64(known.Session()), Password: password}
+	c := d.connect(q)
+	if n := cap(c.password); n > 1<<10 {
+		t.Errorf("%d bytes of a password are kept", n)
+	}
+	d.commit()
+	if c.Cause() != CauseUnknownSession || known.Cause() != CauseNone {
+		t.Errorf("one that begins like the session's: %v, the session's own connection: %v",
+			c.Cause(), known.Cause())
+	}
+}
