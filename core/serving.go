@@ -29,14 +29,15 @@ func (s Serving) String() string { return servingNames[s] }
 
 // readOnlyBit marks the ids of read-only sessions: behind it stand 8 bits of the server's id, and
 // a counter that begins anywhere, so that no id comes again when the server was restarted. No
-// session of the State's ever has such an id, so no attach accepts one.
+// session that the State gave an id has one like it, so no attach accepts one; only one that came
+// from a ZooKeeper server with a myid above 63 may look alike.
 const (
 	readOnlyBit       = 1 << 62
 	readOnlyServerBit = 54
 )
 
 // IsReadOnly says whether the id is one of a read-only session, which lives as long as its
-// connection.
+// connection, unless the State has a session of that id.
 func (id SessionID) IsReadOnly() bool { return id&readOnlyBit != 0 }
 
 // Serving says whom this server serves. The caller holds S.
@@ -73,7 +74,8 @@ func (l *Local) SetServing(to Serving, cause Cause) {
 // server knows would be wrong elsewhere.
 func (c *Conn) attachReadOnly(l *Local, session SessionID, ids []wire.ID) {
 	switch {
-	case l.serving == ServingNobody || !c.readOnly || session != 0 && !session.IsReadOnly():
+	case l.serving == ServingNobody || !c.readOnly,
+		session != 0 && (!session.IsReadOnly() || l.State.session(session) != nil):
 		c.over(l.servingCause)
 		return
 	case c.lastSeen > l.State.LastZxid() && !mutant.On("reads-read-only-behind-client"):

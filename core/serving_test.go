@@ -70,6 +70,37 @@ func TestWhoIsServed(t *testing.T) {
 	}
 }
 
+// A session that came from ZooKeeper may have an id like those of read-only sessions. Its client
+// is not told by a server without a leader that it has expired.
+func TestReadOnlyKnowsImportedSessions(t *testing.T) {
+	for _, serverID := range []int64{1, 64, 127, 128, 192, 254} {
+		id := SessionID(serverID<<56 | 0x7f_1234_5678_0003)
+		b := NewBuilder()
+		if err := b.AddSession(id, 10000, [32]byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.AddNode(Image{Path: "/", ACL: wire.OpenACL()}); err != nil {
+			t.Fatal(err)
+		}
+		state, err := b.Finish(Founding{LastZxid: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &desk{t: t, l: NewLocal(state, Settings{}), now: 1_000_000}
+		d.l.SetServing(ServingReadOnly, CauseNoLeader)
+		for _, session := range []SessionID{id, id + 1<<20} {
+			c := d.connect(wire.ConnectRequest{TimeoutMs: 10000, SessionID: int64(session),
+				ReadOnly: true, HasReadOnly: true})
+			answer, ok := d.connected(c)
+			expired := session != id && id.IsReadOnly()
+			if c.Cause() == CauseNone || ok != expired || answer.SessionID != 0 {
+				t.Errorf("session %v: ended for %q, answered %v, want %v", session, c.Cause(),
+					ok, expired)
+			}
+		}
+	}
+}
+
 // The ids of read-only sessions do not come again when their server was restarted.
 func TestReadOnlyIDs(t *testing.T) {
 	seen := map[SessionID]int{}
