@@ -40,10 +40,25 @@ func badConfig(format string, args ...any) error {
 // host:port:electionPort[:participant|observer][;[clientHost:]clientPort]. The strings of the
 // result are its own.
 func ParseServer(id ServerID, text string) (Server, error) {
+	server, client, hasClient := strings.Cut(text, ";")
+	return parseServer(id, strings.TrimSpace(server), strings.TrimSpace(client), hasClient)
+}
+
+// readServer reads what Text wrote, to the letter: a host that stood in brackets may begin with
+// what ParseServer takes for space around it, and a State has to come back as it was.
+func readServer(id ServerID, text string) (Server, error) {
+	server, client, hasClient := strings.Cut(text, ";")
+	return parseServer(id, server, client, hasClient)
+}
+
+func parseServer(id ServerID, server, client string, hasClient bool) (Server, error) {
 	s := Server{ID: id}
-	server, client, hasClient := strings.Cut(strings.TrimSpace(text), ";")
 	parts, ok := splitAddress(server)
 	if !ok || len(parts) < 3 || len(parts) > 4 || strings.Contains(client, ";") {
+		text := server
+		if hasClient {
+			text += ";" + client
+		}
 		return s, badConfig("%v=%q is not host:port:port[:role][;[host:]port]", id, text)
 	}
 	if len(parts) == 4 {
@@ -80,7 +95,6 @@ func ParseServer(id ServerID, text string) (Server, error) {
 
 // splitAddress splits at colons; a host in brackets keeps its own and loses the brackets.
 func splitAddress(text string) (parts []string, ok bool) {
-	text = strings.TrimSpace(text)
 	if !strings.HasPrefix(text, "[") {
 		return strings.Split(text, ":"), true
 	}

@@ -113,7 +113,7 @@ func appendServers(b []byte, servers []Server) []byte {
 func (d *decoder) servers() (servers []Server) {
 	for range d.Count(1) {
 		id := ServerID(d.Varint())
-		s, err := ParseServer(id, d.string())
+		s, err := readServer(id, d.string())
 		if err != nil || len(servers) > 0 && id <= servers[len(servers)-1].ID {
 			d.Fail()
 			return nil
