@@ -13,7 +13,7 @@ import (
 // that was paused does not find everybody silent: their reports wait to be taken in first.
 //
 // Invariant: each session of live is in exactly one bucket of due, at a time not after its
-// deadline.
+// deadline. Who has ended or moved to another bucket may still be listed, and is passed over.
 type sessionClock struct {
 	tickMs int64
 	now    int64 // in ticks
@@ -54,9 +54,19 @@ func (k *sessionClock) started(id core.SessionID, generation core.Generation, ti
 	}
 }
 
+// put lists a session in the bucket of a tick. Who does not lead has a clock that stands still:
+// without an end all sessions that there ever were would stay in a few buckets.
 func (k *sessionClock) put(id core.SessionID, s *lifetime, tick int64) {
+	const few = 64
+	ids := k.due[tick]
+	if len(ids) >= few+2*len(k.live) {
+		ids = slices.DeleteFunc(ids, func(id core.SessionID) bool {
+			s := k.live[id]
+			return s == nil || s.bucket != tick
+		})
+	}
 	s.bucket = tick
-	k.due[tick] = append(k.due[tick], id)
+	k.due[tick] = append(ids, id)
 }
 
 func (k *sessionClock) ended(id core.SessionID) { delete(k.live, id) }
