@@ -378,6 +378,34 @@ func TestOneEventForAllModesOfAPath(t *testing.T) {
 	}
 }
 
+// ZooKeeper's metrics count both of its tables of watches, its four-letter words one.
+func TestWatchesAreCountedAsInZooKeeper(t *testing.T) {
+	for _, test := range []struct {
+		name            string
+		op              wire.OpCode
+		q               body
+		watches, tabled int
+	}{
+		{"data", wire.OpGetData, &wire.PathWatchRequest{Path: "/", Watch: true}, 1, 1},
+		{"children", wire.OpGetChildren, &wire.PathWatchRequest{Path: "/", Watch: true}, 0, 1},
+		{"exists", wire.OpExists, &wire.PathWatchRequest{Path: "/a", Watch: true}, 1, 1},
+		{"persistent", wire.OpAddWatch, &wire.AddWatchRequest{Path: "/"}, 1, 2},
+		{"recursive", wire.OpAddWatch, &wire.AddWatchRequest{Path: "/", Mode: 1}, 1, 1},
+	} {
+		d := newDesk(t, Settings{})
+		for n := 1; n <= 2; n++ {
+			c := d.client()
+			d.send(c, 1, test.op, test.q)
+			d.send(c, 2, test.op, test.q)
+			_, _, watches := d.l.Watches.Counts()
+			if size := d.l.Watches.Size(); watches != n*test.watches || size != n*test.tabled {
+				t.Errorf("%s, %d times: %d watches, %d in both tables; want %d and %d",
+					test.name, n, watches, size, n*test.watches, n*test.tabled)
+			}
+		}
+	}
+}
+
 // The event of a change that the watcher may not read is withheld, and its watch is used up.
 func TestEventsNeedRead(t *testing.T) {
 	d := newDesk(t, Settings{})

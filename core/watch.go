@@ -275,6 +275,22 @@ func (w *Watches) Counts() (conns, paths, watches int) {
 	return len(watching), paths, watches
 }
 
+// Size is the number of watches as ZooKeeper's metrics show it: of both its tables, and so a
+// persistent one twice.
+func (w *Watches) Size() (n int) {
+	for _, at := range w.paths { //order-free: a sum
+		for _, own := range at.watches {
+			if own.modes&watchDataTable != 0 {
+				n++
+			}
+			if own.modes&(watchChild|watchPersistent) != 0 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // Rows lists the data watch table by path, in order, as `wchp` shows it.
 func (w *Watches) Rows() []WatchRow {
 	rows := make([]WatchRow, 0, len(w.paths))

@@ -111,7 +111,7 @@ func (s *Server) status() *Status {
 	local, state := s.member.Local, s.member.Local.State
 	took := latency(local.Totals())
 	st.LatencyMs = MinAvgMax{took.Min, took.Avg(), took.Max, took.Count}
-	_, _, st.Watches = local.Watches.Counts()
+	st.Watches = local.Watches.Size()
 	st.Connections, st.Outstanding = local.ConnCount(), int(local.Outstanding())
 	st.Sessions, st.Znodes = state.SessionCount(), state.NodeCount()
 	st.Ephemerals, st.Containers = state.EphemeralCount(), state.ContainerCount()

@@ -78,8 +78,7 @@ func (s *Server) wordMetrics() *fourletter.Metrics {
 	local, state := s.member.Local, s.member.Local.State
 	total := local.Totals()
 	writes, reads := local.Waited()
-	_, _, watches := local.Watches.Counts()
-	n["watch_count"] = int64(watches)
+	n["watch_count"] = int64(local.Watches.Size())
 	n["ephemerals_count"] = int64(state.EphemeralCount())
 	n["num_alive_connections"] = int64(local.ConnCount())
 	n["outstanding_requests"] = int64(local.Outstanding())

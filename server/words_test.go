@@ -45,7 +45,7 @@ func TestWords(t *testing.T) {
 			`\nLatency min`},
 		{"mntr", `(?m)^zk_znode_count\t7$(.*\n)*`},
 		{"mntr", `(?m)^zk_ephemerals_count\t1$`},
-		{"mntr", `(?m)^zk_watch_count\t1$`},
+		{"mntr", `(?m)^zk_watch_count\t2$`},
 		{"mntr", `(?m)^zk_num_alive_connections\t3$`},
 		{"mntr", `(?m)^zk_global_sessions\t2$`},
 		{"mntr", `(?m)^zk_connection_request_count\t2$`},
