@@ -184,7 +184,7 @@ func TestDrain(t *testing.T) {
 		t.Error("a request was taken after Drain")
 	}
 	d.commit()
-	if !d.l.Answered() || c.stats.Requests != 2 {
+	if !d.l.Answered() || c.stats.Requests != 3 { // with that for the session
 		t.Errorf("answered %v with %d replies, want both requests that were taken",
 			d.l.Answered(), c.stats.Requests)
 	}
@@ -198,18 +198,18 @@ func TestStats(t *testing.T) {
 	d.commit()
 	d.send(c, wire.XidPing, wire.OpPing, nil)
 	want := ConnStats{Received: 3, Sent: 3, LastOp: wire.OpPing, LastCxid: 7,
-		LastZxid: d.l.State.LastZxid(), LastResponse: d.now, MaxLatency: 5, Requests: 2,
+		LastZxid: d.l.State.LastZxid(), LastResponse: d.now, MaxLatency: 5, Requests: 3,
 		TotalLatency: 5}
 	if diff := cmp.Diff(want, c.Stats()); diff != "" {
 		t.Errorf("stats of the connection (-want +got):\n%s", diff)
 	}
 	writes, reads := d.l.Waited()
-	if writes.Count != 1 || writes.Sum != 5 || reads.Count != 0 {
+	if writes.Count != 2 || writes.Sum != 5 || reads.Count != 0 {
 		t.Errorf("writes %d in %d ms, reads that waited %d", writes.Count, writes.Sum, reads.Count)
 	}
 	d.l.Closed(c)
 	total := d.l.Totals()
-	if total.Requests != 2 || total.Received != 3 || total.MaxLatency != 5 ||
+	if total.Requests != 3 || total.Received != 3 || total.MaxLatency != 5 ||
 		total.BytesReceived == 0 {
 		t.Errorf("totals after it is gone: %+v", total)
 	}
@@ -221,6 +221,50 @@ func TestStats(t *testing.T) {
 	d.l.ResetTotals()
 	if diff := cmp.Diff(Totals{}, d.l.Totals()); diff != "" {
 		t.Errorf("totals after a reset (-want +got):\n%s", diff)
+	}
+}
+
+// To ZooKeeper the creation of a session is a request, with the xid 0, and neither coming back to
+// one nor an auth packet is any.
+func TestStatsOfHandshakesAndAuth(t *testing.T) {
+	d := newDesk(t, Settings{})
+	c := d.connect(wire.ConnectRequest{TimeoutMs: 10000})
+	d.now += 3
+	d.commit()
+	first := ConnStats{Received: 1, Sent: 1, LastOp: wire.OpCreateSession, LastCxid: 0,
+		LastZxid: Zxid(c.Session()), LastResponse: d.now, LastLatency: 3, MinLatency: 3,
+		MaxLatency: 3, Requests: 1, TotalLatency: 3}
+	d.wantStats("a new session", first, c)
+	d.send(c, wire.XidAuth, wire.OpAuth, &wire.AuthRequest{Scheme: "digest", Auth: []byte("u:p")})
+	d.now += 8
+	d.commit()
+	first.Received, first.Sent = 2, 2
+	d.wantStats("after an auth packet", first, c)
+	if writes, _ := d.l.Waited(); writes.Count != 1 || writes.Sum != 3 {
+		t.Errorf("%d writes in %d ms, want 1 in 3", writes.Count, writes.Sum)
+	}
+
+	again := newConnStats()
+	again.Received, again.Sent = 1, 1
+	c = d.connect(wire.ConnectRequest{SessionID: int64(c.Session()), Password: c.random[:]})
+	d.commit()
+	d.wantStats("come back", again, c)
+	if c.Session() == 0 {
+		t.Errorf("it did not come back: %v", c.Cause())
+	}
+
+	d.l.SetServing(ServingReadOnly, CauseNoLeader)
+	c = d.readOnly()
+	d.send(c, wire.XidAuth, wire.OpAuth, &wire.AuthRequest{Scheme: "digest", Auth: []byte("u:p")})
+	d.wantStats("a read-only session", ConnStats{Received: 2, Sent: 2,
+		LastOp: wire.OpCreateSession, LastZxid: d.l.State.LastZxid(), LastResponse: d.now,
+		Requests: 1}, c)
+}
+
+func (d *desk) wantStats(what string, want ConnStats, c *Conn) {
+	d.t.Helper()
+	if diff := cmp.Diff(want, c.Stats()); diff != "" {
+		d.t.Errorf("%s: stats (-want +got):\n%s", what, diff)
 	}
 }
 

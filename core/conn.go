@@ -107,6 +107,7 @@ type Conn struct {
 	state         *session
 	generation    Generation
 	timeoutMs     int32
+	greetedAt     int64 // when the handshake came
 	lastSeen      Zxid
 	password      []byte
 	readOnly      bool // the client would take a read-only server
@@ -359,7 +360,7 @@ func (c *Conn) Feed(l *Local, in []byte, now int64) int {
 	case stepBadLength:
 		c.over(CauseBadLength)
 	case stepHandshake:
-		if !c.handshake(l, in[4:c.frame]) {
+		if !c.handshake(l, in[4:c.frame], now) {
 			return 0
 		}
 		c.received(c.frame)
@@ -397,7 +398,7 @@ func (c *Conn) over(cause Cause) {
 // session exists, the password is right and the client's past is ours too is judged where
 // that entry is applied, never here (DESIGN section 4). It uses up nothing, and says so, if the
 // stream is full: without a leader clients that come and go would fill the memory.
-func (c *Conn) handshake(l *Local, body []byte) bool {
+func (c *Conn) handshake(l *Local, body []byte, now int64) bool {
 	var q wire.ConnectRequest
 	in := wire.NewReader(body)
 	if q.Decode(&in); in.Err() != nil {
@@ -409,12 +410,12 @@ func (c *Conn) handshake(l *Local, body []byte) bool {
 	}
 	l.release(c)
 	c.share.Handshakes++
-	c.lastSeen = Zxid(q.LastZxidSeen)
+	c.greetedAt, c.lastSeen = now, Zxid(q.LastZxidSeen)
 	c.readOnly, c.hasReadOnly = q.ReadOnly, q.HasReadOnly
 	c.timeoutMs = l.Settings.clamp(q.TimeoutMs)
 	ids := []wire.ID{{Scheme: "ip", ID: c.ip()}}
 	if l.serving != ServingAll {
-		c.attachReadOnly(l, SessionID(q.SessionID), ids)
+		c.attachReadOnly(l, SessionID(q.SessionID), ids, now)
 		return true
 	}
 	c.phase = phaseAttaching
@@ -825,10 +826,12 @@ func (c *Conn) reply(l *Local, xid int32, zxid Zxid, code wire.ErrorCode, body [
 	c.replied(l, xid, zxid)
 }
 
-// replied notes that a reply was appended to out.
+// replied notes that a reply was appended to out. That to an auth packet names no zxid.
 func (c *Conn) replied(l *Local, xid int32, zxid Zxid) {
 	c.sent()
-	c.stats.LastZxid = zxid
+	if zxid != 0 {
+		c.stats.LastZxid = zxid
+	}
 	l.touch(c)
 }
 

@@ -549,8 +549,10 @@ func (l *Local) answer(c *Conn, out *Outcome) {
 		zxid = 0 // an auth packet takes no zxid, and its reply names none
 	}
 	c.reply(l, it.xid, zxid, out.Err, out.Body)
-	c.ended(it.at, l.now)
-	l.writes.add(l.now - it.at)
+	if out.Kind == KindRequest {
+		c.ended(it.at, l.now)
+		l.writes.add(l.now - it.at)
+	}
 	if it.op == wire.OpCloseSession {
 		l.end(c, CauseClosedByClient)
 	}
@@ -587,13 +589,16 @@ func (l *Local) attached(c *Conn, out *Outcome) {
 		l.sessions[c.session] = c
 		answer.TimeoutMs, answer.SessionID = c.timeoutMs, int64(c.session)
 		answer.Password = c.password
+		if out.Kind == KindCreateSession {
+			c.created(out.Zxid, l.now)
+			l.writes.add(l.now - c.greetedAt)
+		}
 	} else {
 		answer.Password = make([]byte, 16)
 	}
 	b, at := wire.BeginFrame(c.out)
 	c.out = wire.EndFrame(answer.AppendTo(b), at)
 	c.sent()
-	c.began(wire.RequestHeader{Xid: -1, Op: wire.OpCreateSession})
 	l.touch(c)
 	if out.Attach != AttachOK {
 		l.end(c, CauseUnknownSession)

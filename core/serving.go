@@ -72,7 +72,7 @@ func (l *Local) SetServing(to Serving, cause Cause) {
 // attachReadOnly answers a handshake while no session can be had from the log. A client that has
 // one there is closed, as ZooKeeper does since 3.9: what it was told of a session that only this
 // server knows would be wrong elsewhere.
-func (c *Conn) attachReadOnly(l *Local, session SessionID, ids []wire.ID) {
+func (c *Conn) attachReadOnly(l *Local, session SessionID, ids []wire.ID, now int64) {
 	switch {
 	case l.serving == ServingNobody || !c.readOnly,
 		session != 0 && (!session.IsReadOnly() || l.State.session(session) != nil):
@@ -95,11 +95,11 @@ func (c *Conn) attachReadOnly(l *Local, session SessionID, ids []wire.ID) {
 		c.state = newReadOnlySession(c.session, c.timeoutMs, ids)
 		answer.TimeoutMs, answer.SessionID = c.timeoutMs, int64(c.session)
 		copy(answer.Password, c.random[:])
+		c.created(l.State.LastZxid(), now)
 	}
 	b, at := wire.BeginFrame(c.out)
 	c.out = wire.EndFrame(answer.AppendTo(b), at)
 	c.sent()
-	c.began(wire.RequestHeader{Xid: -1, Op: wire.OpCreateSession})
 	if session != 0 {
 		c.over(CauseUnknownSession) // it ended with its connection
 	}
@@ -156,7 +156,6 @@ func (c *Conn) authReadOnly(l *Local, q wire.RequestHeader, body []byte, now int
 	c.state.identities = ids
 	c.began(q)
 	c.reply(l, q.Xid, 0, wire.CodeOk, nil)
-	c.ended(now, now)
 }
 
 // expireReadOnly ends read-only sessions whose clients have been silent for their time-out:

@@ -113,9 +113,10 @@ func (c *Conn) sent() {
 // began notes which request is being answered. Those with special xids are not a client's own
 // operations, and an auth packet is none either: ZooKeeper does not show them.
 func (c *Conn) began(q wire.RequestHeader) {
-	if q.Op != wire.OpAuth {
-		c.stats.LastOp = q.Op
+	if q.Op == wire.OpAuth {
+		return
 	}
+	c.stats.LastOp = q.Op
 	if q.Xid >= 0 {
 		c.stats.LastCxid = q.Xid
 	}
@@ -133,6 +134,14 @@ func (c *Conn) ended(at, now int64) {
 	s.TotalLatency += took
 	s.LastLatency, s.LastResponse = took, now
 	c.share.took(took)
+}
+
+// created counts the creation of the connection's session, which to ZooKeeper is a request with
+// the xid 0. Coming back to a session is none.
+func (c *Conn) created(zxid Zxid, now int64) {
+	c.began(wire.RequestHeader{Op: wire.OpCreateSession})
+	c.stats.LastZxid = zxid
+	c.ended(c.greetedAt, now)
 }
 
 // Totals sums up all connections there were. The caller holds S exclusively.

@@ -49,7 +49,7 @@ func TestWords(t *testing.T) {
 		{"mntr", `(?m)^zk_num_alive_connections\t3$`},
 		{"mntr", `(?m)^zk_global_sessions\t2$`},
 		{"mntr", `(?m)^zk_connection_request_count\t2$`},
-		{"mntr", `(?m)^zk_cnt_updatelatency\t2$`},
+		{"mntr", `(?m)^zk_cnt_updatelatency\t4$`}, // with those for the sessions
 		{"mntr", `(?m)^zk_cnt_readlatency\t2$`},
 		{"mntr", `(?m)^zk_cnt_fsynctime\t[1-9]\d*$`},
 		{"dump", `(?m)^Session Sets \(1\)/\(2\):\n2 expire at .*:\n\t` + sidA + "\n\t" + sidB +
