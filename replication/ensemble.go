@@ -53,9 +53,8 @@ func (r *replica) takeReceived(in *Received, turn *Turn, work *Work) {
 	}
 	switch m.kind {
 	case peerRaft:
-		if m.raft.GetType() == raftpb.MsgReadIndex &&
-			r.node.BasicStatus().RaftState != raft.StateLeader {
-			return // raft would forward it under the asker's name; the asker asks again
+		if m.raft.GetType() == raftpb.MsgReadIndex && !r.answersReads() {
+			return // the asker asks again
 		}
 		if m.raft.GetType() == raftpb.MsgAppResp && m.raft.GetIndex() == 0 &&
 			!m.raft.GetReject() && m.raft.GetTerm() == r.node.BasicStatus().GetTerm() {

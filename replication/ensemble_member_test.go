@@ -343,6 +343,7 @@ var memberScenarios = []scenario{
 	{name: "the leader hands over", cfg: reconfigurable(), do: handsOver},
 	{name: "releases are upgraded one by one", cfg: reconfigurable(), do: upgraded},
 	{name: "a learner's clock", cfg: reconfigurable(), do: learnersClock},
+	{name: "the only voter starts again", cfg: reconfigurable(), do: onlyVoterAgain, n: 1},
 }
 
 // checkpointed is a world that keeps little log.
@@ -648,4 +649,26 @@ func learnersClock(w *world) {
 	if lead.member.replica.leading && lead.member.replica.clocks.fresh(lead.member.replica.ticks) {
 		w.violate("a leader takes learners for a quorum")
 	}
+}
+
+// onlyVoterAgain: an ensemble's only voter acknowledges a write that no learner has heard of, and
+// ends before its disk knows that this is committed. When it leads again, and its disk is slow to
+// take the first entry of its term, a learner is asked for a synced read.
+func onlyVoterAgain(w *world) {
+	lead := w.settle()
+	c := w.session(lead)
+	w.stranger(2, diskOf(2))
+	w.must(40, "there is a learner", func() bool { return len(w.hosts) == 2 && w.hosts[1].up })
+	f := w.hosts[1]
+	d := w.session(f)
+	w.link(lead.id, f.id).split(true)
+	c.write()
+	w.must(10, "a write is acknowledged", func() bool { return c.acked == 2 })
+	c.silent = true
+	lead.crash()
+	w.link(lead.id, f.id).split(false)
+	d.read(c)
+	lead.syncUs = 100_000
+	lead.start()
+	w.must(60, "the read is answered", d.idle)
 }

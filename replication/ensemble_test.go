@@ -160,13 +160,15 @@ func foundingDisk(state *core.State, conf *raftpb.ConfState) disk {
 
 // disk is durable: what is not synced never gets here.
 type disk struct {
-	conf    *raftpb.ConfState
-	hs      *raftpb.HardState
-	entries []*raftpb.Entry
-	records map[string][]byte // of the checkpoint
-	header  []byte
-	index   uint64
-	term    uint64
+	conf *raftpb.ConfState
+	hs   *raftpb.HardState
+	// unsynced is the newest hard state: it may have a later commit index.
+	unsynced *raftpb.HardState
+	entries  []*raftpb.Entry
+	records  map[string][]byte // of the checkpoint
+	header   []byte
+	index    uint64
+	term     uint64
 	// received says that the checkpoint came from a peer: the log need not reach it.
 	received bool
 }
@@ -182,9 +184,15 @@ func (d *disk) take(records []core.Record, header []byte, index, term uint64) {
 	d.header, d.index, d.term, d.received = bytes.Clone(header), index, term, false
 }
 
+// append takes what is durable. A commit index alone is not worth a sync: it rides on the next
+// append that is.
 func (d *disk) append(a *Append) {
 	if a.HardState != nil {
-		d.hs = a.HardState
+		d.unsynced = a.HardState
+	}
+	if hs := d.unsynced; hs != nil && (len(a.Entries) > 0 || a.Install != nil ||
+		hs.GetTerm() != d.hs.GetTerm() || hs.GetVote() != d.hs.GetVote()) {
+		d.hs = hs
 	}
 	if len(a.Entries) == 0 {
 		return
@@ -198,6 +206,7 @@ func (d *disk) append(a *Append) {
 }
 
 func (d *disk) load() (Recovered, error) {
+	d.unsynced = nil
 	loader := core.NewLoader()
 	for _, key := range slices.Sorted(maps.Keys(d.records)) {
 		if err := loader.Add([]byte(key), d.records[key]); err != nil {

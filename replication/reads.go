@@ -41,7 +41,8 @@ func (q *reads) add(conns []*core.Conn) {
 // ask starts a question, if one is due.
 func (r *replica) askReads(work *Work) {
 	q := &r.reads
-	if len(q.rounds) == 0 || q.asked || !r.leading && r.lead == 0 {
+	if len(q.rounds) == 0 || q.asked || !r.leading && r.lead == 0 ||
+		r.leading && r.unproven(r.term) {
 		return
 	}
 	q.asked = true
@@ -55,6 +56,22 @@ func (r *replica) askReads(work *Work) {
 	}
 	r.node.ReadIndex(r.readContext(q.counter))
 	r.ready(work)
+}
+
+// answersReads says whether this member is asked for read indexes to some purpose. If it does not
+// lead, raft would forward the question under the asker's name.
+func (r *replica) answersReads() bool {
+	status := r.node.BasicStatus()
+	return status.RaftState == raft.StateLeader && !r.unproven(status.GetTerm())
+}
+
+// unproven says whether raft would take too low an index for read: the leader of that term is the
+// only voter, and nothing of the term is applied. With several voters raft waits until something
+// is committed in the term. But who votes alone is answered at once with what its disk knew to be
+// committed, or what the leader before it has told, and more may have been acknowledged.
+func (r *replica) unproven(term uint64) bool {
+	conf := r.log.conf
+	return len(conf.GetVoters()) == 1 && !joint(conf) && r.appliedTerm != term
 }
 
 func (r *replica) readContext(n uint64) []byte {
