@@ -181,7 +181,7 @@ func TestLoadedStateGoesOn(t *testing.T) {
 		must(t, c.create("/a", "", 2))
 		must(t, c.create("/c/x", "", 0))
 		must(t, c.delete("/c/x", -1))
-		if got := s.AppendReapable(nil, m.clock+100, 0); len(got) != 2 {
+		if got := s.AppendReapable(nil, m.clock+100, 0, 100, 1<<20); len(got) != 2 {
 			t.Errorf("AppendReapable gives %v, want /c and /t", got)
 		}
 		must(t, c.close())

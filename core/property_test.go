@@ -372,7 +372,7 @@ func (p *property) reap(t *rapid.T) {
 			want = append(want, Reap{Path: path, Czxid: Zxid(p.model.nodes[path].czxid)})
 		}
 	}
-	got := p.s.AppendReapable(nil, now, neverUsed)
+	got := p.s.AppendReapable(nil, now, neverUsed, 1<<20, 1<<20)
 	if d := diff(want, got); d != "" {
 		t.Fatalf("AppendReapable: %s", d)
 	}

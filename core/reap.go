@@ -18,17 +18,34 @@ type Reap struct {
 // container that had a child, or that never had one for longer than neverUsedMs (0: never), and
 // a childless TTL znode not written for longer than its time. The leader asks, and proposes
 // what it gets; apply looks again.
-func (s *State) AppendReapable(dst []Reap, nowMs int64, neverUsedMs int64) []Reap {
-	start := len(dst)
+//
+// It appends the oldest of them, most at the most, and no more than mostBytes of paths, but one
+// always: a short name below a long one is a long path.
+func (s *State) AppendReapable(dst []Reap, nowMs, neverUsedMs int64, most, mostBytes int) []Reap {
+	var found []*node
 	for n := range s.containers { //order-free: sorted below
 		if n.reapable(nowMs, neverUsedMs) {
-			dst = append(dst, Reap{Path: n.path(), Czxid: n.czxid})
+			found = append(found, n)
 		}
 	}
 	for n := range s.ttls { //order-free: sorted below
 		if n.reapable(nowMs, neverUsedMs) {
-			dst = append(dst, Reap{Path: n.path(), Czxid: n.czxid})
+			found = append(found, n)
 		}
+	}
+	slices.SortFunc(found, func(a, b *node) int {
+		if a.czxid != b.czxid {
+			return cmp.Compare(a.czxid, b.czxid)
+		}
+		return cmp.Compare(a.path(), b.path()) // of one multi
+	})
+	start, bytes := len(dst), 0
+	for _, n := range found[:min(len(found), most)] {
+		path := n.path()
+		if bytes += len(path); bytes > mostBytes && len(dst) > start {
+			break
+		}
+		dst = append(dst, Reap{Path: path, Czxid: n.czxid})
 	}
 	slices.SortFunc(dst[start:], func(a, b Reap) int { return cmp.Compare(a.Path, b.Path) })
 	return dst

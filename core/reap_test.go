@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/vivariumdb/vivarium/wire"
@@ -43,7 +44,7 @@ func TestReapable(t *testing.T) {
 		{ttlEnds + 1, 10, []string{"/never", "/ttl", "/used"}},
 	} {
 		var got []string
-		for _, r := range m.s.AppendReapable(nil, test.now, test.neverUsed) {
+		for _, r := range m.s.AppendReapable(nil, test.now, test.neverUsed, 100, 1<<20) {
 			got = append(got, r.Path)
 			if n := m.s.lookup(r.Path); n.czxid != r.Czxid {
 				t.Errorf("%s has czxid %v, not %v", r.Path, n.czxid, r.Czxid)
@@ -55,12 +56,45 @@ func TestReapable(t *testing.T) {
 	}
 	m.clock = ttlEnds
 	must(t, c.set("/ttl", "renewed", -1))
-	if got := m.s.AppendReapable(nil, ttlEnds+1, 0); len(got) != 1 {
+	if got := m.s.AppendReapable(nil, ttlEnds+1, 0, 100, 1<<20); len(got) != 1 {
 		t.Errorf("each setData renews a TTL, yet %v", got)
 	}
 }
 
 // TestReapLooksAgain: apply "checks the node again" (DESIGN section 4), by the State's clock.
+// What is found at once becomes one entry, however many are to go and however long the path is
+// that they lie below. The oldest go first, so that nothing is passed over for ever.
+func TestReapableIsBounded(t *testing.T) {
+	m := newMachine(t)
+	c := m.connect()
+	below := "/" + strings.Repeat("n", 1000)
+	must(t, c.create(below, "", 0))
+	for n := range 9 {
+		path := fmt.Sprintf("%s/%d", below, 9-n)
+		must(t, c.do(wire.OpCreateContainer,
+			&wire.CreateRequest{Path: path, ACL: wire.OpenACL()}))
+		must(t, c.create(path+"/x", "", 0))
+		must(t, c.delete(path+"/x", -1))
+	}
+	for _, test := range []struct {
+		most, mostBytes int
+		want            string
+	}{
+		{100, 1 << 20, "1 2 3 4 5 6 7 8 9"}, {9, 9 * 1003, "1 2 3 4 5 6 7 8 9"},
+		{4, 1 << 20, "6 7 8 9"}, {100, 4 * 1003, "6 7 8 9"}, {100, 4*1003 - 1, "7 8 9"},
+		{100, 10, "9"},
+	} {
+		var got []string
+		for _, r := range m.s.AppendReapable(nil, m.clock, 0, test.most, test.mostBytes) {
+			got = append(got, strings.TrimPrefix(r.Path, below+"/"))
+		}
+		if got := strings.Join(got, " "); got != test.want {
+			t.Errorf("at most %d and %d bytes: %s, want %s", test.most, test.mostBytes, got,
+				test.want)
+		}
+	}
+}
+
 func TestReapLooksAgain(t *testing.T) {
 	m := newMachine(t)
 	c := m.connect()
@@ -69,7 +103,7 @@ func TestReapLooksAgain(t *testing.T) {
 	must(t, c.delete("/c/x", -1))
 	must(t, c.do(wire.OpCreateTTL, &wire.CreateTTLRequest{Path: "/t", ACL: wire.OpenACL(),
 		Flags: wire.FlagTTL, TTLMs: 100}))
-	found := m.s.AppendReapable(nil, m.clock+1000, 0)
+	found := m.s.AppendReapable(nil, m.clock+1000, 0, 100, 1<<20)
 	if len(found) != 2 {
 		t.Fatalf("reapable: %v", found)
 	}

@@ -113,10 +113,7 @@ func (a *applier) apply(nowMs int64, limit int, report *Report) {
 			a.confirm(nowMs)
 		case item.reapAt != 0:
 			report.Applied.Reap = a.state.AppendReapable(report.Applied.Reap, item.reapAt,
-				a.cfg.ContainerNeverUsedMs)
-			if most := a.cfg.ContainerMaxPerMinute; len(report.Applied.Reap) > most {
-				report.Applied.Reap = report.Applied.Reap[:most]
-			}
+				a.cfg.ContainerNeverUsedMs, a.cfg.ContainerMaxPerMinute, a.cfg.MaxEntryBytes)
 		case item.checkpoint:
 			a.freeze()
 		case item.serve != nil:

@@ -74,7 +74,8 @@ type Config struct {
 	// ContainerCheckMs is how often empty containers and outlived TTL znodes are looked for
 	// (znode.container.checkIntervalMs), in milliseconds. Zero means 60,000.
 	ContainerCheckMs int64
-	// ContainerMaxPerMinute bounds how many of them are deleted per check. Zero means 10,000.
+	// ContainerMaxPerMinute bounds how many of them are deleted per check, which is one entry of
+	// MaxEntryBytes at most. Zero means 10,000.
 	ContainerMaxPerMinute int
 	// ContainerNeverUsedMs deletes containers that never had a child after that many
 	// milliseconds (znode.container.maxNeverUsedIntervalMs). Zero means never.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/wire"
@@ -20,6 +21,7 @@ var reapScenarios = []scenario{
 		timeToLive(w, w.followers()[0])
 	}},
 	{name: "a decision while leadership is handed over", cfg: brief(), do: lateDecision},
+	{name: "much to reap", cfg: Config{ContainerCheckMs: 60, MaxEntryBytes: 2000}, do: muchToReap},
 }
 
 func reaping() Config { return Config{ContainerCheckMs: 60} }
@@ -151,6 +153,35 @@ func timeToLive(w *world, bad *host) {
 	if reaped-born < 4_000_000 {
 		w.violate("a znode that is to live 4 s died after %d us", reaped-born)
 	}
+}
+
+// muchToReap: what has had its time fills more than one entry.
+func muchToReap(w *world) {
+	const containers = 10
+	w.settle()
+	v := w.visit(w.followers()[0], false)
+	w.must(20, "a session", func() bool { return v.ready })
+	paths, reaped := map[uint64]int{}, 0
+	w.judge.watch = func(h *host, c *Commit) {
+		if h != w.hosts[0] || c.Command.Kind != core.KindReap || c.Outcome.Skipped {
+			return
+		}
+		reaped++
+		if paths[c.Index] += len(c.Command.Path); paths[c.Index] > 2000 {
+			w.violate("an entry reaps znodes with %d bytes of paths", paths[c.Index])
+		}
+	}
+	below := "/" + strings.Repeat("n", 900)
+	v.feed(request(nil, 1, wire.OpCreate, create(below)))
+	for n := range int32(containers) {
+		q := create(fmt.Sprint(below, "/", n))
+		q.Flags = wire.FlagContainer
+		b := request(nil, 10*n+2, wire.OpCreateContainer, q)
+		b = request(b, 10*n+3, wire.OpCreate, create(q.Path+"/x"))
+		v.feed(request(b, 10*n+4, wire.OpDelete, &wire.DeleteRequest{Path: q.Path + "/x",
+			Version: -1}))
+	}
+	w.must(100, "all are reaped", func() bool { return reaped == containers })
 }
 
 // lateDecision: a session is silent too long while its leader may propose nothing, and speaks
