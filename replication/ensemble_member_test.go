@@ -230,10 +230,17 @@ func (w *world) wipe(h *host) {
 // reconfig asks for another configuration. The answer is the error's code, or 1 as long as there
 // is none.
 func (c *client) reconfig(joining []int, leaving ...int) *wire.ErrorCode {
+	var list []core.Server
+	for _, n := range joining {
+		list = append(list, server(n))
+	}
+	return c.reconfigTo(list, leaving...)
+}
+
+func (c *client) reconfigTo(joining []core.Server, leaving ...int) *wire.ErrorCode {
 	q := wire.ReconfigRequest{CurrentConfigID: wire.AnyVersion, HasJoining: true, HasLeaving: true}
 	var list []string
-	for _, n := range joining {
-		s := server(n)
+	for _, s := range joining {
 		list = append(list, s.ID.String()+"="+s.Text())
 	}
 	q.Joining = strings.Join(list, ",")
@@ -343,6 +350,8 @@ var memberScenarios = []scenario{
 	{name: "the leader hands over", cfg: reconfigurable(), do: handsOver},
 	{name: "releases are upgraded one by one", cfg: reconfigurable(), do: upgraded},
 	{name: "a learner's clock", cfg: reconfigurable(), do: learnersClock},
+	{name: "a learner leaves while it is sent a checkpoint", cfg: checkpointed(), n: 1,
+		do: leavesWhileSent},
 	{name: "the only voter starts again", cfg: reconfigurable(), do: onlyVoterAgain, n: 1},
 }
 
@@ -671,4 +680,32 @@ func onlyVoterAgain(w *world) {
 	lead.syncUs = 100_000
 	lead.start()
 	w.must(60, "the read is answered", d.idle)
+}
+
+// leavesWhileSent: a member is left alone in the midst of sending a checkpoint to an observer. The
+// view of the checkpoint does not stay open.
+func leavesWhileSent(w *world) {
+	lead := w.settle()
+	c := w.session(lead)
+	w.stranger(2, diskOf(2))
+	w.must(40, "there is a learner", func() bool { return len(w.hosts) == 2 && w.hosts[1].up })
+	f, observer := w.hosts[1], server(2)
+	observer.Observer = true
+	answer := c.reconfigTo([]core.Server{observer})
+	w.must(40, "it is an observer", func() bool { return *answer == 0 })
+	f.crash()
+	behind := lead.member.replica.log.last()
+	w.must(200, "the log that it lacks is cut", func() bool {
+		c.write()
+		return lead.member.replica.log.start.index > behind
+	})
+	f.start()
+	w.must(60, "it is sent a checkpoint", func() bool { return len(lead.jumping.views) > 0 })
+	w.link(lead.id, f.id).sever(f.id, true)
+	answer = c.reconfig(nil, 2)
+	w.must(40, "it has left", func() bool { return *answer == 0 && lead.member.replica.alone })
+	w.run(500_000)
+	if n := len(lead.jumping.views); n > 0 {
+		w.violate("%d views of checkpoints stay open", n)
+	}
 }

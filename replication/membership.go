@@ -118,6 +118,10 @@ func (r *replica) follow(conf *raftpb.ConfState) {
 	}
 	r.intake.follow(peers)
 	r.clocks.follow(conf, r.cfg.RaftID, peers)
+	if r.alone {
+		r.shipments.endAll()
+		r.dispute(false) // its own State is a majority's
+	}
 }
 
 // follow makes peers the streams that are taken in. Of who has left nothing is proposed any more.

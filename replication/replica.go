@@ -292,8 +292,8 @@ func (r *replica) step(turn *Turn, work *Work) {
 	}
 	r.askReads(work)
 	r.checkpoint(work)
+	r.serve(work)
 	if !r.alone {
-		r.serve(work)
 		r.speak(turn, work)
 	}
 	work.Read, r.shipments.reads = r.shipments.reads, nil

@@ -44,6 +44,8 @@ func (r *replica) whomToServe() serve {
 		return s
 	}
 	switch without := (r.ticks - r.serving.ledAt) * r.cfg.TickMs; {
+	case r.alone:
+		return serve{}
 	case without < r.cfg.SyncLimitMs || mutant.On("replication-serves-without-leader"):
 		return serve{}
 	case r.cfg.ReadOnlyMode:

@@ -26,6 +26,7 @@ var servingScenarios = []scenario{
 	{name: "a leader's State differs", cfg: Config{DigestEntries: 8},
 		do: func(w *world) { differs(w, w.settle()) }},
 	{name: "nobody knows whose State is right", cfg: Config{DigestEntries: 8}, do: dispute},
+	{name: "one is left while members differ", cfg: disputable(), do: leftInDispute, n: 2},
 	{name: "a follower's clock is named", do: func(w *world) {
 		w.settle()
 		namedClock(w, w.followers()[0])
@@ -48,6 +49,13 @@ var servingScenarios = []scenario{
 
 // lonely keeps clients for a second without a leader, and then serves those who only read.
 func lonely() Config { return Config{SyncLimitMs: 1000, ReadOnlyMode: true} }
+
+// disputable is a world whose members are compared often, and may change.
+func disputable() Config {
+	cfg := reconfigurable()
+	cfg.DigestEntries = 1
+	return cfg
+}
 
 // brief lets sessions be short.
 func brief() Config { return Config{Settings: core.Settings{MinSessionTimeoutMs: 400}} }
@@ -332,6 +340,32 @@ func dispute(w *world) {
 	f[0].start()
 	w.must(60, "the third tells who is bad", func() bool { return bad.diverged != nil })
 	w.must(100, "the others go on", func() bool { return w.leader() != nil && w.served() })
+}
+
+// leftInDispute: of two members that differ one is about to leave. The other is a majority of its
+// own then: it serves, and sessions expire.
+func leftInDispute(w *world) {
+	lead := w.settle()
+	left := w.followers()[0]
+	c := w.session(lead)
+	lead.spoil = "/c2"
+	silent := w.session(lead)
+	left.syncUs = 400_000 // so that it cannot lead at once
+	c.reconfig(nil, lead.id)
+	w.must(200, "it refuses", func() bool {
+		return left.member.Local.Serving() == core.ServingNobody
+	})
+	if left.member.replica.alone {
+		w.violate("members differ that are none any more: the scenario shows nothing")
+	}
+	silent.silent, left.syncUs = true, 0
+	w.must(200, "one is left", func() bool {
+		return left.member.replica.alone && left.member.Leading()
+	})
+	w.must(2, "it serves", func() bool { return left.member.Local.Serving() == core.ServingAll })
+	w.must(200, "a silent session expires", func() bool {
+		return w.judge.ended[sessionOf(silent)]
+	})
 }
 
 // namedClock: one clock is far off for a while. The leader and the member itself are told, once,
