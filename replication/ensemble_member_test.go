@@ -350,6 +350,7 @@ var memberScenarios = []scenario{
 	{name: "the leader hands over", cfg: reconfigurable(), do: handsOver},
 	{name: "releases are upgraded one by one", cfg: reconfigurable(), do: upgraded},
 	{name: "a learner's clock", cfg: reconfigurable(), do: learnersClock},
+	{name: "an observer leaves, and nobody writes", cfg: reconfigurable(), do: observerLeaves},
 	{name: "a learner leaves while it is sent a checkpoint", cfg: checkpointed(), n: 1,
 		do: leavesWhileSent},
 	{name: "the only voter starts again", cfg: reconfigurable(), do: onlyVoterAgain, n: 1},
@@ -680,6 +681,29 @@ func onlyVoterAgain(w *world) {
 	lead.syncUs = 100_000
 	lead.start()
 	w.must(60, "the read is answered", d.idle)
+}
+
+// observerLeaves: those who stay close their connections to an observer before it has heard that
+// it leaves. It has to be told soon, for its clients are cut off, and no entry comes that would
+// make the last change of members certain.
+func observerLeaves(w *world) {
+	w.settle()
+	c := w.session(w.followers()[0])
+	w.stranger(4, diskOf(4))
+	w.must(40, "there is a learner", func() bool { return len(w.hosts) == 4 && w.hosts[3].up })
+	f, observer := w.hosts[3], server(4)
+	observer.Observer = true
+	answer := c.reconfigTo([]core.Server{observer})
+	w.must(40, "it is an observer", func() bool { return *answer == 0 })
+	for _, h := range w.hosts[:3] {
+		w.link(h.id, f.id).sever(f.id, true)
+	}
+	answer = c.reconfig(nil, 4)
+	w.must(40, "it has left", func() bool { return *answer == 0 })
+	for _, h := range w.hosts[:3] {
+		w.link(h.id, f.id).sever(f.id, false)
+	}
+	w.must(20, "it is told", func() bool { return f.gone })
 }
 
 // leavesWhileSent: a member is left alone in the midst of sending a checkpoint to an observer. The

@@ -88,8 +88,10 @@ func (r *replica) takeChanges(a *Applied) {
 		r.follow(next)
 	}
 	if a.members != nil && a.Index >= r.applied {
-		if gone(a.members) > gone(r.members.now) {
-			r.wantCapture = true // who was removed waits until that is known for certain
+		if gone(a.members) > 0 {
+			// Who was removed waits until the newest membership is known for certain, be it what
+			// removed him or what came behind: the end of a change has an entry of its own.
+			r.wantCapture = true
 		}
 		r.members.now, r.members.at = a.members, a.Index
 	}
