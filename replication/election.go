@@ -131,3 +131,37 @@ func (r *replica) voted(nowMs int64) {
 		f.atMs = max(f.atMs, nowMs+(r.rank()+1)*r.cfg.StaggerMs)
 	}
 }
+
+// advise lets a refusal to vote say what its sender knows to be committed: see heed.
+func (r *replica) advise(m *raftpb.Message) {
+	if !isRefusal(m) {
+		return
+	}
+	if term, err := r.log.Term(r.commit); err == nil {
+		m.Commit, m.LogTerm = new(r.commit), new(term)
+	}
+}
+
+// heed takes in what who refuses to vote knows to be committed, if there are changes of members
+// in it. A leader may end before anybody's disk has the commit index of its last change. Whoever
+// has lost his vote by that, and knows it, does not campaign any more; and who would lead needs his
+// vote, as long as he does not know it, and may have less log than him, for a leader sends before
+// it stores. What is committed is committed, whoever says so. Raft only takes it from a leader, so
+// it is told that this is one, and to forget it.
+func (r *replica) heed(m *raftpb.Message) {
+	status := r.node.BasicStatus()
+	if !isRefusal(m) || status.Lead != 0 || !r.log.changes(r.commit, m.GetCommit()) {
+		return
+	}
+	if term, err := r.log.Term(m.GetCommit()); err != nil || term != m.GetLogTerm() {
+		return
+	}
+	_ = r.node.Step(&raftpb.Message{Type: raftpb.MsgApp.Enum(), From: m.From, To: m.To,
+		Term: new(status.GetTerm()), Index: m.Commit, LogTerm: m.LogTerm, Commit: m.Commit})
+	_ = r.node.ForgetLeader() // a follower's never fails
+}
+
+func isRefusal(m *raftpb.Message) bool {
+	t := m.GetType()
+	return (t == raftpb.MsgPreVoteResp || t == raftpb.MsgVoteResp) && m.GetReject()
+}

@@ -65,6 +65,7 @@ func (r *replica) takeReceived(in *Received, turn *Turn, work *Work) {
 		r.acknowledged(m.raft)
 		r.overtake(m.raft, turn.MonoMs)
 		_ = r.node.Step(m.raft) // raft refuses what comes too late
+		r.heed(m.raft)
 	case peerHello:
 		if r.leading {
 			r.intake.takeHello(i, hello{m.raftID, m.nonce, m.replaces}, r.term)
@@ -207,6 +208,7 @@ func (r *replica) newRole(s *raft.SoftState) {
 // post queues a message of raft's for a peer. Of several acknowledgements to one peer in a
 // turn the last one says all.
 func (r *replica) post(m *raftpb.Message) {
+	r.advise(m)
 	if m.GetType() == raftpb.MsgAppResp && !m.GetReject() {
 		for i, old := range r.out {
 			if old.GetType() == raftpb.MsgAppResp && !old.GetReject() &&

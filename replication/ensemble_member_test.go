@@ -350,6 +350,8 @@ var memberScenarios = []scenario{
 	{name: "the leader hands over", cfg: reconfigurable(), do: handsOver},
 	{name: "releases are upgraded one by one", cfg: reconfigurable(), do: upgraded},
 	{name: "a learner's clock", cfg: reconfigurable(), do: learnersClock},
+	{name: "who has no vote any more has the longer log", cfg: reconfigurable(), do: longerLog,
+		n: 2},
 	{name: "an observer leaves, and nobody writes", cfg: reconfigurable(), do: observerLeaves},
 	{name: "a learner leaves while it is sent a checkpoint", cfg: checkpointed(), n: 1,
 		do: leavesWhileSent},
@@ -681,6 +683,55 @@ func onlyVoterAgain(w *world) {
 	lead.syncUs = 100_000
 	lead.start()
 	w.must(60, "the read is answered", d.idle)
+}
+
+// longerLog: a leader takes the other's vote, which is the first to know, and to have more log. The
+// leader ends, and does not know any more that it is the only voter: it needs a vote of the other,
+// to whom its log is too short.
+func longerLog(w *world) {
+	w.settle()
+	c := w.session(w.leader())
+	for try := range 40 {
+		lead, f := w.leader(), w.followers()[0]
+		c := w.clients[len(w.clients)-1]
+		lead.syncUs = 3000
+		crashed := false
+		w.judge.watch = func(h *host, commit *Commit) {
+			m := commit.Command.Member
+			if h != f || m == nil || !m.Ends || len(m.Voters) > 1 || crashed {
+				return
+			}
+			entries := lead.disk.entries
+			if f.member.replica.last > entries[len(entries)-1].GetIndex() &&
+				lead.disk.hs.GetCommit() < commit.Index {
+				crashed = true
+				w.after(0, lead.crash)
+			}
+		}
+		observer := server(f.id)
+		observer.Observer = true
+		answer := c.reconfigTo([]core.Server{observer})
+		w.must(60, "it has no vote any more", func() bool {
+			if !crashed && *answer == 1 {
+				c.write()
+			}
+			return crashed || *answer == 0 && len(f.member.replica.log.conf.GetVoters()) == 1 &&
+				!joint(f.member.replica.log.conf)
+		})
+		if crashed {
+			lead.syncUs = 0
+			w.run(100_000)
+			lead.start()
+			w.must(100, "the only voter leads", lead.member.Leading)
+			w.must(60, "everything is answered", w.served)
+			w.together()
+			return
+		}
+		answer = c.reconfig([]int{f.id})
+		w.must(60, "it votes again", func() bool { return *answer == 0 })
+		w.must(60, fmt.Sprint("attempt ", try, " is over"), w.served)
+	}
+	w.violate("the other never had more log: the scenario shows nothing, %d", c.acked)
 }
 
 // observerLeaves: those who stay close their connections to an observer before it has heard that

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/vivariumdb/vivarium/internal/invariant"
 	"go.etcd.io/raft/v3"
@@ -104,6 +105,13 @@ func (m *memlog) bytesBehind(index uint64, most int64) (n int64) {
 		n += int64(len(m.entries[i].GetData()))
 	}
 	return n
+}
+
+// changes says whether there are changes of members behind index from, up to index to.
+func (m *memlog) changes(from, to uint64) bool {
+	return from < to && to <= m.last() && from >= m.start.index &&
+		slices.ContainsFunc(m.entries[from-m.start.index:to-m.start.index],
+			func(e *raftpb.Entry) bool { return e.GetType() != raftpb.EntryNormal })
 }
 
 // restart empties the log: a checkpoint that was received counts, and the log goes on behind it.
