@@ -539,8 +539,13 @@ func (l *Local) answer(c *Conn, out *Outcome) {
 		c.reconfigs--
 	}
 	if out.Skipped {
-		// Its session is another connection's by now; that attach has ended c already.
-		l.end(c, CauseSessionMoved)
+		// Its session is another connection's by now; that attach has ended c already. Or nothing
+		// was decided: this member was removed before.
+		cause := CauseSessionMoved
+		if out.Reason == ReasonRemoved {
+			cause = CauseRemoved
+		}
+		l.end(c, cause)
 		return
 	}
 	c.began(wire.RequestHeader{Xid: it.xid, Op: it.op})

@@ -469,6 +469,28 @@ func checkRemovedMemberAttachesNobody(t testing.TB) {
 	}
 }
 
+// A write that comes behind the removal of its member ends its connection for what it is: nobody
+// has attached to its session.
+func TestRemovedMemberSaysWhy(t *testing.T) {
+	d := newDesk(t, Settings{})
+	s, err := NewEnsemble(wordOf(3), d.index, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.l = NewLocal(s, d.l.Settings)
+	hello := AppendBatchHeader(AppendEntryHeader(nil, d.now), Origin{RaftID: 1}, 0, 1)
+	d.apply(AppendHello(hello, 1, [16]byte{1}, 0))
+	d.l.SetSelf(s.Stream(1).Origin)
+	c := d.client()
+	d.create(c, 1, "/a", 0)
+	house := AppendHousekeepingHeader(AppendEntryHeader(nil, d.now), 1, 1)
+	d.apply(AppendConfigure(house, &MemberCommand{Voters: []RaftID{2, 3}, Ends: true}))
+	d.commit()
+	if c.Cause() != CauseRemoved {
+		t.Errorf("a client of a removed member is closed: %v", c.Cause())
+	}
+}
+
 func TestMembershipSurvivesACheckpoint(t *testing.T) {
 	m := newEnsemble(t, 3)
 	c := m.connect()
