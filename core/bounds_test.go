@@ -37,6 +37,40 @@ func TestReadsBehindAWriteAreBounded(t *testing.T) {
 	}
 }
 
+// TestOneWalkAtATime: a read may look at all znodes for an answer of some bytes. Apply answers the
+// reads behind a write while everybody waits, so no connection has many of that kind there; and
+// its feeder is told when it has run one.
+func TestOneWalkAtATime(t *testing.T) {
+	for _, op := range []wire.OpCode{wire.OpGetAllChildrenNumber, wire.OpGetEphemerals} {
+		d := newDesk(t, Settings{})
+		c := d.client()
+		d.send(c, 1, op, &wire.PathRequest{Path: "/"})
+		if !c.Walked() {
+			t.Errorf("%v: the feeder is not told", op)
+		}
+		d.send(c, 2, wire.OpPing, nil)
+		if c.Walked() {
+			t.Errorf("%v: the feeder is told of a ping", op)
+		}
+		for round := range int32(3) {
+			d.create(c, 10*round+3, fmt.Sprintf("/%d", round), 0)
+			d.read(c, 10*round+4, wire.OpExists, "/", false)
+			d.send(c, 10*round+5, op, &wire.PathRequest{Path: "/"})
+			more := frame(10*round+6, op, &wire.PathRequest{Path: "/"})
+			if left := d.feed(c, more); len(left) == 0 {
+				t.Fatalf("%v: a second one waits behind the first", op)
+			}
+			d.commit()
+			if left := d.feed(c, more); len(left) > 0 {
+				t.Fatalf("%v: not taken when the first is answered", op)
+			}
+		}
+		if c.stats.Requests != 1+2+3*4 || c.walks != 0 {
+			t.Errorf("%v: %d requests are answered, %d wait", op, c.stats.Requests, c.walks)
+		}
+	}
+}
+
 func TestEventsBeyondTheHardBoundCloseTheConnection(t *testing.T) {
 	d := newDesk(t, Settings{HardUnsent: 1000})
 	slow, quick, writer := d.client(), d.client(), d.client()

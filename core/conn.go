@@ -125,6 +125,8 @@ type Conn struct {
 	syncsThenRead int  // items of itemSync that a read follows
 	reconfigs     int  // items that are a reconfig's, held ones apart
 	inflight      int  // items of itemWrite
+	walks         int  // items that wait to look at much of the State
+	walked        bool // the last Feed did
 	throttled     bool // apply has to make room first
 	granted       int  // bytes of Local.granted that are this connection's
 	touchedAt     int64
@@ -310,7 +312,7 @@ func (c *Conn) holds() int { return c.Unsent() + len(c.stash) + itemSize*c.Queue
 func (c *Conn) blocked(l *Local) bool {
 	s := &l.Settings
 	return l.draining || c.phase != phaseNew && c.phase != phaseOpen || c.throttled || c.tooHeavy ||
-		c.Unsent() > s.SoftUnsent || c.Queued() >= s.MaxQueued ||
+		c.walks > 0 || c.Unsent() > s.SoftUnsent || c.Queued() >= s.MaxQueued ||
 		c.Queued() > 0 && len(c.stash) >= s.MaxQueuedBytes
 }
 
@@ -355,7 +357,7 @@ func (c *Conn) requestNeeds(l *Local, frame []byte, now int64) Need {
 // to be given again. The caller holds S shared and what Next asked for.
 func (c *Conn) Feed(l *Local, in []byte, now int64) int {
 	doing := c.next
-	c.next = stepNone
+	c.next, c.walked = stepNone, false
 	switch doing {
 	case stepBadLength:
 		c.over(CauseBadLength)
@@ -392,6 +394,7 @@ func (c *Conn) over(cause Cause) {
 	c.phase, c.cause = phaseOver, cause
 	c.queue, c.head, c.stash = nil, 0, nil
 	c.held, c.syncs, c.confirmed, c.syncsThenRead, c.inflight, c.reconfigs = 0, 0, 0, 0, 0, 0
+	c.walks = 0
 }
 
 // handshake gives the creation of a session, or the attach to one, to the stream. Whether the
@@ -509,6 +512,7 @@ func isWrite(op wire.OpCode) bool {
 // takeRead answers a read or a ping now, or puts it behind what is not answered yet.
 func (c *Conn) takeRead(l *Local, q wire.RequestHeader, body []byte, now int64) {
 	if c.Queued() == 0 {
+		c.walked = walks(q.Op)
 		c.began(q)
 		c.answer(l, q.Xid, q.Op, body)
 		c.ended(now, now)
@@ -531,8 +535,21 @@ func (c *Conn) takeRead(l *Local, q wire.RequestHeader, body []byte, now int64) 
 	if mutant.On("watches-armed-early") {
 		c.armEarly(l, q.Op, body)
 	}
+	if walks(q.Op) {
+		c.walks++
+	}
 	c.enqueue(item{kind: itemRead, op: q.Op, xid: q.Xid, at: now}, body)
 }
+
+// walks says whether op looks at much of the State, whatever its answer is: of such reads one
+// connection has one at a time, or the thousands that it may have waiting behind a write would
+// keep everybody else out for minutes.
+func walks(op wire.OpCode) bool {
+	return op == wire.OpGetAllChildrenNumber || op == wire.OpGetEphemerals
+}
+
+// Walked says whether the last Feed looked at much of the State: it is time to let others have it.
+func (c *Conn) Walked() bool { return c.walked }
 
 // holdsBack says whether what is to be written has to wait. Behind a read that waits for a sync
 // it must: that read may not see it, and nothing but the stream could tell them apart later. Nor
@@ -721,7 +738,9 @@ func (c *Conn) advance(l *Local) {
 		switch it.kind {
 		case itemRead:
 			body := c.body(it)
-			c.pop()
+			if c.pop(); walks(it.op) {
+				c.walks--
+			}
 			c.began(wire.RequestHeader{Xid: it.xid, Op: it.op})
 			c.answer(l, it.xid, it.op, body)
 			c.ended(it.at, l.now)

@@ -114,7 +114,8 @@ func (c *connection) feed() core.Need {
 		need := core.NeedNothing
 		for n := 0; ; n++ {
 			need = c.conn.Next(local, c.in[c.used:], now)
-			if !need.Feedable() || n == requests || n > 0 && c.conn.Unsent() > replies {
+			if !need.Feedable() || n == requests ||
+				n > 0 && (c.conn.Unsent() > replies || c.conn.Walked()) {
 				break
 			}
 			c.used += c.feedOne(local, need, now)
