@@ -181,6 +181,8 @@ func (w *world) ask(f *Founder) bool {
 		if errA, errB := w.shake(left, right); errA != nil || errB != nil {
 			if r := new(Refusal); errors.As(errA, &r) && r.Reason == ReasonLevel {
 				continue
+			} else if errA != nil && (r.Reason == ReasonLeaving || r.Reason == ReasonRemoved) {
+				return true // it was removed before it has ever been there
 			}
 			w.violate("an empty disk: %v, %v", errA, errB)
 		}

@@ -432,7 +432,7 @@ func (h *host) crash() {
 	h.epoch++
 	h.up, h.paused, h.held = false, false, nil
 	for _, c := range h.w.clients {
-		if c.host == h {
+		if c.host == h && c.conn != nil {
 			c.cut()
 		}
 	}
