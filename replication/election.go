@@ -134,7 +134,7 @@ func (r *replica) voted(nowMs int64) {
 
 // advise lets a refusal to vote say what its sender knows to be committed: see heed.
 func (r *replica) advise(m *raftpb.Message) {
-	if !isRefusal(m) {
+	if !isRefusal(m) || mutant.On("membership-refusal-says-nothing") {
 		return
 	}
 	if term, err := r.log.Term(r.commit); err == nil {

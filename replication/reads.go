@@ -71,7 +71,8 @@ func (r *replica) answersReads() bool {
 // committed, or what the leader before it has told, and more may have been acknowledged.
 func (r *replica) unproven(term uint64) bool {
 	conf := r.log.conf
-	return len(conf.GetVoters()) == 1 && !joint(conf) && r.appliedTerm != term
+	return len(conf.GetVoters()) == 1 && !joint(conf) && r.appliedTerm != term &&
+		!mutant.On("reads-only-voter-unproven")
 }
 
 func (r *replica) readContext(n uint64) []byte {

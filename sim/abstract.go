@@ -168,7 +168,7 @@ func AbstractKnobs(seed uint64) Knobs {
 		&k.RollingMs, &k.FoundingTerm, &k.PeerSpoiled, &k.Foreign, &k.Asks, &k.WipeMs, &k.RotMs,
 		&k.Spares, &k.Upgrade, &k.MemberChanges, &k.RoleChanges, &k.ReconfigEnabled,
 		&k.WeightOperator, &k.Listed, &k.StrangerMs, &k.DozeMs, &k.BehindMs, &k.Rest, &k.Candidates,
-		&k.Ghosts, &k.SetWatches, &k.RandomWatches} {
+		&k.Ghosts, &k.SetWatches, &k.RandomWatches, &k.Voters} {
 		*none = 0
 	}
 	if r.chance(500) { // who was away gets a checkpoint

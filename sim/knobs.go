@@ -219,6 +219,7 @@ type Knobs struct {
 	WeightGroup    int64
 
 	Guests int64 // clients that come and go in a container
+	Voters int64 // that found the ensemble, beside observers; 0: all hosts vote
 }
 
 // draw chooses the knobs of a seed.
@@ -242,6 +243,7 @@ func draw(seed uint64) Knobs {
 	k.drawRare(seed)
 	k.drawBehind(seed)
 	k.drawGuests(seed)
+	k.drawVoters(seed)
 	k.CrashAim = some(500, 50, 600)
 	k.fit()
 	if k.Hosts == 1 { // has less to do
@@ -445,6 +447,16 @@ func (k *Knobs) drawBehind(seed uint64) {
 func (k *Knobs) drawGuests(seed uint64) {
 	if k.Guests = newRNG(seed, "guests").some(200, 1, 3); k.Guests > 0 {
 		k.ContainerCheckMs = min(k.ContainerCheckMs, 1000)
+	}
+}
+
+// drawVoters lets few hosts vote, from a stream of its own: who votes alone, or with one other,
+// knows of fewer what was committed. Those who observe ask for their ensemble, as all do there.
+func (k *Knobs) drawVoters(seed uint64) {
+	if k.Hosts > 1 && k.FoundingTerm == 0 && k.ZxidLead == 0 && k.SequenceLead == 0 {
+		if k.Voters = newRNG(seed, "voters").some(150, 1, 2); k.Voters > 0 {
+			k.Asks = 1
+		}
 	}
 }
 

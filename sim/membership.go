@@ -27,6 +27,15 @@ func (w *World) spareHosts() int64 {
 	return w.k.Spares
 }
 
+// foundingVoters is how many hosts vote when the ensemble is founded. The others that found it are
+// observers.
+func (w *World) foundingVoters() int64 {
+	if w.k.Voters > 0 && w.k.Voters < w.k.Hosts && w.asks() {
+		return w.k.Voters
+	}
+	return max(w.k.Hosts, 1)
+}
+
 // server is a host's line in the file that all of them have.
 func (h *host) server() core.Server {
 	s, err := core.ParseServer(core.ServerID(h.id), fmt.Sprintf("host%d:2888:3888;2181", h.id))
@@ -41,7 +50,7 @@ func (w *World) file() (servers []core.Server) {
 	}
 	for _, h := range w.hosts {
 		s := h.server()
-		if s.Observer = h.id > w.k.Hosts; !s.Observer || w.k.Listed != 0 {
+		if s.Observer = h.id > w.foundingVoters(); h.id <= w.k.Hosts || w.k.Listed != 0 {
 			servers = append(servers, s)
 		}
 	}

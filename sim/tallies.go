@@ -30,9 +30,9 @@ func (w *World) fell() {
 // rose notes that a process has started.
 func (w *World) rose() { w.scattered = w.scattered && !w.mostRun() }
 
-// mostRun says whether a majority of the processes that found the ensemble are running.
+// mostRun says whether a majority of the voters that found the ensemble are running.
 func (w *World) mostRun() bool {
-	founders, up := w.hosts[:max(w.k.Hosts, 1)], 0
+	founders, up := w.hosts[:w.foundingVoters()], 0
 	for _, h := range founders {
 		if h.up {
 			up++

@@ -228,7 +228,7 @@ func (h *host) voting(was map[core.RaftID]bool) map[core.RaftID]bool {
 // voters keeps how many voters there were at least.
 func (s *shadow) voters() {
 	if s.members == nil {
-		s.fewest = int(s.w.k.Hosts) // who are not there yet when the State is founded
+		s.fewest = int(s.w.foundingVoters()) // who are not there yet when the State is founded
 		return
 	}
 	n := 0
@@ -298,6 +298,9 @@ func (s *shadow) judgeStamp() {
 		} else if h.peak > second {
 			second = h.peak
 		}
+	}
+	if s.fewest == 1 { // whose clock is the only one that counts
+		second = first
 	}
 	const drift, slackMs = 60, 200
 	now := e.decided / millisecond

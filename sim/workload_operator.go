@@ -126,7 +126,7 @@ func (g *generator) roles() (asked, bool) {
 	switch {
 	case strings.Contains(line, observer):
 		line = strings.Replace(line, observer, voter, 1)
-	case voters > 3 || voters > len(o.config)/2+1:
+	case voters > 3 || voters > len(o.config)/2+1 || g.w.k.Voters > 0 && voters > 1:
 		line = strings.Replace(line, voter, observer, 1)
 	}
 	q := wire.ReconfigRequest{CurrentConfigID: -1}

@@ -28,11 +28,15 @@ var readsRare = []Mutant{
 		Text: "a read index that was asked for in vain is not asked for again"},
 	{Name: "reads-overtaken-sync-answers-next",
 		Text: "the confirmation of a sync that a write has answered answers the next one"},
+	{Name: "reads-only-voter-unproven",
+		Text: "an only voter answers a sync before anything of its term is applied"},
 }
 
 var membershipRare = []Mutant{
 	{Name: "membership-any-end-is-targets",
 		Text: "the end of any joint phase counts as that of the target"},
+	{Name: "membership-refusal-says-nothing",
+		Text: "who refuses to vote does not say what is committed"},
 }
 
 var limitsRare = []Mutant{
