@@ -108,6 +108,7 @@ func (c *Connect) appendTo(b []byte) []byte {
 	o := object{b: append(b, '{')}
 	o.num("timeoutMs", int64(c.TimeoutMs))
 	o.num("lastZxidSeen", c.LastZxidSeen)
+	o.str("address", c.Address)
 	o.flag("resumed", c.Resumed)
 	o.flag("wrongPassword", c.WrongPassword)
 	o.flag("readOnly", c.ReadOnly)

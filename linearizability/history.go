@@ -37,6 +37,13 @@ type Header struct {
 	// DriftPerMille bounds how much faster than virtual time any member's clock may run; a session
 	// may be found silent that much too early. Jumps of a wall clock must not matter.
 	DriftPerMille int64 `json:"driftPerMille,omitempty"`
+	// MinTimeoutMs and MaxTimeoutMs bound the time-outs that servers grant; without the second they
+	// are not known.
+	MinTimeoutMs int32 `json:"minTimeoutMs,omitempty"`
+	MaxTimeoutMs int32 `json:"maxTimeoutMs,omitempty"`
+	// NeverUsedMs is how long a container that never had a child stays at least; below 0 it stays
+	// for ever, 0 is unknown.
+	NeverUsedMs int64 `json:"neverUsedMs,omitempty"`
 	// Members is how many servers there are; 0 counts as 1.
 	Members int `json:"members,omitempty"`
 	// Fresh says that the tree began with nothing in it but the system's znodes. It counts only in
@@ -82,6 +89,8 @@ type Connect struct {
 	TimeoutMs int32 `json:"timeoutMs,omitempty"`
 	// LastZxidSeen is the last zxid that the client has seen.
 	LastZxidSeen int64 `json:"lastZxidSeen,omitempty"`
+	// Address is the client's, as servers see it; "" is unknown.
+	Address string `json:"address,omitempty"`
 	// Resumed says that the session existed before.
 	Resumed bool `json:"resumed,omitempty"`
 	// WrongPassword says that the client deliberately gave a wrong password.

@@ -19,6 +19,7 @@ func Judge(h *History) *Report {
 	}
 	judgeFreshness(x)
 	judgeSessions(x)
+	judgeAnswers(x)
 	judgeZxids(x)
 	if x.logged {
 		judgeWatches(y)

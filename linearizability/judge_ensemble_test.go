@@ -419,6 +419,20 @@ func TestReconfigJudge(t *testing.T) {
 			s.result(1, commitOf(OpReconfig)).Err = CodeReconfigInProgress
 			s.result(1, s.returnOf(OpReconfig)).Err = CodeReconfigInProgress
 		}},
+		{"refused of who may", JudgeReplay, playReconfig, func(s *spoiler) {
+			s.result(1, commitOf(OpReconfig)).Err = CodeNoAuth
+			s.result(1, s.returnOf(OpReconfig)).Err = CodeNoAuth
+		}},
+		{"refused though it is in force", JudgeReplay, playReconfig, func(s *spoiler) {
+			first, _, _ := strings.Cut(testConfig, "\n")
+			for _, l := range []*Line{s.line(1, commitOf(OpReconfig)),
+				s.line(1, callOf(OpReconfig))} {
+				l.Request = &Request{Op: OpReconfig, Reconfig: &Reconfig{Joining: first,
+					Version: -1}}
+			}
+			s.result(1, commitOf(OpReconfig)).Err = CodeBadArguments
+			s.result(1, s.returnOf(OpReconfig)).Err = CodeBadArguments
+		}},
 		{"accepted of who may not", JudgeReplay, playReconfig, func(s *spoiler) {
 			l := s.line(2, commitOf(OpReconfig))
 			k := *l.Commit

@@ -28,7 +28,7 @@ func playSessions(s *server) {
 	s.add(Line{Kind: KindConnect, Client: 1, Conn: 99, Session: a.session,
 		Connect: &Connect{TimeoutMs: testTimeoutMs}})
 	s.commit(Line{Session: a.session, Result: &Result{Err: CodeSessionExpired}},
-		Commit{Kind: CommitAttach, Secret: "s"})
+		Commit{Kind: CommitAttach, Secret: secretOf(a.session)})
 	s.add(Line{Kind: KindConnected, Client: 1, Conn: 99, Session: a.session, Connect: &Connect{}})
 	s.add(Line{Kind: KindDisconnect, Client: 1, Conn: 99, Text: CauseServer})
 	s.add(Line{Kind: KindEnd, Client: 1, Session: a.session, Text: EndExpired})

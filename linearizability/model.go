@@ -27,6 +27,7 @@ type model struct {
 	// used again: to say what is wrong when one is seen later.
 	ghosts map[string]int64
 
+	secrets  map[string]*Line // by password, who was given it
 	ensemble ensemble
 }
 
@@ -78,7 +79,8 @@ const (
 func newModel(h *Header) *model {
 	m := &model{
 		super: h.Super, nodes: map[string]*node{}, sessions: map[int64]*session{},
-		quotas: map[string]bool{}, ghosts: map[string]int64{}, zxid: h.Zxid,
+		quotas: map[string]bool{}, ghosts: map[string]int64{}, secrets: map[string]*Line{},
+		zxid: h.Zxid,
 	}
 	for _, p := range []string{"/", "/zookeeper", quotaRoot, configPath} {
 		m.nodes[p] = &node{data: []byte{}, acl: openACL, children: map[string]bool{}}

@@ -23,14 +23,18 @@ func (y *replay) judgeRead(k *call) {
 	}
 }
 
-// wanted is the answer that a read should have. Of a connection whose identities are not in the
-// log (its session is read-only, or its attach is not known), only those answers are known that
-// are the same for everybody.
+// wanted is the answer that a read should have. Of a connection whose identities are unknown (its
+// session is read-only and nobody says its address, or its attach is not known), only those answers
+// are known that are the same for everybody.
 func (y *replay) wanted(k *call) (Result, bool) {
 	r := k.line.Request
 	o := &origin{session: k.conn.session, skipACL: y.h.Header.SkipACL}
 	if k.conn.gen != nil && !k.conn.ambiguous {
 		o.identities = k.conn.gen.identities(k.auths)
+		return y.m.read(r, o), true
+	}
+	if ids, ok := y.ownIdentities(k); ok {
+		o.identities = ids
 		return y.m.read(r, o), true
 	}
 	if r.Op == OpWhoAmI || r.Op == OpGetEphemerals {

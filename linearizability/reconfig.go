@@ -115,11 +115,34 @@ func (y *replay) applyReconfig(c *commit, s *session) bool {
 		why = "no other one goes on"
 	case code == CodeBadVersion && r != nil && (r.Version == -1 || r.Version == e.version):
 		why = fmt.Sprintf("the version is %#x", e.version)
+	case code == CodeNoAuth && y.mayReconfigure(c, s):
+		why = "its session may"
+	case code == CodeBadArguments && r != nil && y.inForce(r):
+		why = "it asks for what is in force"
 	default:
 		return true
 	}
 	y.bad(JudgeReplay, lines(l), "a reconfig is refused with %v, but %s", l.Result.Err, why)
 	return false
+}
+
+// inForce says whether a reconfig asks for the servers that there are, and names each as a
+// configuration does.
+func (y *replay) inForce(r *Reconfig) bool {
+	e := &y.m.ensemble
+	text := r.Members + r.Joining
+	if servers, ok := e.aimed(r); !ok || text == "" || !maps.Equal(servers, e.servers) {
+		return false
+	}
+	have := string(y.m.nodes[configPath].data)
+	for _, line := range strings.FieldsFunc(text, func(r rune) bool {
+		return r == '\n' || r == ','
+	}) {
+		if !strings.Contains(have, strings.TrimSpace(line)+"\n") {
+			return false
+		}
+	}
+	return true
 }
 
 // mayReconfigure says whether a session may write what a reconfig changes.

@@ -226,6 +226,12 @@ func (y *replay) applyCreateSession(c *commit) bool {
 		y.bad(JudgeSessions, lines(l), "session id %#x is given again", l.Session)
 		return false
 	}
+	if old := y.m.secrets[l.Commit.Secret]; old != nil && l.Commit.Secret != "" {
+		y.bad(JudgeSessions, lines(l, old), "session %#x has the password of session %#x",
+			l.Session, old.Session)
+		return false
+	}
+	y.m.secrets[l.Commit.Secret] = l
 	y.m.sessions[l.Session] = &session{
 		id: l.Session, alive: true, generation: l.Commit.Generation, origin: l.Commit.Origin,
 		secret: l.Commit.Secret, timeoutMs: l.Commit.TimeoutMs, identities: l.Commit.Identities,
@@ -301,8 +307,7 @@ func (y *replay) applyAuth(c *commit) bool {
 	if l.Result.Err != CodeOk {
 		return true // a limit of the service's own
 	}
-	if c.call != nil && c.call.line.Request.Scheme == "digest" {
-		want := y.m.digestIdentities(c.call.line.Request.Auth)
+	if want, ok := y.proved(c.call); ok {
 		if !slices.Equal(want, l.Commit.Identities) {
 			y.bad(JudgeReplay, lines(l, c.call.line), "auth gives %v, want %v",
 				l.Commit.Identities, want)
@@ -313,8 +318,22 @@ func (y *replay) applyAuth(c *commit) bool {
 	return true
 }
 
+// proved is what an auth packet proves, if that is known.
+func (y *replay) proved(k *call) ([]ID, bool) {
+	if k == nil {
+		return nil, false
+	}
+	switch k.line.Request.Scheme {
+	case "digest":
+		return y.m.digestIdentities(k.line.Request.Auth), true
+	case "ip": // be it what it says
+		return k.conn.address()
+	}
+	return nil, false
+}
+
 // applyReap: a container goes when it is empty and was used, or was never used for as long as the
-// leader allows, which the history does not say; a TTL node when it is empty and untouched for
+// header says; a TTL node when it is empty and untouched for
 // its time. A reap that finds the node otherwise may take a zxid or not.
 func (y *replay) applyReap(c *commit) bool {
 	l := c.line
@@ -329,6 +348,9 @@ func (y *replay) applyReap(c *commit) bool {
 		y.bad(JudgeReplay, lines(l), "reap of %s, which has children", l.Path)
 	case !n.container && n.ttl == 0:
 		y.bad(JudgeReplay, lines(l), "reap of %s, which is neither container nor TTL node", l.Path)
+	case n.container && n.creates == 0 && y.unused(n):
+		y.bad(JudgeReplay, lines(l), "reap of %s after %d ms, which never had a child", l.Path,
+			y.m.clockMs-n.stat.Mtime)
 	case n.ttl != 0 && y.m.clockMs-n.stat.Mtime <= n.ttl:
 		y.bad(JudgeReplay, lines(l), "reap of %s after %d ms, its TTL is %d ms", l.Path,
 			y.m.clockMs-n.stat.Mtime, n.ttl)
@@ -340,6 +362,12 @@ func (y *replay) applyReap(c *commit) bool {
 		return true
 	}
 	return false
+}
+
+// unused says that a container without a child must stay yet.
+func (y *replay) unused(n *node) bool {
+	most := y.h.Header.NeverUsedMs
+	return most < 0 || most > 0 && y.m.clockMs-n.stat.Mtime <= most
 }
 
 // judgeReturns holds what clients were told against what was committed.

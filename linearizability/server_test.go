@@ -94,7 +94,8 @@ func (s *server) connect(client, session int64) *testConn {
 		s.gens[session] = 1
 		s.m.sessions[session] = newSession(session, ids)
 		s.commit(Line{Session: session, Zxid: s.m.zxid}, Commit{Kind: CommitCreateSession,
-			Generation: 1, TimeoutMs: testTimeoutMs, Secret: "s", Identities: ids})
+			Generation: 1, TimeoutMs: testTimeoutMs, Secret: secretOf(session),
+			Identities: ids})
 	} else {
 		s.gens[session]++
 		s.m.sessions[session].identities = ids
@@ -104,7 +105,7 @@ func (s *server) connect(client, session int64) *testConn {
 			}
 		}
 		s.commit(Line{Session: session}, Commit{Kind: CommitAttach, Generation: s.gens[session],
-			Secret: "s", Identities: ids, LastZxidSeen: seen})
+			Secret: secretOf(session), Identities: ids, LastZxidSeen: seen})
 	}
 	c.session, c.gen = session, s.gens[session]
 	s.add(Line{Kind: KindConnected, Client: client, Conn: c.id, Session: session,
@@ -113,9 +114,13 @@ func (s *server) connect(client, session int64) *testConn {
 }
 
 func newSession(id int64, ids []ID) *session {
-	return &session{id: id, alive: true, generation: 1, secret: "s", timeoutMs: testTimeoutMs,
+	return &session{id: id, alive: true, generation: 1, secret: secretOf(id),
+		timeoutMs:  testTimeoutMs,
 		identities: ids, ephemerals: map[string]bool{}}
 }
+
+// secretOf stands for the password of a session.
+func secretOf(session int64) string { return fmt.Sprintf("%#x", session) }
 
 // drop ends a connection; what is under way on it is lost.
 func (s *server) drop(c *testConn, cause string) {

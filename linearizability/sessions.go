@@ -15,6 +15,7 @@ func judgeSessions(x *index) {
 			continue
 		}
 		x.checked[JudgeSessions]++
+		x.judgeGranted(c)
 		switch {
 		case c.readOnly():
 			x.judgeReadOnly(c)
@@ -123,11 +124,21 @@ func (x *index) judgeAccepted(c *connection) {
 	case c.gen.begin.at > c.connected.at:
 		x.bad(JudgeSessions, lines(l, c.gen.begin.line),
 			"session %#x is acknowledged before it is committed", c.session)
+	case !x.isWho(c):
+		x.bad(JudgeSessions, lines(l, c.gen.begin.line),
+			"session %#x begins with the identities %v, its client's address is %s", c.session,
+			c.gen.base, c.connect.line.Connect.Address)
 	case l.Connect.TimeoutMs != c.gen.timeoutMs():
 		x.bad(JudgeSessions, lines(l, c.gen.begin.line),
 			"session %#x has a time-out of %d ms, not %d", c.session, l.Connect.TimeoutMs,
 			c.gen.timeoutMs())
 	}
+}
+
+// isWho says whether a session begins with what is known of who connects, and nothing else.
+func (x *index) isWho(c *connection) bool {
+	ids, ok := c.address()
+	return !ok || c.ambiguous || slices.Equal(ids, c.gen.base)
 }
 
 // timeoutMs is the session's in this generation: an attach that names none keeps it.

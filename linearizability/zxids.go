@@ -22,6 +22,10 @@ func judgeZxids(x *index) {
 		}
 		before[c.session] = append(before[c.session], c)
 		for _, it := range c.stream {
+			if x.logged && c.gen != nil && it.namesNone() {
+				x.bad(JudgeZxids, lines(it.line, it.call.line), "the answer to %v names no zxid",
+					it.call.line.Request.Op)
+			}
 			if it.line.Kind == KindReturn && it.judged() {
 				x.checked[JudgeZxids]++
 				x.judgeZxid(c, it, high, least)
@@ -55,6 +59,16 @@ func (x *index) higher(high point, it item) point {
 // that setWatches makes up and answers to what is no request.
 func (it item) judged() bool {
 	return it.line.Zxid > 0 && (it.call == nil || !exempt(it.call.line.Request.Op))
+}
+
+// namesNone says whether an item answers what no commit does and names no zxid, although one was
+// taken when the session began.
+func (it item) namesNone() bool {
+	if it.call == nil || it.line.Zxid != 0 {
+		return false
+	}
+	op := it.call.line.Request.Op
+	return !exempt(op) && !op.Write()
 }
 
 // exempt ops are answered with zxid 0 at any time.
