@@ -231,7 +231,7 @@ func (conn *rawConn) opened(e *end) {
 	c := conn.c
 	w, s := c.w, c.session
 	conn.end, conn.session = e, s
-	conn.tap = &tap{w: w, client: c.id, conn: e.link.id, link: e.link}
+	conn.tap = &tap{w: w, client: c.id, conn: e.link.id, link: e.link, address: c.ip.String()}
 	e.readable, e.writable = conn.readable, conn.pump
 	e.gone = func(cause string) { conn.gone(cause) }
 	if c.conn != conn {

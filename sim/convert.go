@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/vivariumdb/vivarium/linearizability"
 	"github.com/vivariumdb/vivarium/wire"
@@ -214,6 +215,8 @@ type tap struct {
 	conn    int64
 	link    *link
 	session int64
+	address string     // the client's, as servers see it
+	flagged bool       // it says whether it would take a read-only server
 	waiting []sentCall // in the order sent
 	in      []byte     // the beginning of a frame
 	hello   bool       // the connect request was sent
@@ -253,10 +256,11 @@ func (t *tap) sent(frame []byte, wrong bool) {
 		t.hello = true
 		var q wire.ConnectRequest
 		q.Decode(&r)
-		t.session = q.SessionID
+		t.session, t.flagged = q.SessionID, q.HasReadOnly
 		l := t.line(linearizability.KindConnect)
 		l.Server = t.link.host
 		l.Connect = &linearizability.Connect{TimeoutMs: q.TimeoutMs, LastZxidSeen: q.LastZxidSeen,
+			Address: t.address,
 			Resumed: q.SessionID != 0, WrongPassword: wrong, ReadOnly: q.ReadOnly}
 		w.history.Add(l)
 		t.link.reel.call(w, len(frame))
@@ -321,6 +325,9 @@ func (t *tap) frame(b []byte, a *arrival) bool {
 		if r.Err() != nil || r.Len() != 0 {
 			w.violate("protocol", "an event that cannot be read")
 		}
+		if a.event.State != wire.StateSyncConnected {
+			w.violate("protocol", fmt.Sprintf("an event says that its client is %v", a.event.State))
+		}
 		l := t.line(linearizability.KindEvent)
 		l.Zxid, l.Event, l.Path = header.Zxid, linearizability.EventType(a.event.Type), a.event.Path
 		w.history.Add(l)
@@ -352,6 +359,9 @@ func (t *tap) connected(b []byte, a *arrival) bool {
 	if r.Err() != nil || r.Len() != 0 {
 		t.w.violate("protocol", "the answer to a handshake cannot be read")
 		return false
+	}
+	if a.connect.HasReadOnly != t.flagged {
+		t.w.violate("protocol", "the answer to a handshake is of another release's form")
 	}
 	t.open = true
 	resumed := t.session != 0

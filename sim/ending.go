@@ -93,7 +93,7 @@ func (w *World) expire() {
 		w.clients = append(w.clients, auditor)
 		auditor.finishing, auditor.auditor = true, true
 		auditor.start()
-		w.await("the auditor", w.patience, auditor.done, w.restart)
+		w.await("the auditor", w.patience, auditor.done, func() { w.idle(w.restart) })
 	})
 }
 

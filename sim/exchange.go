@@ -23,6 +23,7 @@ func (h *host) heed() {
 		return
 	}
 	for _, n := range h.work.Notices {
+		h.judgeServing(&n)
 		w.count.add(countNotices)
 		w.trace.add(w.clock.now, traceHost, h.id, []byte(n.String()))
 		if f := w.film; f != nil {

@@ -89,6 +89,8 @@ type host struct {
 	transfers *store.Transfers
 	readAt    int64 // when the last piece asked for of a checkpoint is read
 	swept     int64
+	settings  core.Settings
+	ledAt     int64 // when it knew of a leader last
 	conns     map[core.ConnID]*serverConn
 	nextConn  core.ConnID
 	spare     []byte
@@ -280,7 +282,9 @@ func (h *host) open() {
 	if err == nil && !w.over {
 		w.shadow.loaded(h, &loaded)
 		w.abstract.restarted(h, rec)
-		h.member, err = replication.New(h.config(h.life.id()), loaded)
+		cfg := h.config(h.life.id())
+		h.settings, h.ledAt = cfg.Settings, w.clock.now
+		h.member, err = replication.New(cfg, loaded)
 	}
 	if err != nil {
 		if errors.Is(err, syscall.ENOSPC) && h.full {
@@ -361,6 +365,7 @@ func (h *host) tick() {
 		if h.mono()-h.swept >= 1000 {
 			h.swept = h.mono()
 			h.member.Local.Sweep(h.mono())
+			h.judgeSwept()
 			h.tend(h.member.Local.TakeTouched(nil))
 		}
 		h.mark()
@@ -392,6 +397,9 @@ func (h *host) loop() {
 	h.vigil.learned(h.turn.Applied)
 	m.Step(&h.turn, &h.work)
 	h.vigil.turn(h, &h.turn, taken, m.Leading())
+	if m.Leader() != 0 {
+		h.ledAt = h.w.clock.now
+	}
 	if h.heed(); h.member == nil {
 		return
 	}

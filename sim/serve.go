@@ -36,6 +36,7 @@ func (h *host) accept(e *end, ip netip.Addr) {
 	h.nextConn++
 	conn, cause := h.member.Local.Open(core.ConnInfo{ID: h.nextConn,
 		Remote: netip.AddrPortFrom(ip, uint16(h.nextConn)), Random: h.life.id(), NowMs: h.mono()})
+	h.judgeTaken(ip, cause)
 	if cause != core.CauseNone {
 		h.nextConn--
 		h.w.count.add(faultRefused)
@@ -66,6 +67,7 @@ func (h *host) accept(e *end, ip netip.Addr) {
 // tend looks after the connections that apply or a sweep did something to.
 func (h *host) tend(touched []*core.Conn) {
 	for _, c := range touched {
+		h.judgeOwed(c)
 		if sc := h.conns[c.ID()]; sc != nil {
 			given := h.member.Local.Outstanding()
 			if h.pace.chance(700) && h.member.Local.Resume(c) {
@@ -140,7 +142,9 @@ func (sc *serverConn) step(local *core.Local) (more bool) {
 	case need.Feedable():
 		sync := c.Established() && !c.Session().IsReadOnly() && isSync(sc.in)
 		touched, given := c.TouchedMs(), local.Outstanding()
+		why := sc.unreadable()
 		n := c.Feed(local, sc.in, h.mono())
+		sc.judgeRead(n, why)
 		if c.TouchedMs() > touched && !c.Session().IsReadOnly() {
 			h.vigil.hears(c.Session(), h.w.clock.now)
 		}
@@ -172,6 +176,7 @@ func (sc *serverConn) step(local *core.Local) (more bool) {
 		sc.closing = true
 		return false
 	case need == core.NeedClose:
+		sc.judgeEnd()
 		if c.Cause() == core.CauseSlowReader {
 			sc.out = nil // it does not read: nothing is sent any more
 		}

@@ -259,7 +259,7 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 	case core.KindCreateSession, core.KindAttach:
 		s.handshakeLine(&l, c)
 	case core.KindRequest:
-		s.requestLine(&l, c)
+		s.requestLine(&l, batch, c)
 	case core.KindAuth:
 		k.Kind, k.Generation = linearizability.CommitAuth, uint64(c.Generation)
 		k.Identities = identities(c.Identities)
@@ -369,7 +369,7 @@ func (s *shadow) handshakeLine(l *linearizability.Line, c *core.Command) {
 	s.w.count.add(countSessionsCreated)
 }
 
-func (s *shadow) requestLine(l *linearizability.Line, c *core.Command) {
+func (s *shadow) requestLine(l *linearizability.Line, batch *core.Batch, c *core.Command) {
 	out, k := &s.out, l.Commit
 	k.Kind, k.Generation = linearizability.CommitRequest, uint64(c.Generation)
 	k.SkipACL, k.EnforceQuota = c.Flags.SkipACL, c.Flags.EnforceQuota
@@ -380,6 +380,7 @@ func (s *shadow) requestLine(l *linearizability.Line, c *core.Command) {
 	if out.Skipped {
 		return
 	}
+	s.judgeFlags(batch, c)
 	if c.Op == wire.OpCloseSession {
 		k.Kind = linearizability.CommitClose
 		s.w.count.add(countSessionsClosed)

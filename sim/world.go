@@ -206,7 +206,20 @@ func (w *World) header() linearizability.Header {
 		// A host's clock drifts by so much, and a leader rounds to its ticks.
 		DriftPerMille: drift + 1,
 		AnswerWithin:  answerWithin,
+		MinTimeoutMs:  int32(w.k.MinTimeoutMs), MaxTimeoutMs: int32(w.k.MaxTimeoutMs),
+		NeverUsedMs: w.neverUsedMs(),
 	}
+}
+
+// neverUsedMs is how long any leader lets a container stay that never had a child, at least.
+func (w *World) neverUsedMs() int64 {
+	least := int64(-1)
+	for _, h := range w.hosts {
+		if ms := h.own().ContainerNeverUsedMs; ms > 0 && (least < 0 || ms < least) {
+			least = ms
+		}
+	}
+	return least
 }
 
 const (

@@ -41,6 +41,7 @@ var promises = map[string]string{
 	"term":        "in one term one member leads, and a member's terms rise",
 	"apply":       "what is committed can be applied",
 	"install":     "a checkpoint that a peer sends can be installed",
+	"manners":     "connections are taken, read and ended as the settings say",
 	"room":        "what may not grow may not for want of room only",
 	"damage":      "damaged entries are refused, and leave no trace",
 	"words":       "what operators are told agrees with what is there",
