@@ -31,6 +31,7 @@ type protocolClient struct {
 
 	servers servers
 
+	cfg   protocol.Config
 	s     *protocol.Session
 	twin  *twin
 	auth  session // for the generator
@@ -100,10 +101,11 @@ func (c *protocolClient) begin() {
 	if c.terse && (longest == 0 || longest > terseRequest) {
 		longest = terseRequest
 	}
-	s, err := protocol.New(protocol.Config{Servers: c.servers.names(),
+	c.cfg = protocol.Config{Servers: c.servers.names(),
 		ReadOnly:         c.program == nil && c.r.chance(c.w.k.ReadOnlyClients),
 		SessionTimeoutMs: c.gen.timeoutMs(), MaxRequests: int(c.w.k.Pipeline) + 64,
-		BackoffMaxMs: 500, MaxRequest: longest}, c.nowMs())
+		BackoffMaxMs: 500, MaxRequest: longest}
+	s, err := protocol.New(c.cfg, c.nowMs())
 	if err != nil {
 		c.w.violate("client", err.Error())
 		return
@@ -229,6 +231,7 @@ func (c *protocolClient) act() {
 		c.out = append(c.out, out...)
 		c.pump()
 	}
+	c.twin.behaves()
 	if at, ok := c.s.Deadline(); ok && (c.timer == 0 || at < c.timer) {
 		c.timer = at
 		c.w.clock.after(at*millisecond-c.w.clock.now, func() { c.tick(at) })
@@ -250,8 +253,10 @@ func (c *protocolClient) effect(e protocol.Effect) {
 	case protocol.Dial:
 		c.dial(e.Conn, serverOf(e.Server))
 	case protocol.HangUp:
+		c.twin.served = false
 		c.hangUp(e.Conn)
 	case protocol.StateChange:
+		c.twin.state = e.State
 		if c.s.Over() {
 			c.leave()
 		}
@@ -292,12 +297,14 @@ func (c *protocolClient) dial(conn protocol.ConnID, server int64) {
 	c.conn, c.end, c.tap, c.out, c.part, c.begun = conn, nil, nil, nil, 0, false
 	s := c.s
 	c.twin.dialled()
+	c.twin.dials(server)
 	c.w.dialTo(server, c.own.name, c.ip, func(e *end) {
 		if c.s != s || c.conn != conn {
 			e.close(linearizability.CauseClient)
 			return
 		}
-		c.end, c.tap = e, &tap{w: c.w, client: c.id, conn: e.link.id, link: e.link}
+		c.end, c.tap = e, &tap{w: c.w, client: c.id, conn: e.link.id, link: e.link,
+			address: c.ip.String()}
 		e.readable, e.writable = c.readable, c.pump
 		e.gone = func(cause string) { c.lost(s, conn, cause) }
 		s.Opened(conn, c.nowMs())
@@ -327,6 +334,7 @@ func (c *protocolClient) lost(s *protocol.Session, conn protocol.ConnID, cause s
 	}
 	c.conn, c.end, c.out, c.part, c.begun = 0, nil, nil, 0, false
 	s.Lost(conn, c.nowMs(), c.r.Uint32())
+	c.twin.served = false
 	c.act()
 }
 
@@ -367,6 +375,7 @@ func (c *protocolClient) readable() {
 			return
 		}
 		c.tap.received(b, c.saw)
+		c.twin.heardAt = now
 		c.s.Feed(c.conn, b, c.nowMs())
 		c.act()
 		if c.broken {

@@ -29,6 +29,10 @@ type twin struct {
 	expected []expected // events that came and were not told yet
 	armed    [watchKinds]map[string][]protocol.WatcherID
 
+	answers map[uint64]*arrival // by tag, what came and was not told yet
+
+	conduct
+
 	// The connection.
 	hello    bool // the connect request was sent
 	opening  bool // it was answered, and nothing was sent since
@@ -48,11 +52,12 @@ type asking struct {
 // expected is an event that is to be told.
 type expected struct {
 	event *wire.WatcherEvent
+	zxid  int64
 	ids   []protocol.WatcherID
 }
 
 func newTwin(c *protocolClient) *twin {
-	t := &twin{c: c}
+	t := &twin{c: c, answers: map[uint64]*arrival{}}
 	for k := range t.armed {
 		t.armed[k] = map[string][]protocol.WatcherID{}
 	}
@@ -78,6 +83,7 @@ func (t *twin) asked(tag uint64, q asked, watcher protocol.WatcherID) {
 
 // answered judges the order of replies: auth packets have one of their own.
 func (t *twin) answered(e *protocol.Reply) {
+	t.answeredAs(e)
 	last := &t.told[1]
 	switch e.Op {
 	case wire.OpAuth:
@@ -117,6 +123,7 @@ func (t *twin) unwatch(id protocol.WatcherID) {
 func (t *twin) dialled() {
 	t.hello, t.opening, t.rearming, t.byXid = false, false, 0, map[int32]*asking{}
 	t.expected = nil
+	clear(t.answers)
 }
 
 // sent judges frames that the session gives to its connection.
@@ -129,6 +136,7 @@ func (t *twin) sent(b []byte) {
 			return // judged where it is written
 		}
 		frame := b[wire.FrameHeaderLen:n]
+		t.speaks(len(frame))
 		b = b[n:]
 		if !t.hello {
 			t.hello = true
@@ -171,6 +179,11 @@ func (t *twin) greets(frame []byte) {
 		t.bad("it greets as session %#x that has seen %#x, but is %#x and has seen %#x",
 			q.SessionID, q.LastZxidSeen, t.id, t.seen)
 	}
+	if cfg := &t.c.cfg; q.TimeoutMs != cfg.SessionTimeoutMs || q.ReadOnly != cfg.ReadOnly ||
+		!q.HasReadOnly {
+		t.bad("it greets with a time-out of %d ms and read-only %v, not %d and %v", q.TimeoutMs,
+			q.ReadOnly, cfg.SessionTimeoutMs, cfg.ReadOnly)
+	}
 }
 
 // says judges a request: it is the next one that was asked for.
@@ -190,9 +203,48 @@ func (t *twin) says(h wire.RequestHeader, body, frame []byte) {
 			return
 		}
 	}
-	if h.Op != wire.OpRemoveWatches { // which follows from a watcher that has gone
+	if h.Op != wire.OpRemoveWatches {
 		t.bad("it asks for %v, which was not asked for, or not now", h.Op)
+		return
 	}
+	// A watcher has gone. Nobody else may wait for what the server is to watch no more.
+	if q := requestOf(h.Op, body); t.waited(q.Path, q.Mode) {
+		t.bad("it has watches of %q of type %d removed, for which others wait", q.Path, q.Mode)
+	}
+}
+
+// waited says whether somebody waits for what a removeWatches would end, or will when what is under
+// way is answered.
+func (t *twin) waited(path string, mode int32) bool {
+	for _, k := range kindsOf[mode] {
+		if len(t.armed[k][path]) > 0 {
+			return true
+		}
+	}
+	for _, a := range t.byXid { //order-free: any
+		q := requestOf(a.op, a.body)
+		if k, sets := setBy(a.op, q); sets && a.watcher != 0 && q.Path == path &&
+			slices.Contains(kindsOf[mode], k) {
+			return true
+		}
+	}
+	return false
+}
+
+// setBy is the kind of watch that a request sets, if it sets one.
+func setBy(op wire.OpCode, q *linearizability.Request) (k watchKind, sets bool) {
+	switch op {
+	case wire.OpExists, wire.OpGetData:
+		return watchData, q.Watch
+	case wire.OpGetChildren, wire.OpGetChildren2:
+		return watchChild, q.Watch
+	case wire.OpAddWatch:
+		if q.Mode == wire.ModePersistentRecursive {
+			return watchRecursive, true
+		}
+		return watchPersistent, true
+	}
+	return 0, false
 }
 
 func (t *twin) rearms(q *linearizability.Request, again *[watchKinds][]string) {
@@ -224,6 +276,7 @@ func (t *twin) rearmed(again *[watchKinds][]string) {
 
 // saw takes in a frame of the server.
 func (t *twin) saw(a *arrival) {
+	t.hears(a)
 	if a.connect != nil {
 		if t.opening = a.connect.TimeoutMs > 0; t.opening && !a.connect.ReadOnly {
 			t.id, t.password = a.connect.SessionID, bytes.Clone(a.connect.Password)
@@ -233,7 +286,7 @@ func (t *twin) saw(a *arrival) {
 	t.seen = max(t.seen, a.zxid)
 	switch {
 	case a.event != nil:
-		t.expected = append(t.expected, expected{a.event, t.fire(a.event)})
+		t.expected = append(t.expected, expected{a.event, a.zxid, t.fire(a.event)})
 		return
 	case a.xid == wire.XidPing || a.xid == wire.XidAuth:
 		return
@@ -248,12 +301,13 @@ func (t *twin) saw(a *arrival) {
 		return
 	}
 	delete(t.byXid, a.xid)
+	t.answers[asking.tag] = a
 	ok := a.result.Err == linearizability.CodeOk
 	path := a.request.Path
 	switch a.op {
 	case wire.OpRemoveWatches:
 		if ok {
-			t.removed(path, a.request.Mode)
+			t.removed(path, a.request.Mode, a.zxid)
 		}
 	case wire.OpExists:
 		t.arm(asking, watchData, path, a.request.Watch && ok)
@@ -278,17 +332,30 @@ func (t *twin) arm(a *asking, kind watchKind, path string, yes bool) {
 	}
 }
 
-// removed notes that the server has removed the watches of a path, of all kinds or of one.
-func (t *twin) removed(path string, mode int32) {
-	kinds := map[int32][]watchKind{wire.WatcherData: {watchData, watchExist},
-		wire.WatcherChildren: {watchChild}, wire.WatcherPersistent: {watchPersistent},
-		wire.WatcherPersistentRecursive: {watchRecursive},
-		wire.WatcherAny: {watchData, watchExist, watchChild, watchPersistent,
-			watchRecursive}}
-	for _, k := range kinds[mode] {
+// removed notes that the server has removed the watches of a path, of all kinds or of one. Who
+// waited for them is told.
+func (t *twin) removed(path string, mode int32, zxid int64) {
+	for _, k := range kindsOf[mode] {
+		if ids := slices.Sorted(slices.Values(t.armed[k][path])); len(ids) > 0 {
+			e := &wire.WatcherEvent{Type: removalOf[k], Path: path}
+			t.expected = append(t.expected, expected{e, zxid, ids})
+		}
 		delete(t.armed[k], path)
 	}
 }
+
+// kindsOf are the kinds of watches that a removeWatches of each type ends.
+var kindsOf = map[int32][]watchKind{wire.WatcherData: {watchData, watchExist},
+	wire.WatcherChildren: {watchChild}, wire.WatcherPersistent: {watchPersistent},
+	wire.WatcherPersistentRecursive: {watchRecursive},
+	wire.WatcherAny: {watchData, watchExist, watchChild, watchPersistent,
+		watchRecursive}}
+
+// removalOf is the event that tells of the end of a watch.
+var removalOf = [watchKinds]wire.EventType{watchData: wire.EventDataWatchRemoved,
+	watchExist: wire.EventDataWatchRemoved, watchChild: wire.EventChildWatchRemoved,
+	watchPersistent: wire.EventPersistentWatchRemoved,
+	watchRecursive:  wire.EventPersistentWatchRemoved}
 
 // fire returns who waits for an event, in order, and forgets one-shot watches.
 func (t *twin) fire(e *wire.WatcherEvent) (ids []protocol.WatcherID) {
@@ -318,12 +385,6 @@ func (t *twin) fire(e *wire.WatcherEvent) (ids []protocol.WatcherID) {
 
 // tells judges an event that is told.
 func (t *twin) tells(e *protocol.Event) {
-	switch e.Type {
-	case wire.EventNodeCreated, wire.EventNodeDataChanged, wire.EventNodeDeleted,
-		wire.EventNodeChildrenChanged:
-	default:
-		return // a watch was removed
-	}
 	if len(t.expected) == 0 {
 		t.bad("%v is told, and did not come", e)
 		return
@@ -332,8 +393,9 @@ func (t *twin) tells(e *protocol.Event) {
 	t.expected = t.expected[1:]
 	ids := slices.Clone(e.Watchers)
 	slices.Sort(ids)
-	if want.event.Type != e.Type || want.event.Path != e.Path || !slices.Equal(ids, want.ids) {
-		t.bad("%v of %q is told to %v, and not %v of %q to %v", e.Type, e.Path, ids,
-			want.event.Type, want.event.Path, want.ids)
+	if want.event.Type != e.Type || want.event.Path != e.Path || want.zxid != e.Zxid ||
+		!slices.Equal(ids, want.ids) {
+		t.bad("%v of %q at %#x is told to %v, and not %v of %q at %#x to %v", e.Type, e.Path,
+			e.Zxid, ids, want.event.Type, want.event.Path, want.zxid, want.ids)
 	}
 }
