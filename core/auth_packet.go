@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/vivariumdb/vivarium/internal/mutant"
 	"github.com/vivariumdb/vivarium/wire"
 )
 
@@ -59,7 +60,10 @@ func (s *Settings) authenticate(c *Conn, q *wire.AuthRequest) ([]wire.ID, bool) 
 		}
 		return ids, true
 	case "ip":
+		if mutant.On("sessions-address-as-claimed") {
+			return []wire.ID{{Scheme: "ip", ID: string(q.Auth)}}, true
+		}
 		return []wire.ID{{Scheme: "ip", ID: c.ip()}}, true
 	}
-	return nil, false
+	return nil, mutant.On("sessions-unknown-scheme-taken")
 }

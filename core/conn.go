@@ -191,7 +191,12 @@ func (c *Conn) TakeNotice() Notice {
 // Queued is the number of requests that are not answered yet.
 func (c *Conn) Queued() int { return len(c.queue) - c.head }
 
-func (c *Conn) ip() string { return c.remote.Addr().Unmap().WithZone("").String() }
+func (c *Conn) ip() string {
+	if mutant.On("sessions-address-of-nobody") {
+		return "0.0.0.0"
+	}
+	return c.remote.Addr().Unmap().WithZone("").String()
+}
 
 // Wrote tells how many bytes of all that Take handed over have been written. The caller is
 // the connection's feeder, or holds S exclusively.
@@ -312,7 +317,8 @@ func (c *Conn) holds() int { return c.Unsent() + len(c.stash) + itemSize*c.Queue
 func (c *Conn) blocked(l *Local) bool {
 	s := &l.Settings
 	return l.draining || c.phase != phaseNew && c.phase != phaseOpen || c.throttled || c.tooHeavy ||
-		c.walks > 0 || c.Unsent() > s.SoftUnsent || c.Queued() >= s.MaxQueued ||
+		c.walks > 0 || c.Unsent() > s.SoftUnsent && !mutant.On("limits-read-beyond-unsent") ||
+		c.Queued() >= s.MaxQueued && !mutant.On("limits-read-beyond-queue") ||
 		c.Queued() > 0 && len(c.stash) >= s.MaxQueuedBytes
 }
 
@@ -430,6 +436,9 @@ func (c *Conn) handshake(l *Local, body []byte, now int64) bool {
 	box := &l.Inbox
 	if q.SessionID == 0 {
 		c.password = append([]byte(nil), c.random[:]...)
+		if mutant.On("sessions-password-of-zeros") {
+			clear(c.password)
+		}
 		l.submit(c, AppendCreateSession(box.commands, CreateSession{TimeoutMs: c.timeoutMs,
 			PasswordHash: sha256.Sum256(c.password), LastZxidSeen: c.lastSeen,
 			Identities: ids}))
@@ -810,10 +819,18 @@ func (c *Conn) answerSync(l *Local, it item) {
 	in := wire.NewReader(body)
 	in.NullableString()
 	c.began(wire.RequestHeader{Xid: it.xid, Op: it.op})
-	if in.Err() != nil {
+	switch {
+	case in.Err() != nil:
 		c.reply(l, it.xid, l.State.LastZxid(), wire.CodeMarshallingError, nil)
-	} else {
-		c.reply(l, it.xid, l.State.LastZxid(), wire.CodeOk, body[:len(body)-in.Len()])
+	case mutant.On("reads-sync-of-absent-refused") &&
+		l.State.lookup(readPathWatch(body).Path) == nil:
+		c.reply(l, it.xid, l.State.LastZxid(), wire.CodeNoNode, nil)
+	default:
+		path := body[:len(body)-in.Len()]
+		if mutant.On("reads-sync-path-lost") {
+			path = wire.AppendString(nil, "")
+		}
+		c.reply(l, it.xid, l.State.LastZxid(), wire.CodeOk, path)
 	}
 	c.pop()
 	c.ended(it.at, l.now)

@@ -409,7 +409,7 @@ func (l *Local) Sweep(now int64) {
 	n := 0
 	for _, c := range l.young {
 		if !c.Established() && c.phase != phaseOver {
-			if now-c.opened < l.Settings.HandshakeMs {
+			if now-c.opened < l.Settings.HandshakeMs || mutant.On("sessions-handshake-endless") {
 				break
 			}
 			l.end(c, CauseHandshakeTimeout)

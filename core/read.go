@@ -299,13 +299,19 @@ func (r *reader) addWatch(in *wire.Reader) wire.ErrorCode {
 	if q.Decode(in); in.Err() != nil {
 		return wire.CodeMarshallingError
 	}
+	if mutant.On("watches-absent-refused") && r.l.State.lookup(q.Path) == nil {
+		return wire.CodeNoNode
+	}
 	switch q.Mode {
 	case wire.ModePersistent:
 		r.l.Watches.add(r.c, q.Path, watchPersistent)
 	case wire.ModePersistentRecursive:
 		r.l.Watches.add(r.c, q.Path, watchRecursive)
 	default:
-		return wire.CodeMarshallingError
+		if !mutant.On("watches-unknown-mode-taken") {
+			return wire.CodeMarshallingError
+		}
+		r.l.Watches.add(r.c, q.Path, watchRecursive)
 	}
 	answer := wire.ErrorResponse{}
 	r.b = answer.AppendTo(r.b)

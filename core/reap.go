@@ -57,8 +57,14 @@ func (n *node) reapable(nowMs, neverUsedMs int64) bool {
 	}
 	switch kindOf(n.owner) {
 	case ownerContainer:
+		if mutant.On("limits-unused-container-reaped") {
+			return true
+		}
 		return n.created > 0 || neverUsedMs > 0 && nowMs-n.mtime > neverUsedMs
 	case ownerTTL:
+		if mutant.On("limits-ttl-never-reaped") {
+			return false
+		}
 		if mutant.On("limits-ttl-from-creation") {
 			return nowMs-n.ctime > n.ttl()
 		}

@@ -1,5 +1,7 @@
 package core
 
+import "github.com/vivariumdb/vivarium/internal/mutant"
+
 // Settings are what one server decides for the connections that it takes. Those that change
 // the outcome of a write travel with its command, so that apply never reads them.
 type Settings struct {
@@ -105,11 +107,15 @@ func (s Settings) withDefaults() Settings {
 // clamp negotiates a session's time-out; zero and negative become the least (PROTOCOL,
 // "Seen on the wire", 2).
 func (s *Settings) clamp(timeoutMs int32) int32 {
+	if mutant.On("limits-timeout-below-least") {
+		return min(max(timeoutMs, 1), s.MaxSessionTimeoutMs)
+	}
 	return min(max(timeoutMs, s.MinSessionTimeoutMs), s.MaxSessionTimeoutMs)
 }
 
 func (s *Settings) flags() Flags {
-	return Flags{SkipACL: s.SkipACL, EnforceQuota: s.EnforceQuota,
+	return Flags{SkipACL: s.SkipACL,
+		EnforceQuota:  s.EnforceQuota && !mutant.On("limits-quota-not-enforced"),
 		ExtendedTypes: !s.NoExtendedTypes, Reconfig: s.ReconfigEnabled,
 		MayStandAlone: s.MayStandAlone}
 }

@@ -246,6 +246,9 @@ func appendEvent(b []byte, t wire.EventType, path string, zxid Zxid) []byte {
 	header := wire.ReplyHeader{Xid: wire.XidNotification, Zxid: int64(zxid)}
 	b = header.AppendTo(b)
 	event := wire.WatcherEvent{Type: t, State: wire.StateSyncConnected, Path: path}
+	if mutant.On("watches-event-of-disconnected") {
+		event.State = wire.StateDisconnected
+	}
 	b = event.AppendTo(b)
 	return wire.EndFrame(b, at)
 }

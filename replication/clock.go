@@ -69,7 +69,11 @@ func (k *sessionClock) put(id core.SessionID, s *lifetime, tick int64) {
 	k.due[tick] = append(ids, id)
 }
 
-func (k *sessionClock) ended(id core.SessionID) { delete(k.live, id) }
+func (k *sessionClock) ended(id core.SessionID) {
+	if !mutant.On("sessions-ended-not-forgotten") {
+		delete(k.live, id)
+	}
+}
 
 // touch is a sign of life. Sessions that are not known are ignored: their end or their
 // beginning is under way.

@@ -19,7 +19,9 @@ const (
 
 // dial asks for a connection to the next server.
 func (s *Session) dial(now int64) {
-	s.server = (s.server + 1) % len(s.cfg.Servers)
+	if s.server < 0 || !mutant.On("client-same-server") {
+		s.server = (s.server + 1) % len(s.cfg.Servers)
+	}
 	s.conn++
 	s.phase = phaseDial
 	s.dialled = now
@@ -94,6 +96,9 @@ func (s *Session) retry() {
 
 // pause returns how long to wait before the next Dial.
 func (s *Session) pause(random uint32) int64 {
+	if mutant.On("client-no-pause") {
+		return 0
+	}
 	rounds := s.failures / len(s.cfg.Servers)
 	if s.failures%len(s.cfg.Servers) != 0 {
 		return 0 // there is a server that was not tried in this round
@@ -132,7 +137,9 @@ func (s *Session) disconnect(cause Cause) {
 		s.failures++
 	}
 	if established {
-		s.become(wire.StateDisconnected, cause)
+		if !mutant.On("client-disconnect-untold") {
+			s.become(wire.StateDisconnected, cause)
+		}
 		if mutant.On("client-write-retried") {
 			s.retry()
 		}
@@ -227,6 +234,10 @@ func (s *Session) Tick(now int64) {
 		}
 	case phaseOpen, phaseGoodbye:
 		switch {
+		case now >= s.lastRecv+s.silenceMs() && mutant.On("client-silent-server-kept"):
+			s.lastRecv = now
+		case now >= s.lastSend+s.pingMs() && mutant.On("client-no-pings"):
+			s.lastSend = now
 		case now >= s.lastRecv+s.silenceMs():
 			s.hangUp(CauseSilence)
 		case now >= s.lastSend+s.pingMs():

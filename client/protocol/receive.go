@@ -71,7 +71,11 @@ func (s *Session) received(payload []byte) {
 			s.hangUp(CauseViolation)
 			return
 		}
-		s.emit(Event{Type: event.Type, Path: event.Path, Zxid: header.Zxid,
+		zxid := header.Zxid
+		if mutant.On("client-event-of-last-zxid") {
+			zxid = s.seen
+		}
+		s.emit(Event{Type: event.Type, Path: event.Path, Zxid: zxid,
 			Watchers: s.watches.fire(event.Type, event.Path)})
 	case wire.XidAuth:
 		s.authenticated(header)
@@ -91,7 +95,7 @@ func (s *Session) authenticated(header wire.ReplyHeader) {
 	if !c.internal {
 		s.emit(Reply{Tag: c.tag, Op: c.op, Zxid: header.Zxid, Err: header.Err})
 	}
-	if header.Err != wire.CodeOk {
+	if header.Err != wire.CodeOk && !mutant.On("client-refused-goes-on") {
 		s.end(wire.StateAuthFailed, wire.CodeAuthFailed, CauseAuth)
 	}
 }

@@ -169,7 +169,8 @@ func (s *Session) Unwatch(id WatcherID, now int64) {
 // disarm tells the server that a watch has no watcher any more, unless somebody else waits for the
 // same events.
 func (s *Session) disarm(p place, now int64) {
-	if s.phase != phaseOpen || s.watches.wanted(p) || s.arming(p) {
+	if s.phase != phaseOpen || s.arming(p) ||
+		s.watches.wanted(p) && !mutant.On("client-unwatch-forgets-others") {
 		return
 	}
 	request := wire.WatcherRequest{Path: p.path, Type: p.kind.watcherType()}

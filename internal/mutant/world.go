@@ -142,6 +142,18 @@ var sessions = []Mutant{
 		Text: "a leader takes no command for a sign of life"},
 	{Name: "replication-touches-sent-once",
 		Text: "signs of life that went with a broken connection are not told again"},
+	{Name: "sessions-address-of-nobody",
+		Text: "all clients are taken to come from one address"},
+	{Name: "sessions-address-as-claimed",
+		Text: "an auth packet of scheme ip gives the address that it names"},
+	{Name: "sessions-unknown-scheme-taken",
+		Text: "an auth packet of a scheme that nobody knows is answered with ok"},
+	{Name: "sessions-password-of-zeros",
+		Text: "all sessions have one password"},
+	{Name: "sessions-handshake-endless",
+		Text: "a connection may wait for ever with its handshake"},
+	{Name: "sessions-ended-not-forgotten",
+		Text: "a leader decides the end of a session that has ended, for ever"},
 }
 
 var watches = []Mutant{
@@ -182,6 +194,12 @@ var watches = []Mutant{
 		Text: "an event tells of a znode that its watcher may not read"},
 	{Name: "watches-recursive-rearmed-as-persistent",
 		Text: "setWatches makes persistent watches of recursive ones"},
+	{Name: "watches-unknown-mode-taken",
+		Text: "an addWatch of a mode that nobody knows is answered with ok"},
+	{Name: "watches-absent-refused",
+		Text: "an addWatch of a path where nothing is is refused"},
+	{Name: "watches-event-of-disconnected",
+		Text: "an event says that its client is disconnected"},
 }
 
 var reads = []Mutant{
@@ -230,6 +248,10 @@ var reads = []Mutant{
 		Text: "getAllChildrenNumber counts children only"},
 	{Name: "reads-list-with-deleted-children",
 		Text: "a long list of children is kept until one is created"},
+	{Name: "reads-sync-path-lost",
+		Text: "the answer to a sync does not name its path"},
+	{Name: "reads-sync-of-absent-refused",
+		Text: "a sync of a path where nothing is is refused"},
 }
 
 var client = []Mutant{
@@ -259,6 +281,22 @@ var client = []Mutant{
 		Text: "a watcher that has gone is told of a watch whose request had no answer"},
 	{Name: "client-rearmed-before-all-answered",
 		Text: "a reply counts for watches whose setWatches is still on its way"},
+	{Name: "client-no-pings",
+		Text: "a session says nothing by itself"},
+	{Name: "client-silent-server-kept",
+		Text: "a session stays with a server that says nothing any more"},
+	{Name: "client-no-pause",
+		Text: "a session dials again at once, however often in vain"},
+	{Name: "client-disconnect-untold",
+		Text: "nobody is told that a connection is lost"},
+	{Name: "client-same-server",
+		Text: "a session dials the same server again and again"},
+	{Name: "client-event-of-last-zxid",
+		Text: "an event that setWatches has made up is told with another zxid"},
+	{Name: "client-refused-goes-on",
+		Text: "a session whose identity was refused goes on"},
+	{Name: "client-unwatch-forgets-others",
+		Text: "a watcher that goes has watches removed for which others wait"},
 }
 
 var membership = []Mutant{
@@ -317,4 +355,16 @@ var limits = []Mutant{
 	{Name: "replication-reap-not-looked-again",
 		Known: "container removed with a child created meanwhile",
 		Text:  "a container is deleted that got a child meanwhile"},
+	{Name: "limits-timeout-below-least",
+		Text: "a session may have a shorter time-out than the least"},
+	{Name: "limits-quota-not-enforced",
+		Text: "hard quotas are not enforced where they should be"},
+	{Name: "limits-unused-container-reaped",
+		Text: "a container that never had a child is reaped"},
+	{Name: "limits-ttl-never-reaped",
+		Text: "a TTL znode that has outlived its time stays"},
+	{Name: "limits-read-beyond-unsent",
+		Text: "who is owed too much is read all the same"},
+	{Name: "limits-read-beyond-queue",
+		Text: "more requests of a client wait than may"},
 }
