@@ -76,7 +76,8 @@ type host struct {
 	log     hostLog
 	seen    followed
 	vigil   *vigil
-	peak    int64 // by how much its wall clock was ahead of the world's at most
+	peak    int64 // by how much its wall clock was ahead of the world's at most,
+	trough  int64 // and at least
 
 	appends   []*replication.Append
 	appending bool
@@ -107,7 +108,7 @@ func newHost(w *World, id int64) *host {
 	h := &host{w: w, id: id, life: newRNG(w.seed, purpose+"life"),
 		raft: newRNG(w.luck, purpose+"raft"), pace: newRNG(w.luck, purpose+"pace"),
 		wall: 1_700_000_000_000, disk: newDisk(w), drift: w.k.DriftPerMille,
-		follows: core.MaxFeatureLevel, damaged: -1}
+		follows: core.MaxFeatureLevel, damaged: -1, trough: 1 << 62}
 	if id > 1 {
 		// Each clock goes wrong in its own way, within the same bounds.
 		h.drift = h.life.between(-abs(w.k.DriftPerMille), abs(w.k.DriftPerMille))
@@ -393,7 +394,8 @@ func (h *host) loop() {
 	taken := len(h.vigil.heard)
 	h.turn.NowMs, h.turn.MonoMs = h.wallMs(), h.mono()
 	rest, ticks := h.w.abstract.one(h)
-	h.peak = max(h.peak, h.turn.NowMs-h.w.clock.now/millisecond)
+	ahead := h.turn.NowMs - h.w.clock.now/millisecond
+	h.peak, h.trough = max(h.peak, ahead), min(h.trough, ahead)
 	h.vigil.learned(h.turn.Applied)
 	m.Step(&h.turn, &h.work)
 	h.vigil.turn(h, &h.turn, taken, m.Leading())

@@ -288,6 +288,7 @@ func (s *shadow) judgeStamp() {
 	e, w := s.from, s.w
 	was, at := s.stamp, s.stampedAt
 	s.stamp, s.stampedAt = s.entry.StampMs, e.decided
+	s.judgeLateStamp()
 	if w.alone() || e.decided == 0 || e.vigil() == nil {
 		return
 	}
@@ -309,6 +310,26 @@ func (s *shadow) judgeStamp() {
 	if s.stamp > median && s.stamp > was+passed+passed*drift/1000+slackMs {
 		w.violate("clock", fmt.Sprintf("host %d stamps index %d with %d, the second of all clocks "+
 			"shows %d at most", e.host.id, s.index, s.stamp, now+second))
+	}
+}
+
+// judgeLateStamp: time goes on. A leader's stamps are not behind the clock that is most so of all.
+// What it knows of others' clocks may have been long on its way, and while it knows too few it goes
+// on from the stamp before, which misses the time in which nobody led.
+func (s *shadow) judgeLateStamp() {
+	const lateMs = 30_000
+	e, w := s.from, s.w
+	if w.alone() || e.decided == 0 || e.vigil() == nil ||
+		e.decided-e.decision.since < 5*second {
+		return
+	}
+	least := int64(1 << 62)
+	for _, h := range w.hosts {
+		least = min(least, h.trough)
+	}
+	if now := e.decided/millisecond + least; s.stamp < now-lateMs {
+		w.violate("clock", fmt.Sprintf("host %d stamps index %d with %d, each clock shows %d at "+
+			"least", e.host.id, s.index, s.stamp, now))
 	}
 }
 

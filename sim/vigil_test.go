@@ -90,3 +90,24 @@ func TestFormerTermIsNoContactToTheJudge(t *testing.T) {
 		}
 	}
 }
+
+// A stamp is not behind all clocks for long.
+func TestJudgedStampsGoOn(t *testing.T) {
+	for _, test := range []struct {
+		ledMs, lateMs int64
+		ok            bool
+	}{{6000, 29_000, true}, {6000, 31_000, false}, {4000, 31_000, true}} {
+		w := &World{}
+		for id := range 3 {
+			w.hosts = append(w.hosts, &host{w: w, id: int64(id + 1), trough: int64(id * 1000)})
+		}
+		const at = 100 * second
+		s := &shadow{w: w, stamp: at/millisecond - test.lateMs, from: &seen{host: w.hosts[0],
+			decided: at, decision: decision{vigil: newVigil(), since: at - test.ledMs*millisecond}}}
+		s.judgeLateStamp()
+		if ok := len(w.violations) == 0; ok != test.ok {
+			t.Errorf("who leads for %d ms stamps %d ms behind all: fine %v, want %v", test.ledMs,
+				test.lateMs, ok, test.ok)
+		}
+	}
+}

@@ -363,6 +363,8 @@ var limits = []Mutant{
 		Text: "a container that never had a child is reaped"},
 	{Name: "limits-ttl-never-reaped",
 		Text: "a TTL znode that has outlived its time stays"},
+	{Name: "limits-time-stands",
+		Text: "the service's clock stands"},
 	{Name: "limits-read-beyond-unsent",
 		Text: "who is owed too much is read all the same"},
 	{Name: "limits-read-beyond-queue",
