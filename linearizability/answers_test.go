@@ -119,7 +119,7 @@ func TestReadOnlyIdentities(t *testing.T) {
 		h := play(func(s *server) {
 			a := s.connect(1, 0)
 			s.do(a, createReq("/a", 0))
-			session := int64(roSessionBit | 1)
+			session := int64(1<<62 | 1)
 			s.add(Line{Kind: KindConnect, Client: 2, Conn: 50, Connect: &Connect{
 				TimeoutMs: testTimeoutMs, ReadOnly: true, Address: "10.0.0.2"}})
 			s.add(Line{Kind: KindConnected, Conn: 50, Session: session,

@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -340,6 +341,29 @@ func TestJudges(t *testing.T) {
 
 const testConfig = "server.1=a:1:2:participant;0.0.0.0:5\nserver.2=b:1:2:participant;0.0.0.0:5\n" +
 	"version=100000000"
+
+// TestOneVoterRefused: where only one server votes, a service may refuse even what is in force.
+func TestOneVoterRefused(t *testing.T) {
+	const one, two = "server.1=a:1:2:participant;0.0.0.0:5", "server.2=b:1:2:%s;0.0.0.0:5"
+	for role, judge := range map[string]string{"observer": "", "participant": JudgeReplay} {
+		exactly(t, play(func(s *server) {
+			s.h.Header.Config = fmt.Appendf(nil, one+"\n"+two+"\nversion=100000000", role)
+			*s.m = *newModel(&s.h.Header)
+			a := s.connect(1, 0)
+			r := Request{Op: OpReconfig, Reconfig: &Reconfig{Joining: one, Version: -1}}
+			s.send(a, r)
+			a.in = nil
+			s.m.zxid++
+			on := Line{Session: a.session, Xid: s.xids[a.session], Zxid: s.m.zxid,
+				Result: &Result{Err: CodeBadArguments}}
+			back := on
+			back.Kind, back.Client, back.Conn = KindReturn, 1, a.id
+			on.Request = &r
+			s.commit(on, Commit{Kind: CommitRequest, Generation: a.gen, SkipACL: true})
+			s.add(back)
+		}), judge)
+	}
+}
 
 // playReconfig: one reconfig that is refused, one that adds an observer, one that is given up.
 func playReconfig(s *server) {

@@ -131,8 +131,9 @@ func (y *replay) applyReconfig(c *commit, s *session) bool {
 func (y *replay) inForce(r *Reconfig) bool {
 	e := &y.m.ensemble
 	text := r.Members + r.Joining
-	if servers, ok := e.aimed(r); !ok || text == "" || !maps.Equal(servers, e.servers) {
-		return false
+	servers, ok := e.aimed(r)
+	if !ok || text == "" || !maps.Equal(servers, e.servers) || voters(servers) < 2 {
+		return false // one voter alone may be refused, if the servers are set up so
 	}
 	have := string(y.m.nodes[configPath].data)
 	for _, line := range strings.FieldsFunc(text, func(r rune) bool {
@@ -143,6 +144,16 @@ func (y *replay) inForce(r *Reconfig) bool {
 		}
 	}
 	return true
+}
+
+// voters is how many of the servers vote.
+func voters(servers map[string]string) (n int) {
+	for _, value := range servers { //order-free: counts
+		if !strings.Contains(value, ":observer;") {
+			n++
+		}
+	}
+	return n
 }
 
 // mayReconfigure says whether a session may write what a reconfig changes.
