@@ -16,8 +16,10 @@
 // running, loaded or received, is held against its own. It knows what each log was told to hold and
 // has acknowledged: a restart must find that, and a leader must have what was ever applied. A vigil
 // knows which signs of life have come to a leader, and so what its session clock may find silent.
-// A twin of each session of the real client knows what its caller asked for, and what it must send
-// and tell. A panic anywhere in the machine is a violation like any other.
+// A twin of each session of the real client knows what its caller asked for, what it must send and
+// tell, and how it may treat its server: when it pings, how long it bears silence, whom it dials.
+// Manners are what a process owes its connections: whom it takes, reads and ends, and why. In the
+// end nothing is overdue, and the log comes to rest. A panic anywhere in the machine is a violation like any other.
 //
 // # Decisions
 //
