@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // ServerID is N of a line server.N.
@@ -38,14 +39,19 @@ func badConfig(format string, args ...any) error {
 
 // ParseServer reads what stands behind server.N= in ZooKeeper's syntax:
 // host:port:electionPort[:participant|observer][;[clientHost:]clientPort]. The strings of the
-// result are its own.
+// result are its own. A host has no space of any kind in it, even in brackets: who reads what Text
+// makes of it would take that for space around it.
 func ParseServer(id ServerID, text string) (Server, error) {
 	server, client, hasClient := strings.Cut(text, ";")
-	return parseServer(id, strings.TrimSpace(server), strings.TrimSpace(client), hasClient)
+	s, err := parseServer(id, strings.TrimSpace(server), strings.TrimSpace(client), hasClient)
+	if err == nil && strings.ContainsFunc(s.Peer+s.Client, unicode.IsSpace) {
+		err = badConfig("%v=%q has space in a host", id, text)
+	}
+	return s, err
 }
 
-// readServer reads what Text wrote, to the letter: a host that stood in brackets may begin with
-// what ParseServer takes for space around it, and a State has to come back as it was.
+// readServer reads what Text wrote, to the letter: a State has to come back as it was, also one
+// that took hosts which ParseServer refuses by now.
 func readServer(id ServerID, text string) (Server, error) {
 	server, client, hasClient := strings.Cut(text, ";")
 	return parseServer(id, server, client, hasClient)

@@ -534,3 +534,16 @@ func TestEveryConfigurationCanBeReadBack(t *testing.T) {
 		}
 	}
 }
+
+// Space in a host is refused, and read to the letter from a State that took it once.
+func TestServersWithSpace(t *testing.T) {
+	for _, host := range []string{"\v", "\fh", "h\u00a0", "h\u2028h", "\u0085h"} {
+		given, text := "["+host+"]:1:2;["+host+"]:9", host+":1:2:participant;"+host+":9"
+		if s, err := ParseServer(5, given); err == nil {
+			t.Errorf("ParseServer(%q) = %+v, want an error", given, s)
+		}
+		if s, err := readServer(5, text); err != nil || s.Text() != text {
+			t.Errorf("readServer(%q) gives %q, %v", text, s.Text(), err)
+		}
+	}
+}
