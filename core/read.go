@@ -308,10 +308,11 @@ func (r *reader) addWatch(in *wire.Reader) wire.ErrorCode {
 	case wire.ModePersistentRecursive:
 		r.l.Watches.add(r.c, q.Path, watchRecursive)
 	default:
-		if !mutant.On("watches-unknown-mode-taken") {
-			return wire.CodeMarshallingError
+		if mutant.On("watches-unknown-mode-taken") {
+			r.l.Watches.add(r.c, q.Path, watchRecursive)
+			break
 		}
-		r.l.Watches.add(r.c, q.Path, watchRecursive)
+		return wire.CodeMarshallingError
 	}
 	answer := wire.ErrorResponse{}
 	r.b = answer.AppendTo(r.b)
