@@ -441,10 +441,8 @@ func TestReconfigIsAnsweredInItsTurn(t *testing.T) {
 	}
 }
 
-// What a removed member has sent is ignored: who attaches there is not told that it is done.
-func TestRemovedMemberAttachesNobody(t *testing.T) { checkRemovedMemberAttachesNobody(t) }
-
-func checkRemovedMemberAttachesNobody(t testing.TB) {
+// newMemberDesk is the desk of member 1 of three.
+func newMemberDesk(t testing.TB) *desk {
 	d := newDesk(t, Settings{})
 	s, err := NewEnsemble(wordOf(3), d.index, 1)
 	if err != nil {
@@ -454,11 +452,24 @@ func checkRemovedMemberAttachesNobody(t testing.TB) {
 	hello := AppendBatchHeader(AppendEntryHeader(nil, d.now), Origin{RaftID: 1}, 0, 1)
 	d.apply(AppendHello(hello, 1, [16]byte{1}, 0))
 	d.l.SetSelf(s.Stream(1).Origin)
+	return d
+}
+
+// removeMember lets the others go on without member 1.
+func (d *desk) removeMember() {
+	house := AppendHousekeepingHeader(AppendEntryHeader(nil, d.now), 1, 1)
+	d.apply(AppendConfigure(house, &MemberCommand{Voters: []RaftID{2, 3}, Ends: true}))
+}
+
+// What a removed member has sent is ignored: who attaches there is not told that it is done.
+func TestRemovedMemberAttachesNobody(t *testing.T) { checkRemovedMemberAttachesNobody(t) }
+
+func checkRemovedMemberAttachesNobody(t testing.TB) {
+	d := newMemberDesk(t)
 	old := d.client()
 	again := d.connect(wire.ConnectRequest{TimeoutMs: 10000, SessionID: int64(old.Session()),
 		Password: old.password})
-	house := AppendHousekeepingHeader(AppendEntryHeader(nil, d.now), 1, 1)
-	d.apply(AppendConfigure(house, &MemberCommand{Voters: []RaftID{2, 3}, Ends: true}))
+	d.removeMember()
 	d.commit()
 	if b := again.Take(nil); len(b) > 0 || again.Cause() != CauseRemoved {
 		t.Errorf("a client that attaches to a removed member is told %x, and closed: %v", b,
@@ -472,19 +483,10 @@ func checkRemovedMemberAttachesNobody(t testing.TB) {
 // A write that comes behind the removal of its member ends its connection for what it is: nobody
 // has attached to its session.
 func TestRemovedMemberSaysWhy(t *testing.T) {
-	d := newDesk(t, Settings{})
-	s, err := NewEnsemble(wordOf(3), d.index, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.l = NewLocal(s, d.l.Settings)
-	hello := AppendBatchHeader(AppendEntryHeader(nil, d.now), Origin{RaftID: 1}, 0, 1)
-	d.apply(AppendHello(hello, 1, [16]byte{1}, 0))
-	d.l.SetSelf(s.Stream(1).Origin)
+	d := newMemberDesk(t)
 	c := d.client()
 	d.create(c, 1, "/a", 0)
-	house := AppendHousekeepingHeader(AppendEntryHeader(nil, d.now), 1, 1)
-	d.apply(AppendConfigure(house, &MemberCommand{Voters: []RaftID{2, 3}, Ends: true}))
+	d.removeMember()
 	d.commit()
 	if c.Cause() != CauseRemoved {
 		t.Errorf("a client of a removed member is closed: %v", c.Cause())

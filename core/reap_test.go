@@ -61,9 +61,9 @@ func TestReapable(t *testing.T) {
 	}
 }
 
-// TestReapLooksAgain: apply "checks the node again" (DESIGN section 4), by the State's clock.
-// What is found at once becomes one entry, however many are to go and however long the path is
-// that they lie below. The oldest go first, so that nothing is passed over for ever.
+// TestReapableIsBounded: what is found at once becomes one entry, however many are to go and
+// however long the path is that they lie below. The oldest go first, so that nothing is passed over
+// for ever.
 func TestReapableIsBounded(t *testing.T) {
 	m := newMachine(t)
 	c := m.connect()
@@ -95,6 +95,7 @@ func TestReapableIsBounded(t *testing.T) {
 	}
 }
 
+// TestReapLooksAgain: apply "checks the node again" (DESIGN section 4), by the State's clock.
 func TestReapLooksAgain(t *testing.T) {
 	m := newMachine(t)
 	c := m.connect()
