@@ -40,11 +40,12 @@ func (r *replica) takeReceived(in *Received, turn *Turn, work *Work) {
 	i := r.intake.source(in.From)
 	m, err := decodePeer(in.Data)
 	switch {
+	case err != nil: // whoever sent it
 	case i < 0 && r.members.now == nil:
 		err = errNotMember
 	case i < 0 && (m.kind == peerHello || m.kind == peerBatch):
 		return // it is not a member yet, or not any more, as far as is applied here
-	case err == nil:
+	default:
 		err = r.checkPeer(&m, in.From)
 	}
 	if err != nil {

@@ -189,3 +189,32 @@ func TestPeerErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestNewcomersErrors: whoever is no member as far as is applied here may be one already, and its
+// stream is ignored until that is known. What is malformed is an error from it too.
+func TestNewcomersErrors(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		count uint64
+		errs  int
+	}{{"whole", 2, 0}, {"one command less", 3, 1}} {
+		state, err := core.NewEnsemble(fuzzWord(3), FoundingIndex, FoundingTerm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := peerMessage{kind: peerBatch, registration: 5, seq: 1, count: test.count,
+			commands: twoCommands()}
+		data, err := m.appendTo(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var work Work
+		voterOf(t, state).Step(&Turn{Received: []Received{{9, data}}}, &work)
+		if len(work.Errs) != test.errs {
+			t.Errorf("%s: errors %v, want %d", test.name, work.Errs, test.errs)
+		}
+		if len(work.Appends)+len(work.Apply)+len(work.Send) > 0 {
+			t.Errorf("%s: it had an effect: %+v", test.name, work)
+		}
+	}
+}

@@ -60,8 +60,14 @@ func TestOutbox(t *testing.T) {
 
 func newVoter(t *testing.T) *Member {
 	t.Helper()
+	return voterOf(t, founded())
+}
+
+// voterOf returns the first of three voters.
+func voterOf(t *testing.T, state *core.State) *Member {
+	t.Helper()
 	term, commit := uint64(FoundingTerm), uint64(FoundingIndex)
-	m, err := New(Config{}, Recovered{State: founded(), Term: FoundingTerm,
+	m, err := New(Config{}, Recovered{State: state, Term: FoundingTerm,
 		ConfState: FoundingConf(1, 2, 3),
 		HardState: &raftpb.HardState{Term: &term, Commit: &commit}})
 	if err != nil {
