@@ -8,7 +8,7 @@ import (
 // leap looks for a far smaller world with the same failure where leaving out little by little
 // finds none. What hangs on chaotic timing fails in one of many worlds, whatever is left out: a few
 // of the clients are kept, with all faults, and with other luck each time. Such worlds are quick.
-func (s *Shrinker) leap() {
+func (s *Shrinker) leap() (leapt bool) {
 	const most = 150
 	r := newRNG(s.best.Seed, "leap")
 	share := int64(250) // per mille of the clients
@@ -21,13 +21,14 @@ func (s *Shrinker) leap() {
 		was := s.trial.Events
 		switch fails := s.first(plans...); {
 		case fails && s.trial.Events < was*3/4:
-			tried, share = 0, 500
+			tried, share, leapt = 0, 500, true
 		case fails:
-			return
+			return leapt
 		case tried > most/2:
 			share = 500
 		}
 	}
+	return leapt
 }
 
 // some returns the best plan with only a share of what comes to a world of its own accord, and with

@@ -85,8 +85,9 @@ type Shrinker struct {
 	tried int
 	round int
 	luck  uint64
-	// enough are so few events that nothing is left to luck.
-	enough int64
+	// enough are so few events that nothing is left to luck, most so many that nobody wants to read
+	// of them, however few decisions there are. 0 is any number.
+	enough, most int64
 }
 
 // Shrink returns the smallest world found, what came of it, and what came of the one to begin
@@ -96,7 +97,7 @@ func (s *Shrinker) Shrink(p *Plan) (small *Plan, after, before *Trial) {
 	if len(first.Judges) == 0 || first.Decisions == nil {
 		return p, first, first
 	}
-	s.judge, s.enough = first.Judges[0], first.Events/10
+	s.judge, s.enough, s.most = first.Judges[0], first.Events/10, first.Events+first.Events/10
 	s.adopt(s.begin(p, first), first)
 	s.trim(true)
 	whole, trial := s.best, s.trial
@@ -111,7 +112,7 @@ func (s *Shrinker) Shrink(p *Plan) (small *Plan, after, before *Trial) {
 		size := s.best.Size()
 		s.fewerHosts()
 		s.decide(kindOf)
-		if s.trial.Events > first.Events/2 {
+		if s.trial.Events > first.Events/2 && !s.leap() && s.raise() {
 			s.leap()
 		}
 		s.decide(actorOf, stepOf, func(id string) string { return id })
@@ -153,8 +154,10 @@ func (s *Shrinker) begin(p *Plan, t *Trial) *Plan {
 	return &next
 }
 
-// fails says whether a trial failed as the first world did.
-func (s *Shrinker) fails(t *Trial) bool { return t != nil && slices.Contains(t.Judges, s.judge) }
+// fails says whether a trial failed as the first world did, and is no longer.
+func (s *Shrinker) fails(t *Trial) bool {
+	return t != nil && slices.Contains(t.Judges, s.judge) && (s.most == 0 || t.Events <= s.most)
+}
 
 // adopt makes a plan the best one. Decisions that were kept and have not come are forgotten.
 func (s *Shrinker) adopt(p *Plan, t *Trial) {

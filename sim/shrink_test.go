@@ -181,3 +181,42 @@ func TestShrinkChaos(t *testing.T) {
 		t.Errorf("%d of %d decisions are left", len(small.Keep), len(all))
 	}
 }
+
+// TestShrinkRaises: of what is rare, that is let happen always with which a failure is met again,
+// unless luck alone meets it.
+func TestShrinkRaises(t *testing.T) {
+	was := []string{"SlowSync=3", "PeerSpoiled=16", "Sticky=100", "LosePower=0", "SyncUs=700"}
+	for _, c := range []struct {
+		name          string
+		alone, raised int64 // per mille of the worlds that fail
+		want          string
+	}{
+		{"one that matters", 0, 400, "PeerSpoiled=1000"},
+		{"none that matters", 30, 30, "PeerSpoiled=16"},
+		{"luck is enough", 500, 1000, "PeerSpoiled=16"},
+	} {
+		s := Shrinker{Width: 3, Enough: func() bool { return false }, judge: "test",
+			Try: func(plans []*Plan) []*Trial {
+				out := make([]*Trial, len(plans))
+				for i, p := range plans {
+					out[i] = &Trial{Events: 100, FailedAt: map[string]int64{}}
+					fails := c.alone
+					if slices.Contains(p.Knobs, "PeerSpoiled=1000") {
+						fails = c.raised
+					}
+					if r := newRNG(p.Luck, "raises"); r.chance(fails) {
+						out[i].Judges = []string{"test"}
+					}
+				}
+				return out
+			}}
+		s.best, s.trial = &Plan{Seed: 7, Knobs: was}, &Trial{Events: 100}
+		s.raise()
+		want := slices.Clone(was)
+		want[1] = c.want
+		got := slices.Sorted(slices.Values(s.best.Knobs))
+		if slices.Sort(want); !slices.Equal(got, want) {
+			t.Errorf("%s: knobs %v, want %v", c.name, got, want)
+		}
+	}
+}
