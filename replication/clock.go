@@ -36,6 +36,9 @@ func newSessionClock(tickMs int64) *sessionClock {
 // started takes in a session, or its new generation and time-out.
 func (k *sessionClock) started(id core.SessionID, generation core.Generation, timeoutMs int32) {
 	ticks := (int64(timeoutMs) + k.tickMs - 1) / k.tickMs
+	if mutant.On("sessions-outlive-twice") {
+		ticks *= 2
+	}
 	s := k.live[id]
 	if s == nil {
 		s = &lifetime{}

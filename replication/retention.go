@@ -73,7 +73,8 @@ func (r *replica) braked() bool {
 // checkpoint. The log behind one that is being sent is kept as well, or it would be of no use,
 // until there is twice as much: then the transfer begins again with a newer one.
 func (r *replica) cut(turn *Turn, work *Work) {
-	if turn.Checkpointed == 0 && (r.alone || turn.Ticks == 0) {
+	if turn.Checkpointed == 0 && (r.alone || turn.Ticks == 0) ||
+		mutant.On("replication-log-never-cut") {
 		return
 	}
 	to := r.checkpointed

@@ -74,6 +74,8 @@ type host struct {
 	looped  bool  // a turn is under way
 	waking  int64 // when it is to turn at the latest, if that is yet to come
 	log     hostLog
+	covered uint64 // the index of the last checkpoint on the disk, as the process knows,
+	cutTo   uint64 // and of what it let go of its log
 	seen    followed
 	vigil   *vigil
 	peak    int64 // by how much its wall clock was ahead of the world's at most,
@@ -281,6 +283,10 @@ func (h *host) open() {
 		loaded, err = store.LoadMember(h.disk.disk(), rec)
 	}
 	if err == nil && !w.over {
+		h.covered, h.cutTo = rec.Checkpoint.Index, rec.Checkpoint.Index
+		if len(rec.Entries) > 0 {
+			h.cutTo = rec.Entries[0].GetIndex() - 1
+		}
 		w.shadow.loaded(h, &loaded)
 		w.abstract.restarted(h, rec)
 		cfg := h.config(h.life.id())
@@ -425,6 +431,7 @@ func (h *host) loop() {
 		h.apply()
 	}
 	if index := h.work.Cut; index > 0 {
+		h.cutTo = index
 		h.keep(func(done func()) { h.cut(index, done) })
 	}
 	h.exchange()
@@ -628,7 +635,7 @@ func (h *host) checkpoint(c *replication.Checkpoint, done func()) {
 	written := h.bar("checkpoint at index %d, %d records", c.Index, len(sc.Records))
 	h.operate(h.disk.checkpoint(sc), faultCrashCheckpoint, h.checkpointUs, func() {
 		written()
-		h.turn.Checkpointed = c.Index
+		h.turn.Checkpointed, h.covered = c.Index, c.Index
 		h.wake()
 		done()
 	})

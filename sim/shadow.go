@@ -25,9 +25,10 @@ type shadow struct {
 	first   []int      // by index, where its commands begin in prints
 	out     core.Outcome
 	by      *host // whose report is followed
-	// timeouts are those of the sessions, in milliseconds; stamp is that of the last entry, which
-	// was decided at stampedAt.
+	// timeouts are those of the sessions, in milliseconds, and attached when that was said last;
+	// stamp is that of the last entry, which was decided at stampedAt.
 	timeouts         map[core.SessionID]int32
+	attached         map[core.SessionID]int64
 	fewest           int // voters that there ever were
 	stamp, stampedAt int64
 	recent           [64][]byte // what the last entries held
@@ -70,7 +71,8 @@ func printOf(out *core.Outcome) print {
 }
 
 func newShadow(w *World) *shadow {
-	s := &shadow{w: w, timeouts: map[core.SessionID]int32{}}
+	s := &shadow{w: w, timeouts: map[core.SessionID]int32{},
+		attached: map[core.SessionID]int64{}}
 	if !w.asks() {
 		s.found(w.founding())
 	}
@@ -209,7 +211,7 @@ func (s *shadow) step() bool {
 	s.prints = append(s.prints, printOf(&s.out))
 	for _, f := range s.out.Facts {
 		if f.Kind == core.FactSessionStarted || f.Kind == core.FactSessionAttached {
-			s.timeouts[f.Session] = f.TimeoutMs
+			s.timeouts[f.Session], s.attached[f.Session] = f.TimeoutMs, s.w.clock.now
 		}
 	}
 	s.line(batch, &batch.Commands[s.command])
@@ -270,6 +272,7 @@ func (s *shadow) line(batch *core.Batch, c *core.Command) {
 			w.count.add(countSessionsExpired)
 			s.judgeExpiry(c)
 			s.judgeSilence(c)
+			s.judgeOutlived(c)
 			l.Result = s.ended()
 		}
 	case core.KindAim:

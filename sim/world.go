@@ -90,6 +90,7 @@ type World struct {
 	peerLag   int64                 // the longest that a message took, or a new connection;
 	calmLag   int64                 // the same of those that came after the faults had stopped
 	calmAt    int64                 // when they had
+	goneAt    int64                 // when all clients were done, too
 	net       *network
 	faults    rng
 	repeaters int

@@ -31,6 +31,8 @@ var raft = []Mutant{
 		Text: "the index of a checkpoint is durable before its records"},
 	{Name: "storage-checkpoint-without-owners", Known: "checkpoint without ephemeral owners",
 		Text: "a checkpoint leaves out whose the ephemerals are"},
+	{Name: "replication-log-never-cut",
+		Text: "no member lets go of any log"},
 	{Name: "store-cut-one-too-many",
 		Text: "the log is cut one record too far"},
 	{Name: "store-merge-keeps-older-state",
@@ -152,6 +154,8 @@ var sessions = []Mutant{
 		Text: "all sessions have one password"},
 	{Name: "sessions-handshake-endless",
 		Text: "a connection may wait for ever with its handshake"},
+	{Name: "sessions-outlive-twice",
+		Text: "a session is given twice its time-out"},
 	{Name: "sessions-ended-not-forgotten",
 		Text: "a leader decides the end of a session that has ended, for ever"},
 }
