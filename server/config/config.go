@@ -163,6 +163,10 @@ func (c *Config) Validate() error {
 		bad("jute.maxbuffer", strconv.Itoa(c.MaxBuffer),
 			fmt.Sprintf("below %d, no handshake would fit", minMaxBuffer))
 	}
+	if c.MaxBuffer > maxMaxBuffer {
+		bad("jute.maxbuffer", strconv.Itoa(c.MaxBuffer),
+			fmt.Sprintf("above %d, a request would not fit into a record of the log", maxMaxBuffer))
+	}
 	if !slices.Contains(core.DigestAlgorithms, c.DigestAlgorithm) {
 		bad("DigestAuthenticationProvider.digestAlg", c.DigestAlgorithm,
 			"not known; allowed: "+orList(core.DigestAlgorithms))
@@ -197,6 +201,10 @@ const hidden = "(hidden)"
 
 // minMaxBuffer is the least jute.maxbuffer that a session can be opened with.
 const minMaxBuffer = 64
+
+// maxMaxBuffer is the largest jute.maxbuffer: a record of the log holds twice as much, and so a
+// request of that size with all that goes with it.
+const maxMaxBuffer = 1 << 29
 
 func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 

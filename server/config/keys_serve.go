@@ -90,18 +90,21 @@ func limitKeys() []Key {
 			Meaning: "Longest session time-out; a client that asks for more gets this. -1 is " +
 				"the default.",
 			set: func(c *Config, v value) { c.MaxSessionTimeout = timeoutOrDefault(v) }},
-		{Name: "maxClientCnxns", Kind: KindInt, Max: math.MaxInt32, Default: "60",
-			Meaning: "Connections from one IP address; one more is closed at once. 0 is no limit.",
-			set:     func(c *Config, v value) { c.MaxClientConns = orUnlimited(v) }},
-		{Name: "maxCnxns", Place: Anywhere, Kind: KindInt, Max: math.MaxInt32, Default: "0",
-			Meaning: "Client connections in all; one more is closed at once. 0 is no limit.",
-			set:     func(c *Config, v value) { c.MaxConns = orUnlimited(v) }},
+		{Name: "maxClientCnxns", Kind: KindInt, Min: -1, Max: math.MaxInt32, Default: "60",
+			Meaning: "Connections from one IP address; one more is closed at once. 0 and -1 are " +
+				"no limit.",
+			set: func(c *Config, v value) { c.MaxClientConns = orUnlimited(v) }},
+		{Name: "maxCnxns", Place: Anywhere, Kind: KindInt, Min: -1, Max: math.MaxInt32,
+			Default: "0",
+			Meaning: "Client connections in all; one more is closed at once. 0 and -1 are no " +
+				"limit.",
+			set: func(c *Config, v value) { c.MaxConns = orUnlimited(v) }},
 		{Name: "nio.sessionlessCnxnTimeout", Place: Anywhere, Kind: KindInt, Unit: "ms", Min: 1,
 			Max: maxMs, Default: "10000",
 			Meaning: "A connection that opened no session by then is closed.",
 			set:     func(c *Config, v value) { c.HandshakeTimeout = v.duration() }},
 		{Name: "jute.maxbuffer", Place: Unprefixed, Kind: KindInt, Unit: "bytes",
-			Min: minMaxBuffer, Max: 1 << 30, Default: "1048575",
+			Min: minMaxBuffer, Max: maxMaxBuffer, Default: "1048575",
 			Meaning: "Longest request; a longer one closes the connection. Clients have a " +
 				"limit of their own for answers.",
 			set: func(c *Config, v value) { c.MaxBuffer = int(v.number) }},
@@ -141,7 +144,7 @@ func timeoutOrDefault(v value) time.Duration {
 }
 
 func orUnlimited(v value) int {
-	if v.number == 0 {
+	if v.number <= 0 {
 		return Unlimited
 	}
 	return int(v.number)

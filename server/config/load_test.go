@@ -95,6 +95,17 @@ func TestEveryWorkingKeyLands(t *testing.T) {
 	}
 }
 
+// TestUnlimited: 0 and -1 are no limit, as ZooKeeper takes everything that is not above 0.
+func TestUnlimited(t *testing.T) {
+	for text, want := range map[string]int{"-1": Unlimited, "0": Unlimited, "7": 7} {
+		c := loadLine(t, "maxClientCnxns="+text+"\nmaxCnxns="+text)
+		if c.MaxClientConns != want || c.MaxConns != want {
+			t.Errorf("%s: %d connections of a client and %d in all, want %d", text,
+				c.MaxClientConns, c.MaxConns, want)
+		}
+	}
+}
+
 // unusual is a value that is not the key's default.
 func unusual(k Key) string {
 	switch k.Kind {
@@ -165,6 +176,10 @@ func TestValidate(t *testing.T) {
 	var faults Faults
 	if !errors.As(err, &faults) || len(faults) != 4 {
 		t.Fatalf("Validate() = %v, want four faults", err)
+	}
+	c = Defaults()
+	if c.MaxBuffer = maxMaxBuffer + 1; c.Validate() == nil {
+		t.Errorf("a request of %d bytes is allowed: no record of the log may hold it", c.MaxBuffer)
 	}
 }
 
