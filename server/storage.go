@@ -3,13 +3,14 @@ package server
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/vivariumdb/vivarium/replication"
 	"github.com/vivariumdb/vivarium/replication/store"
 )
 
-// runLog makes appends durable: everything that waits shares one write and one sync.
+// runLog makes appends durable: what waits shares one write and one sync, unless it is very much.
 func (s *Server) runLog(stop <-chan struct{}) {
 	var appends []*replication.Append
 	for {
@@ -19,27 +20,32 @@ func (s *Server) runLog(stop <-chan struct{}) {
 		case <-s.logWork.ready:
 		}
 		appends, _ = s.logWork.take(appends)
-		if len(appends) == 0 {
-			continue
-		}
-		var batch store.Batch
-		for _, a := range appends {
-			batch.Add(store.Batch{HardState: a.HardState, Entries: a.Entries})
-		}
-		began := time.Now()
-		if err := s.disk.Append(batch); err != nil {
-			s.fail(fmt.Errorf("append to the log: %w", err))
-			return
-		}
-		if took := time.Since(began); len(batch.Entries) > 0 {
-			s.counters.syncs.add(took.Milliseconds())
-			if took > s.cfg.FsyncWarning {
-				s.log.Warn("slow sync of the log", "took", took.Round(time.Millisecond).String(),
-					"entries", len(batch.Entries))
+		for rest := appends; len(rest) > 0; {
+			batch, n := store.Join(rest)
+			if !s.writeLog(batch) {
+				return
 			}
+			s.loopWork.put(loopNews{stored: slices.Clone(rest[:n])})
+			rest = rest[n:]
 		}
-		s.loopWork.put(loopNews{stored: append([]*replication.Append(nil), appends...)})
 	}
+}
+
+// writeLog makes a batch durable, and says whether it is.
+func (s *Server) writeLog(batch store.Batch) bool {
+	began := time.Now()
+	if err := s.disk.Append(batch); err != nil {
+		s.fail(fmt.Errorf("append to the log: %w", err))
+		return false
+	}
+	if took := time.Since(began); len(batch.Entries) > 0 {
+		s.counters.syncs.add(took.Milliseconds())
+		if took > s.cfg.FsyncWarning {
+			s.log.Warn("slow sync of the log", "took", took.Round(time.Millisecond).String(),
+				"entries", len(batch.Entries))
+		}
+	}
+	return true
 }
 
 // runMark writes the mark beside the log, off the path of the acknowledgements, and looks once a

@@ -463,12 +463,9 @@ func (h *host) write() {
 		if n > 1 && h.pace.chance(300) && !h.w.abstract.whole() {
 			n = int(h.pace.between(1, int64(n)))
 		}
+		batch, n := store.Join(h.appends[:n])
 		group := h.appends[:n:n]
 		h.appends = h.appends[n:]
-		var batch store.Batch
-		for _, a := range group {
-			batch.Add(store.Batch{HardState: a.HardState, Entries: a.Entries})
-		}
 		h.w.count.add(countAppends)
 		h.w.count[countMerged] += int64(n - 1)
 		h.w.trace.add(h.w.clock.now, traceAppend, h.id, encodeBatch(&batch))

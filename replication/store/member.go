@@ -125,6 +125,32 @@ func load(d Disk) (*core.State, Meta, error) {
 	return state, meta, nil
 }
 
+// MaxJoined bounds, in bytes of entries, what Join puts into one batch, but for the first append.
+const MaxJoined = 64 << 20
+
+// Join makes one batch of some appends of a member, as if each were written after the one before,
+// and says how many of them it holds: all, or as many as have MaxJoined bytes together, and at
+// least one. What waits behind a slow disk would be too much for one record otherwise. An append
+// that installs a checkpoint cannot be joined.
+func Join(appends []*replication.Append) (batch Batch, n int) { return join(appends, MaxJoined) }
+
+func join(appends []*replication.Append, most int) (batch Batch, n int) {
+	room := most
+	for _, a := range appends {
+		size := 0
+		for _, e := range a.Entries {
+			size += len(e.GetData())
+		}
+		if n > 0 && size > 0 && size > room {
+			break
+		}
+		room -= size
+		batch.Add(Batch{HardState: a.HardState, Entries: a.Entries})
+		n++
+	}
+	return batch, n
+}
+
 // FromMember turns a checkpoint that a member has captured into one to be written.
 func FromMember(c *replication.Checkpoint) Checkpoint {
 	return Checkpoint{

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/replication"
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // TestFoundVoters: every disk of an ensemble begins with the identical checkpoint, whether each
@@ -70,4 +72,40 @@ func foundingState(t *testing.T) *core.State {
 		t.Fatal("the founding entry has a command")
 	}
 	return state
+}
+
+// TestJoin: what waits becomes one batch as long as it is not too much, and one append that is too
+// much alone goes alone.
+func TestJoin(t *testing.T) {
+	sized := func(bytes ...int) (appends []*replication.Append) {
+		for i, n := range bytes {
+			index := uint64(i + 1)
+			appends = append(appends, &replication.Append{HardState: hardState{index, 0, 0}.proto(),
+				Entries: []*raftpb.Entry{{Index: &index, Data: make([]byte, n)}}})
+		}
+		return appends
+	}
+	for _, test := range []struct {
+		sizes, want []int // bytes of the appends, and how many there are in each batch
+	}{
+		{[]int{1}, []int{1}},
+		{[]int{4, 3, 3}, []int{3}},
+		{[]int{4, 3, 4}, []int{2, 1}},
+		{[]int{99, 99, 0, 99}, []int{1, 2, 1}},
+		{[]int{0, 0, 99, 1}, []int{2, 1, 1}},
+	} {
+		var got []int
+		for rest := sized(test.sizes...); len(rest) > 0; {
+			batch, n := join(rest, 10)
+			if n < 1 || len(batch.Entries) != n ||
+				batch.HardState.GetTerm() != rest[n-1].HardState.GetTerm() {
+				t.Fatalf("%v: %d of %d appends make %d entries and the hard state %v", test.sizes,
+					n, len(rest), len(batch.Entries), batch.HardState)
+			}
+			got, rest = append(got, n), rest[n:]
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%v: batches of %v appends, want %v", test.sizes, got, test.want)
+		}
+	}
 }
