@@ -312,11 +312,38 @@ func TestQuotaTextsAreBounded(t *testing.T) {
 	for _, test := range []struct{ in, want string }{
 		{long + "=1", "count=-1,bytes=-1"},
 		{"count=1," + long + "=1,bytes=2", "count=1,bytes=-1"},
-		{"count=1;x" + long[:maxQuotaText-19] + "=1,bytes=123", // not the half of a number
-			"count=1,bytes=-1=;x" + long[:maxQuotaText-19] + "=1"},
+		{"count=1;x" + long[:maxQuotaText-29] + "=1,bytes=123456789012345", // not half of a number
+			"count=1,bytes=-1=;x" + long[:maxQuotaText-29] + "=1"},
 	} {
 		if got := string(formatQuota(parseQuota(nil, []byte(test.in)))); got != test.want {
 			t.Errorf("%q is written as %q, want %q", test.in, got, test.want)
+		}
+	}
+}
+
+// What is written is read as the same, at the bounds too: a key without a number is written with
+// one, and who names no count gets one.
+func TestQuotaTextsAreReadBack(t *testing.T) {
+	for name, pair := range map[string]string{
+		"keys without numbers": "%c;", "many keys": "%c=1;", "long keys": "kkkkkkkkkkkkkkk%c,"} {
+		var text []byte
+		for i := range 2 * maxQuotaKeys {
+			text = append(text, fmt.Sprintf(pair, 'A'+i)...)
+		}
+		text = append(text, "byteHardLimit=7"...)
+		for cut := range maxQuotaText {
+			once := formatQuota(parseQuota(nil, text[min(cut, len(text)):]))
+			if len(once) > maxQuotaText {
+				t.Fatalf("%s: %d bytes are written", name, len(once))
+			}
+			q := parseQuota(nil, once)
+			if again := formatQuota(q); string(again) != string(once) {
+				t.Fatalf("%s: %q is written as %q, and then as %q", name, text, once, again)
+			}
+			if cut < maxQuotaText/4 && len(text) <= maxQuotaText &&
+				quotaNumber(q, "byteHardLimit") != 7 {
+				t.Fatalf("%s: %q says no byteHardLimit", name, once)
+			}
 		}
 	}
 }

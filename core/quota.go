@@ -26,7 +26,7 @@ type quotaValue struct {
 // dst. Whatever is no number counts as -1, none; ZooKeeper's server dies of some such texts.
 // The keys are views of text.
 func parseQuota(dst []quotaValue, text []byte) []quotaValue {
-	rest := viewOf(text)
+	rest, odd := viewOf(text), 0
 	if len(rest) > maxQuotaText {
 		rest = rest[:strings.LastIndexAny(rest[:maxQuotaText], ",;")+1]
 	}
@@ -46,16 +46,20 @@ func parseQuota(dst []quotaValue, text []byte) []quotaValue {
 		if err != nil {
 			n = -1
 		}
-		if len(dst) < maxQuotaKeys || knownQuotaKey(key) {
-			dst = setQuota(dst, key, n)
+		had := len(dst)
+		if dst = setQuota(dst, key, n); len(dst) == had || knownQuotaKey(key) {
+			continue
+		}
+		if odd++; odd > maxQuotaKeys {
+			dst = dst[:had]
 		}
 	}
 	return dst
 }
 
-// maxQuotaText bounds what is read of a quota's text, in bytes, and maxQuotaKeys the keys without a
-// meaning that are kept of it: all of it is read and written at each write below, and a multi that
-// may have to take it back keeps each text until its end.
+// maxQuotaText bounds what is read and written of a quota's text, in bytes, and maxQuotaKeys the
+// keys without a meaning that are kept of it: all of it is read and written at each write below,
+// and a multi that may have to take it back keeps each text until its end.
 const (
 	maxQuotaText = 1 << 10
 	maxQuotaKeys = 64
@@ -86,7 +90,9 @@ func quotaNumber(q []quotaValue, key string) int64 {
 }
 
 // formatQuota writes the text of a quota znode: count first, bytes second, and if there is more
-// a "=" that makes old readers stop, then the rest by name.
+// a "=" that makes old readers stop, then the rest by name. Keys without a meaning are left out
+// where the text would be longer than what parseQuota reads: it says of each what its number is,
+// which the text that it was read from need not.
 func formatQuota(q []quotaValue) []byte {
 	b := strconv.AppendInt([]byte("count="), quotaNumber(q, "count"), 10)
 	b = strconv.AppendInt(append(b, ",bytes="...), quotaNumber(q, "bytes"), 10)
@@ -97,12 +103,34 @@ func formatQuota(q []quotaValue) []byte {
 		return b
 	}
 	slices.SortFunc(more, func(a, b quotaValue) int { return strings.Compare(a.key, b.key) })
-	b = append(b, '=')
+	room := maxQuotaText - len(b) - 1
 	for _, v := range more {
+		if knownQuotaKey(v.key) {
+			room -= quotaPair(v)
+		}
+	}
+	end := len(b)
+	for _, v := range more {
+		if !knownQuotaKey(v.key) {
+			if room < quotaPair(v) {
+				continue
+			}
+			room -= quotaPair(v)
+		}
+		if len(b) == end {
+			b = append(b, '=')
+		}
 		b = append(append(append(b, ';'), v.key...), '=')
 		b = strconv.AppendInt(b, v.value, 10)
 	}
 	return b
+}
+
+// quotaPair is the length of a key and its number in a quota's text, with what is before and
+// between them.
+func quotaPair(v quotaValue) int {
+	var digits [20]byte
+	return len(v.key) + 2 + len(strconv.AppendInt(digits[:0], v.value, 10))
 }
 
 // quotaOf returns the node below /zookeeper/quota that holds the quota for path: that of the
