@@ -19,8 +19,8 @@
 // A twin of each session of the real client knows what its caller asked for, what it must send and
 // tell, and how it may treat its server: when it pings, how long it bears silence, whom it dials.
 // Manners are what a process owes its connections: whom it takes, reads and ends, and why. In the
-// end nothing is overdue, and the log comes to rest. A panic anywhere in the machine is a violation
-// like any other.
+// end sessions that nobody closed end in time, nothing is overdue, and the log comes to rest and is
+// cut. A panic anywhere in the machine is a violation like any other.
 //
 // # Decisions
 //
