@@ -74,7 +74,7 @@ func (r *replica) braked() bool {
 // until there is twice as much: then the transfer begins again with a newer one.
 func (r *replica) cut(turn *Turn, work *Work) {
 	if turn.Checkpointed == 0 && (r.alone || turn.Ticks == 0) ||
-		mutant.On("replication-log-never-cut") {
+		mutant.On("storage-log-never-cut") {
 		return
 	}
 	to := r.checkpointed

@@ -31,7 +31,7 @@ var raft = []Mutant{
 		Text: "the index of a checkpoint is durable before its records"},
 	{Name: "storage-checkpoint-without-owners", Known: "checkpoint without ephemeral owners",
 		Text: "a checkpoint leaves out whose the ephemerals are"},
-	{Name: "replication-log-never-cut",
+	{Name: "storage-log-never-cut",
 		Text: "no member lets go of any log"},
 	{Name: "store-cut-one-too-many",
 		Text: "the log is cut one record too far"},
