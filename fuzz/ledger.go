@@ -80,7 +80,7 @@ func (l ledger) next(chosen []target, until time.Duration) int {
 
 // fuzzUntil runs the chosen targets in turns, who has run for least first, until the ledger gives
 // each of them the time that is wanted. It is written after every turn. A target that fails gets
-// no further turn, and its failing one does not count.
+// no further turn.
 func fuzzUntil(ctx context.Context, f flags, b *builder, all, chosen []target,
 	progress io.Writer) ([]result, error) {
 	results := []result{}
@@ -109,17 +109,17 @@ func fuzzUntil(ctx context.Context, f flags, b *builder, all, chosen []target,
 			f.until.Seconds())
 		r := t.fuzz(ctx, f, binary, b.cache, progress, label)
 		results = merge(results, r)
-		if r.Failed {
-			chosen = slices.DeleteFunc(slices.Clone(chosen), func(c target) bool { return c == t })
-			continue
-		}
 		if err := credit(f.ledger, all, r); err != nil {
 			return results, err
+		}
+		if r.Failed {
+			chosen = slices.DeleteFunc(slices.Clone(chosen), func(c target) bool { return c == t })
 		}
 	}
 }
 
 // credit writes a turn into the ledger, as it is by now: another command may have written others.
+// What ran before a failure was of other code than what mends it, and counts no more.
 func credit(name string, all []target, r result) error {
 	l, err := readLedger(name, all)
 	if err != nil {
@@ -127,6 +127,10 @@ func credit(name string, all []target, r result) error {
 	}
 	i := slices.IndexFunc(l, account{Package: r.Package, Target: r.Target}.same)
 	a := &l[i]
+	if r.Failed {
+		a.CPU, a.Execs = 0, 0
+		return l.write(name)
+	}
 	a.CPU += r.CPU
 	a.Execs += r.Execs
 	a.Corpus = cmp.Or(r.Corpus, a.Corpus) // a short turn may not come to count them

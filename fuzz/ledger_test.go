@@ -98,25 +98,28 @@ func TestLedgerDocument(t *testing.T) {
 	}
 }
 
-// TestCredit: what another command has written meanwhile stays, and a turn that was too short to
-// count what there is takes nothing away.
+// TestCredit: what another command has written meanwhile stays, a turn that was too short to count
+// what there is takes nothing away, and who fails begins anew.
 func TestCredit(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ledger.json")
-	a, b := target{"./x", "FuzzA"}, target{"./x", "FuzzB"}
+	a, b, c := target{"./x", "FuzzA"}, target{"./x", "FuzzB"}, target{"./x", "FuzzC"}
 	for _, r := range []result{
+		{Package: "./x", Target: "FuzzC", CPU: 9, Execs: 9, Corpus: 2},
+		{Package: "./x", Target: "FuzzC", CPU: 1, Execs: 1, Failed: true},
 		{Package: "./x", Target: "FuzzA", CPU: 2, Execs: 10, Corpus: 5},
 		{Package: "./x", Target: "FuzzB", CPU: 1, Execs: 7, Corpus: 3},
 		{Package: "./x", Target: "FuzzA", CPU: 1, Execs: 1},
 	} {
-		if err := credit(file, []target{a, b}, r); err != nil {
+		if err := credit(file, []target{a, b, c}, r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := readLedger(file, []target{a, b})
+	got, err := readLedger(file, []target{a, b, c})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := ledger{{"./x", "FuzzA", 3, 11, 5}, {"./x", "FuzzB", 1, 7, 3}}
+	want := ledger{{"./x", "FuzzA", 3, 11, 5}, {"./x", "FuzzB", 1, 7, 3},
+		{"./x", "FuzzC", 0, 0, 2}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the ledger (-want +got):\n%s", diff)
 	}
