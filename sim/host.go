@@ -283,11 +283,8 @@ func (h *host) open() {
 		loaded, err = store.LoadMember(h.disk.disk(), rec)
 	}
 	if err == nil && !w.over {
-		h.covered, h.cutTo = rec.Checkpoint.Index, rec.Checkpoint.Index
-		if len(rec.Entries) > 0 {
-			h.cutTo = rec.Entries[0].GetIndex() - 1
-		}
 		w.shadow.loaded(h, &loaded)
+		h.covered, h.cutTo = rec.Checkpoint.Index, h.log.base
 		w.abstract.restarted(h, rec)
 		cfg := h.config(h.life.id())
 		h.settings, h.ledAt = cfg.Settings, w.clock.now
