@@ -68,6 +68,9 @@ func (n *node) reapable(nowMs, neverUsedMs int64) bool {
 		if mutant.On("limits-ttl-from-creation") {
 			return nowMs-n.ctime > n.ttl()
 		}
+		if mutant.On("limits-ttl-lives-twice") {
+			return nowMs-n.mtime > 2*n.ttl()
+		}
 		return nowMs-n.mtime > n.ttl()
 	}
 	return false

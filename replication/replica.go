@@ -435,7 +435,8 @@ func (r *replica) tick(turn *Turn, work *Work) {
 		r.houseCount++
 	}
 	if turn.NowMs >= r.nextReapMs || r.nextReapMs-turn.NowMs > r.cfg.ContainerCheckMs {
-		if r.nextReapMs != 0 {
+		late := mutant.On("limits-reaped-late") && turn.NowMs/r.cfg.ContainerCheckMs%3 != 0
+		if r.nextReapMs != 0 && !late {
 			work.Apply = append(work.Apply,
 				ApplyItem{reapAt: r.clocks.stamp(turn.NowMs, turn.MonoMs)})
 		}

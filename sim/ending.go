@@ -80,7 +80,7 @@ func (w *World) all(ok func(*host) bool) bool {
 // expire waits until the sessions that nobody closed have expired, and their ephemerals with
 // them; then somebody looks at everything once more.
 func (w *World) expire() {
-	w.goneAt = w.clock.now
+	w.goneAt, w.goneZxid = w.clock.now, w.shadow.state.LastZxid()
 	w.await("the sessions", w.patience, func() bool {
 		return w.all(func(h *host) bool { return h.member.Local.State.SessionCount() == 0 })
 	}, func() {

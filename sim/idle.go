@@ -57,20 +57,69 @@ func overdue(s *core.State) []string {
 		all = append(all, img)
 		return nil
 	})
-	const ttlMark, ttlBits = 0xff, 40
 	for i := range all {
 		img := &all[i]
-		owner := uint64(img.Owner)
-		ttl := int64(owner & (1<<ttlBits - 1))
-		switch {
-		case used[img.Path] || img.Path == "/":
-		case owner == 1<<63 && img.Created > 0:
+		if used[img.Path] || img.Path == "/" {
+			continue
+		}
+		if since, ok := needless(img, 0); ok && since <= s.Clock() {
 			due = append(due, img.Path)
-		case owner>>56 == ttlMark && s.Clock()-img.Mtime > ttl:
-			due = append(due, fmt.Sprintf("%s after %d ms", img.Path, s.Clock()-img.Mtime))
 		}
 	}
 	return due
+}
+
+// needless says from when on a childless znode is of no use, in ms of the service's clock, if there
+// is such a time. A container that had a child is so since it has none, of which an image knows no
+// more than that it was not written since.
+func needless(img *core.Image, neverUsedMs int64) (since int64, ok bool) {
+	const ttlMark, ttlBits, container = 0xff, 40, 1 << 63
+	switch owner := uint64(img.Owner); {
+	case owner == container && img.Created > 0:
+		return img.Mtime, true
+	case owner == container:
+		return img.Mtime + neverUsedMs + 1, neverUsedMs > 0
+	case owner>>56 == ttlMark:
+		return img.Mtime + int64(owner&(1<<ttlBits-1)) + 1, true
+	}
+	return 0, false
+}
+
+// reaped returns the znode that the next command is to remove, once all clients are gone: nil if
+// that removes none.
+func (s *shadow) reaped() *core.Image {
+	if s.w.goneAt == 0 || s.batch == len(s.entry.Batches) {
+		return nil
+	}
+	c := &s.entry.Batches[s.batch].Commands[s.command]
+	if c.Kind != core.KindReap {
+		return nil
+	}
+	var found *core.Image
+	_ = s.state.Walk(func(img core.Image) error { // which fails never
+		if img.Path == string(c.Path) {
+			found = &img
+		}
+		return nil
+	})
+	return found
+}
+
+// judgeReap: a znode that is of no use is gone when its leader looks the next time. Once the faults
+// have stopped and all clients are gone nothing keeps it from looking: of 95 in 400 worlds none was
+// later than that.
+func (s *shadow) judgeReap(img *core.Image) {
+	w, e := s.w, s.from
+	if img == nil || s.out.Skipped || e.decided == 0 || img.Pzxid > w.goneZxid {
+		return // or it had a child until lately
+	}
+	k := e.host.own()
+	since, ok := needless(img, k.ContainerNeverUsedMs)
+	late := min(s.entry.StampMs-since, (e.decided-max(w.goneAt, e.decision.since))/millisecond)
+	if slackMs := 500 + k.ContainerCheckMs/10; ok && late > k.ContainerCheckMs+slackMs {
+		w.violate("reaping", fmt.Sprintf("host %d removes %s %d ms after its time, it looks each "+
+			"%d ms", e.host.id, img.Path, late, k.ContainerCheckMs))
+	}
 }
 
 // judgeOutlived: a session that nobody closed ends soon when its time is over. Once the faults have

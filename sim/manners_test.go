@@ -87,7 +87,7 @@ func TestOverdue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(overdue(s), ", "); got != "/old after 101 ms, /used" {
+	if got := strings.Join(overdue(s), ", "); got != "/old, /used" {
 		t.Errorf("overdue are %q, want /old and /used", got)
 	}
 }

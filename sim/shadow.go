@@ -203,10 +203,12 @@ func (s *shadow) step() bool {
 	if s.batch < len(s.entry.Batches) {
 		self = s.entry.Batches[s.batch].Origin // so that each outcome has its reply
 	}
+	reaped := s.reaped()
 	if !s.state.Next(self, &s.out) {
 		s.finish()
 		return false
 	}
+	s.judgeReap(reaped)
 	batch := &s.entry.Batches[s.batch]
 	s.prints = append(s.prints, printOf(&s.out))
 	for _, f := range s.out.Facts {

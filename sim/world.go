@@ -90,7 +90,8 @@ type World struct {
 	peerLag   int64                 // the longest that a message took, or a new connection;
 	calmLag   int64                 // the same of those that came after the faults had stopped
 	calmAt    int64                 // when they had
-	goneAt    int64                 // when all clients were done, too
+	goneAt    int64                 // when all clients were done, too,
+	goneZxid  core.Zxid             // and what was done by then
 	net       *network
 	faults    rng
 	repeaters int
