@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -70,7 +71,7 @@ fuzz: elapsed: 4s, execs: 400 (75/sec), new interesting: 12 (total: 24)
     Failing input written to testdata/fuzz/FuzzX/a5c862bd97e7adb1
 `
 	got := result{Package: "./x/y"}
-	got.follow(strings.NewReader(said), func(string, ...any) {})
+	got.follow(strings.NewReader(said), func(string, ...any) {}, nil)
 	if !strings.Contains(got.Output, "x_test.go:7: wrong") {
 		t.Errorf("the failure is not in %q", got.Output)
 	}
@@ -95,7 +96,7 @@ func TestFollowLongLine(t *testing.T) {
 	said := strings.NewReader("--- FAIL: FuzzX (4.00s)\n" + strings.Repeat("a", maxLine+1) +
 		"\nFAIL\n")
 	var r result
-	r.follow(said, func(string, ...any) {})
+	r.follow(said, func(string, ...any) {}, nil)
 	if said.Len() > 0 || !strings.Contains(r.Output, "FuzzX") ||
 		!strings.Contains(r.Output, "cannot be read") {
 		t.Errorf("%d bytes are left, %.100q is kept", said.Len(), r.Output)
@@ -106,7 +107,7 @@ func TestFollowLongLine(t *testing.T) {
 // that nobody has run has not passed.
 func TestFollowAbsent(t *testing.T) {
 	var r result
-	r.follow(strings.NewReader(absentLine+"\nPASS\n"), func(string, ...any) {})
+	r.follow(strings.NewReader(absentLine+"\nPASS\n"), func(string, ...any) {}, nil)
 	if !r.Failed {
 		t.Errorf("%q is no failure: %+v", absentLine, r)
 	}
@@ -146,23 +147,27 @@ func TestFuzzIsInterrupted(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name, script string
+		each         time.Duration
+		code         int // with which it ends when it is interrupted
 		want         bool
 	}{
-		{"ends by itself", "", false},
-		{"fails", "exit 1", true},
-		{"is interrupted", "kill -USR1 $PPID; exec sleep 100", false},
+		{"ends by itself", "", time.Hour, 1, false},
+		{"fails", "exit 1", time.Hour, 0, true},
+		{"is interrupted", "kill -USR1 $PPID; exec sleep 100", time.Hour, 1, false},
 		{"fails and is interrupted",
 			"echo '    Failing input written to testdata/fuzz/FuzzX/1'; kill -USR1 $PPID; exit 1",
-			true},
+			time.Hour, 1, true},
+		{"has had its time", "while :; do sleep 0.01; done", time.Millisecond, 0, false},
+		{"fails in the end", "while :; do sleep 0.01; done", time.Millisecond, 1, true},
 	} {
 		script := filepath.Join(t.TempDir(), "test")
-		text := "#!" + sh + "\necho 'fuzz: elapsed: 3s, execs: 325 (108/sec), " +
-			"new interesting: 11 (total: 23)'\n" + test.script + "\n"
+		text := fmt.Sprintf("#!%s\ntrap 'exit %d' INT\necho 'fuzz: elapsed: 3s, execs: 325 "+
+			"(108/sec), new interesting: 11 (total: 23)'\n%s\n", sh, test.code, test.script)
 		if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGUSR1)
-		r := target{".", "FuzzX"}.fuzz(ctx, flags{each: time.Second}, script, t.TempDir(),
+		r := target{".", "FuzzX"}.fuzz(ctx, flags{each: test.each}, script, t.TempDir(),
 			io.Discard, "x")
 		if stop(); r.Failed != test.want || r.Execs != 325 {
 			t.Errorf("a target that %s: %+v, want it failed: %v", test.name, r, test.want)

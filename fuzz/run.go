@@ -46,10 +46,14 @@ const patience = 10 * time.Second
 
 // fuzz runs a target in a binary of its package and shows how far it is. One that is interrupted
 // has run for less time, and has not failed.
+//
+// Its time is ended by an interrupt and not by -test.fuzztime, at whose end go test may call a
+// target failed with which nothing is wrong: "context deadline exceeded" (golang/go#75804, mended
+// in Go 1.27).
 func (t target) fuzz(ctx context.Context, f flags, binary, cache string, progress io.Writer,
 	label string) result {
 	args := []string{"-test.run", "^$", "-test.fuzz", "^" + t.name + "$",
-		"-test.fuzztime", f.each.String(), "-test.fuzzminimizetime", minimize,
+		"-test.fuzzminimizetime", minimize,
 		"-test.fuzzcachedir", found(cache, t.pkg), "-test.paniconexit0"}
 	if f.workers > 0 {
 		args = append(args, "-test.parallel", strconv.Itoa(f.workers))
@@ -60,7 +64,9 @@ func (t target) fuzz(ctx context.Context, f flags, binary, cache string, progres
 	}
 	say("%s with %s", f.each, cmp.Or(f.tags, "no tags"))
 	start := time.Now()
-	cmd := exec.CommandContext(ctx, binary, args...)
+	turn, end := context.WithCancel(ctx)
+	defer end()
+	cmd := exec.CommandContext(turn, binary, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = patience
 	cmd.Dir = filepath.FromSlash(t.pkg)
@@ -73,8 +79,9 @@ func (t target) fuzz(ctx context.Context, f flags, binary, cache string, progres
 		r.Failed, r.Output = ctx.Err() == nil, err.Error()
 		return r
 	}
-	r.follow(out, say)
-	if cmd.Wait() != nil && (ctx.Err() == nil || r.Input != "") {
+	r.follow(out, say, func() { time.AfterFunc(f.each, end) })
+	_ = cmd.Wait() // which is an error, too, if it was told to end and has ended well
+	if r.Input != "" || !cmd.ProcessState.Success() && ctx.Err() == nil {
 		r.Failed = true
 	}
 	r.Seconds = time.Since(start).Seconds()
@@ -97,14 +104,22 @@ var (
 // It exits as if all were well.
 const absentLine = "testing: warning: no fuzz tests to fuzz"
 
-// follow reads what go test says until it ends.
-func (r *result) follow(out io.Reader, say func(string, ...any)) {
+// begunPrefix is what each line begins with in which go test tells how far it is. The first comes
+// when it has loaded its corpus.
+const begunPrefix = "fuzz: elapsed: "
+
+// follow reads what go test says until it ends, and calls begun when the target's time begins.
+func (r *result) follow(out io.Reader, say func(string, ...any), begun func()) {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, maxLine)
 	var kept []string
 	told := time.Now()
 	for lines.Scan() {
 		line := lines.Text()
+		if begun != nil && strings.HasPrefix(line, begunPrefix) {
+			begun()
+			begun = nil
+		}
 		if m := progressLine.FindStringSubmatch(line); m != nil {
 			r.Execs, r.Found, r.Corpus = number(m[1]), number(m[2]), number(m[3])
 			if time.Since(told) > 10*time.Second {
