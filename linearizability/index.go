@@ -1,8 +1,10 @@
 package linearizability
 
 import (
+	"cmp"
 	"math"
 	"reflect"
+	"slices"
 	"sort"
 )
 
@@ -80,6 +82,8 @@ type connection struct {
 	turn        uint64 // its generation, or what orders it among its session's; 0: unknown
 	// ambiguous says that several attaches may have been this connection's.
 	ambiguous bool
+	// next is the connection by which its session went on, nil if there is none.
+	next *connection
 }
 
 // accepted says that the server gave the connection a session.
@@ -124,7 +128,8 @@ type lifetime struct {
 	id          int64
 	created     *commit
 	ended       *commit
-	generations []*generation
+	generations []*generation // by their begin
+	numbered    map[uint64]*generation
 }
 
 // generation is what one create or attach gave a session.
@@ -133,9 +138,11 @@ type generation struct {
 	number uint64
 	begin  *commit
 	next   *generation
-	base   []ID
-	auths  []*commit
-	conn   *connection
+	// timeoutMs is the session's in this generation: an attach that names none keeps it.
+	timeoutMs int32
+	base      []ID
+	auths     []*commit
+	conn      *connection
 }
 
 // identities are those after the first n auths.
@@ -427,21 +434,22 @@ func (x *index) tieGenerations() {
 
 func (s *lifetime) begin(c *commit) {
 	g := &generation{life: s, number: c.line.Commit.Generation, begin: c,
-		base: c.line.Commit.Identities}
+		base: c.line.Commit.Identities, timeoutMs: c.line.Commit.TimeoutMs}
 	if n := len(s.generations); n > 0 {
-		s.generations[n-1].next = g
+		last := s.generations[n-1]
+		last.next = g
+		g.timeoutMs = cmp.Or(g.timeoutMs, last.timeoutMs)
 	}
 	s.generations = append(s.generations, g)
+	if s.numbered == nil {
+		s.numbered = map[uint64]*generation{}
+	}
+	if s.numbered[g.number] == nil {
+		s.numbered[g.number] = g
+	}
 }
 
-func (s *lifetime) generation(number uint64) *generation {
-	for _, g := range s.generations {
-		if g.number == number {
-			return g
-		}
-	}
-	return nil
-}
+func (s *lifetime) generation(number uint64) *generation { return s.numbered[number] }
 
 // tieConnections finds the generation of each connection that was accepted.
 func (x *index) tieConnections() {
@@ -453,11 +461,15 @@ func (x *index) tieConnections() {
 		if n := c.connected.line.Connect.Generation; n != 0 {
 			c.gen = life.generation(n)
 		} else {
-			for _, g := range life.generations {
-				if c.connect.at < g.begin.at && g.begin.at < c.connected.at {
-					c.ambiguous = c.gen != nil
-					c.gen = g
+			first := sort.Search(len(life.generations), func(i int) bool {
+				return life.generations[i].begin.at > c.connect.at
+			})
+			for _, g := range life.generations[first:] {
+				if g.begin.at >= c.connected.at {
+					break
 				}
+				c.ambiguous = c.gen != nil
+				c.gen = g
 			}
 		}
 		if c.gen != nil && !c.ambiguous {
@@ -475,6 +487,14 @@ func (x *index) tieCalls() {
 			k.auths = auths
 			if k.line.Request.Op == OpAuth {
 				auths++
+			}
+		}
+	}
+	for id, list := range x.bySession { //order-free: each session by itself
+		var next *connection
+		for _, c := range slices.Backward(list) {
+			if c.next = next; id != 0 && c.accepted() {
+				next = c
 			}
 		}
 	}

@@ -125,10 +125,10 @@ func (x *index) judgeForgotten(life *lifetime, calm, end int64) {
 		alone = max(alone, c.gone.line.At)
 	}
 	g := life.generations[len(life.generations)-1]
-	allowed := 2*int64(g.timeoutMs())*1000 + x.h.Header.AnswerWithin
+	allowed := 2*int64(g.timeoutMs)*1000 + x.h.Header.AnswerWithin
 	if end-alone > allowed {
 		x.bad(JudgeLiveness, lines(life.created.line),
 			"session %#x is alone for %d ms and never expired, its time-out is %d ms", life.id,
-			(end-alone)/1000, g.timeoutMs())
+			(end-alone)/1000, g.timeoutMs)
 	}
 }

@@ -85,7 +85,7 @@ func (p *confirmer) resolved(k *call) int {
 	if k.conn.turn == 0 {
 		return p.never()
 	}
-	if next := p.nextConnection(k.conn); next != nil {
+	if next := k.conn.next; next != nil {
 		return next.connected.at
 	}
 	return p.never()
@@ -233,7 +233,7 @@ func (p *confirmer) addEnds(g *group) {
 		if !o.unknown || o.blind {
 			continue
 		}
-		if c := p.nextConnection(p.conns[o.line.Conn]); c != nil && !attached[c] {
+		if c := p.conns[o.line.Conn].next; c != nil && !attached[c] {
 			attached[c] = true
 			g.ops = append(g.ops, &operation{call: c.connect.at, ret: c.connected.at,
 				sent: c.connect.at, at: -1, generation: c.turn,

@@ -70,7 +70,7 @@ func (x *index) judgeReadOnly(c *connection) {
 // judgeMoved: without the log, a session has moved when another connection of it is accepted. A
 // write that is sent on the old one later is not acknowledged.
 func (x *index) judgeMoved(c *connection) {
-	next := x.nextConnection(c)
+	next := c.next
 	if next == nil {
 		return
 	}
@@ -80,19 +80,6 @@ func (x *index) judgeMoved(c *connection) {
 				"session %#x is served at %#x on a connection that it had left", c.session, z)
 		}
 	}
-}
-
-// nextConnection is the one by which the session of a connection went on.
-func (x *index) nextConnection(c *connection) *connection {
-	if c.session == 0 {
-		return nil
-	}
-	for _, d := range x.bySession[c.session] {
-		if d.connect.at > c.connect.at && d.accepted() {
-			return d
-		}
-	}
-	return nil
 }
 
 // judgeOrigin: what acts in the log by one name is one server.
@@ -128,10 +115,10 @@ func (x *index) judgeAccepted(c *connection) {
 		x.bad(JudgeSessions, lines(l, c.gen.begin.line),
 			"session %#x begins with the identities %v, its client's address is %s", c.session,
 			c.gen.base, c.connect.line.Connect.Address)
-	case l.Connect.TimeoutMs != c.gen.timeoutMs():
+	case l.Connect.TimeoutMs != c.gen.timeoutMs:
 		x.bad(JudgeSessions, lines(l, c.gen.begin.line),
 			"session %#x has a time-out of %d ms, not %d", c.session, l.Connect.TimeoutMs,
-			c.gen.timeoutMs())
+			c.gen.timeoutMs)
 	}
 }
 
@@ -139,20 +126,6 @@ func (x *index) judgeAccepted(c *connection) {
 func (x *index) isWho(c *connection) bool {
 	ids, ok := c.address()
 	return !ok || c.ambiguous || slices.Equal(ids, c.gen.base)
-}
-
-// timeoutMs is the session's in this generation: an attach that names none keeps it.
-func (g *generation) timeoutMs() int32 {
-	t := int32(0)
-	for _, h := range g.life.generations {
-		if n := h.begin.line.Commit.TimeoutMs; n != 0 {
-			t = n
-		}
-		if h == g {
-			break
-		}
-	}
-	return t
 }
 
 func (x *index) judgeRefused(c *connection) {
@@ -251,12 +224,12 @@ func (x *index) judgeExpiry(life *lifetime) {
 	}
 	e.certain = decided != 0
 	longest := e.silence(e.signs())
-	need := int64(g.timeoutMs()) * 1000 * 1000 / (1000 + x.h.Header.DriftPerMille)
+	need := int64(g.timeoutMs) * 1000 * 1000 / (1000 + x.h.Header.DriftPerMille)
 	need -= x.h.Header.ExpirySlackMs * 1000
 	if longest < need {
 		x.bad(JudgeSessions, lines(end, e.from.line),
 			"session %#x is expired after %d ms of silence, its time-out is %d ms", life.id,
-			longest/1000, g.timeoutMs())
+			longest/1000, g.timeoutMs)
 	}
 }
 

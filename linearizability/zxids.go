@@ -7,7 +7,7 @@ func judgeZxids(x *index) {
 	if !x.logged {
 		judgeWriteOrder(x)
 	}
-	before := map[int64][]*connection{} // by session, its connections so far
+	before := map[int64]*known{} // by session
 	for _, c := range x.order {
 		least := int64(0)
 		if c.gen != nil && !c.ambiguous {
@@ -16,11 +16,10 @@ func judgeZxids(x *index) {
 		if c.accepted() {
 			least = max(least, c.connect.line.Connect.LastZxidSeen)
 		}
-		var high point // the answer or event with the highest zxid that the client had seen
-		for _, old := range before[c.session] {
-			high = x.highest(high, old, c.connect.at)
+		if before[c.session] == nil {
+			before[c.session] = &known{}
 		}
-		before[c.session] = append(before[c.session], c)
+		high := before[c.session].at(x, c)
 		for _, it := range c.stream {
 			if x.logged && c.gen != nil && it.namesNone() {
 				x.bad(JudgeZxids, lines(it.line, it.call.line), "the answer to %v names no zxid",
@@ -33,6 +32,31 @@ func judgeZxids(x *index) {
 			high = x.higher(high, it)
 		}
 	}
+}
+
+// known is what the client of a session has seen on its connections so far.
+type known struct {
+	high point         // the answer or event with the highest zxid, of those that are over,
+	open []*connection // and those on which more may have come
+}
+
+// at adds a connection, and returns the answer or event with the highest zxid that its client had
+// seen when it opened it.
+func (s *known) at(x *index, c *connection) point {
+	open := s.open[:0]
+	for _, old := range s.open {
+		if old.gone.line != nil && old.gone.at < c.connect.at {
+			s.high = x.highest(s.high, old, c.connect.at)
+		} else {
+			open = append(open, old)
+		}
+	}
+	high := s.high
+	for _, old := range open {
+		high = x.highest(high, old, c.connect.at)
+	}
+	s.open = append(open, c)
+	return high
 }
 
 // highest is the higher of high and what arrived on a connection before a place.
