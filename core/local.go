@@ -137,7 +137,8 @@ func (l *Local) Open(info ConnInfo) (*Conn, Cause) {
 	switch s := &l.Settings; {
 	case s.MaxConnections > 0 && len(l.conns) >= s.MaxConnections:
 		return nil, CauseTooMany
-	case s.MaxConnectionsPerIP > 0 && l.perIP[ip] >= s.MaxConnectionsPerIP:
+	case s.MaxConnectionsPerIP > 0 && l.perIP[ip] >= s.MaxConnectionsPerIP &&
+		!mutant.On("limits-address-unbounded"):
 		return nil, CauseTooManyOfIP
 	}
 	invariant.Check(l.conns[info.ID] == nil, "connection id used twice")
@@ -162,7 +163,10 @@ func (l *Local) Closed(c *Conn) {
 	l.end(c, CausePeerGone)
 	delete(l.conns, c.id)
 	ip := c.remote.Addr().Unmap()
-	if l.perIP[ip]--; l.perIP[ip] == 0 {
+	if !mutant.On("limits-address-remembered") {
+		l.perIP[ip]--
+	}
+	if l.perIP[ip] == 0 {
 		delete(l.perIP, ip)
 	}
 	l.retired.add(&c.share)

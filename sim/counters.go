@@ -172,6 +172,7 @@ const (
 	faultGarbageSilent
 	faultGarbageWord
 	faultGarbageHandshake
+	faultGarbageCrowd
 	faultOneByteFeed
 	faultScribble
 	counterCount
@@ -344,6 +345,7 @@ var counterNames = [counterCount]string{
 	faultGarbageSilent:       "fault: silent connection",
 	faultGarbageWord:         "fault: four-letter word",
 	faultGarbageHandshake:    "fault: damaged handshake",
+	faultGarbageCrowd:        "fault: too many of one address",
 	faultOneByteFeed:         "fault: one byte at a time",
 	faultScribble:            "fault: fed bytes overwritten",
 }

@@ -29,8 +29,22 @@ func (w *World) planGarbage() {
 }
 
 func (w *World) garbage(r rng) {
-	b := w.garbageBytes(r)
-	w.dial(netip.AddrFrom4([4]byte{10, 0, 2, byte(r.IntN(4))}), func(e *end) {
+	ip := netip.AddrFrom4([4]byte{10, 0, 2, byte(r.IntN(4))})
+	if most := w.k.ManyConnections; most > 0 && r.chance(300) {
+		// More of one address than there may be, and at one place.
+		w.count.add(faultGarbageCrowd)
+		for id, n := w.door(), most+r.between(1, 3); n > 0; n-- {
+			w.litter(id, ip, r, nil)
+		}
+		return
+	}
+	w.litter(w.door(), ip, r, w.garbageBytes(r))
+}
+
+// litter connects to a host and sends it no more than the given bytes.
+func (w *World) litter(id int64, ip netip.Addr, r rng, b []byte) {
+	stay, kill := r.spread(3*second), r.chance(500)
+	w.dialTo(id, "garbage", ip, func(e *end) {
 		e.readable = func() {
 			for len(e.read(1<<16)) > 0 {
 				continue
@@ -50,8 +64,8 @@ func (w *World) garbage(r rng) {
 		}
 		e.writable = write
 		write()
-		w.clock.after(r.spread(3*second), func() {
-			if r.chance(500) {
+		w.clock.after(stay, func() {
+			if kill {
 				e.kill(true)
 			} else {
 				e.close(linearizability.CauseClient)

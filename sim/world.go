@@ -395,13 +395,12 @@ func (w *World) leader() *host {
 // hostCount is how many hosts there are; their ids are 1 and up.
 func (w *World) hostCount() int64 { return int64(len(w.hosts)) }
 
-// dial connects a client to any host.
-func (w *World) dial(ip netip.Addr, opened func(*end), failed func()) {
-	id := int64(1)
-	if !w.alone() {
-		id = w.doors.between(1, w.hostCount())
+// door is the host that a client comes to that has no choice of its own.
+func (w *World) door() int64 {
+	if w.alone() {
+		return 1
 	}
-	w.dialTo(id, "garbage", ip, opened, failed)
+	return w.doors.between(1, w.hostCount())
 }
 
 // dialTo connects a client to a host. The kernel of the host accepts it at once, the process when
