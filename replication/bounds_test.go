@@ -171,3 +171,40 @@ func (w *world) flooded() bool {
 	}
 	return true
 }
+
+// A follower that is silent on a connection that stays has no more wait for it than MaxFlightBytes,
+// and one message that went beyond; it gets the rest when it speaks again. 256 messages might.
+func TestFlightIsBounded(t *testing.T) {
+	const most = 2000
+	try(t, 1, 3, Config{MaxFlightBytes: most}, func(w *world) {
+		lead := w.settle()
+		c := w.session(lead)
+		lag := w.followers()[0]
+		l := w.link(lead.id, lag.id)
+		l.sever(lag.id, true)
+		for n := 2; n <= 200; n++ {
+			c.write()
+			w.must(20, "a write is acknowledged", func() bool { return c.acked == n })
+		}
+		waits, largest := 0, 0
+		for _, d := range l.held[l.index(lag.id)] {
+			m, err := decodePeer(d.data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			size := 0
+			for _, e := range m.raft.GetEntries() {
+				size += len(e.GetData())
+			}
+			waits, largest = waits+size, max(largest, size)
+		}
+		if waits == 0 || waits > most+largest {
+			t.Errorf("%d bytes of entries wait for a silent follower, want %d at most", waits,
+				most+largest)
+		}
+		l.sever(lag.id, false)
+		w.must(20, "who speaks again has all", func() bool {
+			return lag.member.Local.State.Index() == lead.member.Local.State.Index()
+		})
+	})
+}

@@ -43,6 +43,10 @@ type Config struct {
 	// PieceBytes is how large the pieces are in which a checkpoint is sent to a peer; one piece
 	// for each peer is under way at a time. Zero means 1 MiB.
 	PieceBytes int
+	// MaxFlightBytes bounds the entries that a leader sends to a peer which has not acknowledged
+	// them: whoever is silent on a connection that stays would have 256 messages of any size wait
+	// for it. One that would go beyond it is sent if nothing else is under way. Zero means 64 MiB.
+	MaxFlightBytes int64
 	// MaxIntakeBytes bounds what a leader takes in of its peers' streams and has not proposed
 	// yet, an equal share for each; a stream at its end waits. Zero means 64 MiB.
 	MaxIntakeBytes int
@@ -126,6 +130,7 @@ func (c Config) withDefaults() Config {
 	if c.MaxIntakeBytes == 0 {
 		c.MaxIntakeBytes = 64 << 20
 	}
+	def(&c.MaxFlightBytes, 64<<20)
 	def(&c.StaggerMs, 20)
 	def(&c.CampaignMs, 5)
 	def(&c.ResendTicks, 20)

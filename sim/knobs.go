@@ -99,6 +99,7 @@ type Knobs struct {
 
 	// The configuration of a member with peers.
 	MaxLogBytes    int64
+	MaxFlightBytes int64
 	MaxIntakeBytes int64
 	PieceBytes     int64
 	StaggerMs      int64
@@ -429,6 +430,7 @@ func (k *Knobs) drawBehind(seed uint64) {
 	if k.Hosts == 1 {
 		return
 	}
+	k.MaxFlightBytes = newRNG(seed, "flight").some(400, 10_000, 200_000)
 	k.Rest = newRNG(seed, "rest knob").some(300, 1, 1)
 	k.Candidates = newRNG(seed, "candidates").some(300, 50, 400)
 	if !r.chance(400) {

@@ -54,10 +54,10 @@ var settings = strings.Fields(`RealStore MaxEntryBytes CheckpointBytes Checkpoin
 	MaxBuffer HandshakeMs EnforceQuota NoExtendedTypes SkipACL ReconfigEnabled LoopUs AppendUs
 	SyncUs ApplyUs ApplyBudget CheckpointUs FeedUs FeedBudget FeedBytes FlushUs FlushBytes SlowSync
 	LosePower KeepUnsynced DownMs DriftPerMille DelayUs Window SplitPerMille SlowSegmentPerMille
-	SmallWindowPerMille FoundingTerm ZxidLead Uneven MaxLogBytes MaxIntakeBytes PieceBytes
-	StaggerMs ResendTicks SyncLimitMs DigestEntries PeerDelayUs PeerOneInFlight PeerSlowPerMille
-	PeerSpoiled PeerLatePerMille Asks Spares Upgrade WrongPassword FutureZxid ReadOnlyClients
-	HasteMs Sticky`)
+	SmallWindowPerMille FoundingTerm ZxidLead Uneven MaxLogBytes MaxFlightBytes MaxIntakeBytes
+	PieceBytes StaggerMs ResendTicks SyncLimitMs DigestEntries PeerDelayUs PeerOneInFlight
+	PeerSlowPerMille PeerSpoiled PeerLatePerMille Asks Spares Upgrade WrongPassword FutureZxid
+	ReadOnlyClients HasteMs Sticky`)
 
 // Draw returns the knobs that a seed draws.
 func Draw(seed uint64) Knobs { return draw(seed) }
