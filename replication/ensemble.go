@@ -108,6 +108,21 @@ func (r *replica) checkPeer(m *peerMessage, from core.RaftID) error {
 			binary.LittleEndian.Uint64(m.raft.GetContext()) > r.asked {
 			return badMessage("it answers what was not asked")
 		}
+		return r.checkPlaces(m.raft)
+	}
+	return nil
+}
+
+// checkPlaces refuses words about entries that nobody can have said: a leader tells of no more
+// than what was acknowledged to it, where raft panics at more, and who follows has no more than
+// was sent.
+func (r *replica) checkPlaces(m *raftpb.Message) error {
+	switch {
+	case m.GetType() == raftpb.MsgHeartbeat && m.GetTerm() >= r.term && m.GetCommit() > r.last:
+		return badMessage("it says that entries are committed which were never here")
+	case m.GetType() == raftpb.MsgAppResp && r.leading && m.GetTerm() == r.term &&
+		!m.GetReject() && m.GetIndex() > r.last:
+		return badMessage("it acknowledges entries which nobody has sent")
 	}
 	return nil
 }

@@ -159,6 +159,12 @@ func TestPeerErrors(t *testing.T) {
 				To: new(uint64(1)), Term: new(uint64(3)), Index: new(uint64(1)),
 				LogTerm: new(uint64(1)), Entries: []*raftpb.Entry{{Index: new(uint64(2)),
 					Term: new(uint64(3)), Type: raftpb.EntryType(256).Enum()}}}})},
+		{"a heartbeat beyond all entries", 2, encode(peerMessage{kind: peerRaft,
+			raft: &raftpb.Message{Type: raftpb.MsgHeartbeat.Enum(), From: new(uint64(2)),
+				To: new(uint64(1)), Term: new(uint64(5)), Commit: new(uint64(1000))}})},
+		{"a checkpoint of members that cannot be", 2, encode(peerMessage{kind: peerPiece,
+			piece: &piece{term: 4, transfer: 1, seq: 1, at: position{3, 77}, of: &Checkpoint{
+				ConfState: &raftpb.ConfState{Voters: []uint64{1, 2, 3}, Learners: []uint64{2}}}}})},
 		{"hello of another", 3, encode(peerMessage{kind: peerHello, raftID: 2})},
 		{"batch with one command less", 2, encode(peerMessage{kind: peerBatch, registration: 5,
 			seq: 1, count: 3, commands: twoCommands()})},
@@ -188,6 +194,29 @@ func TestPeerErrors(t *testing.T) {
 			t.Errorf("%s: it had an effect: %+v", test.name, work)
 		}
 	}
+}
+
+// TestLeadersErrors: a leader refuses the acknowledgement of what it has not sent.
+func TestLeadersErrors(t *testing.T) {
+	try(t, 1, 3, Config{}, func(w *world) {
+		lead := w.settle()
+		f, last := w.followers()[0], lead.member.replica.last
+		for index, want := range map[uint64]int{last: 0, last + 1: 1} {
+			m := peerMessage{kind: peerRaft, raft: &raftpb.Message{
+				Type: raftpb.MsgAppResp.Enum(), From: new(uint64(f.id)), To: new(uint64(lead.id)),
+				Term: new(lead.member.Term()), Index: &index}}
+			data, err := m.appendTo(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var work Work
+			lead.member.Step(&Turn{Received: []Received{{core.RaftID(f.id), data}}}, &work)
+			if len(work.Errs) != want {
+				t.Errorf("an acknowledgement of %d, the last is %d: errors %v, want %d", index,
+					last, work.Errs, want)
+			}
+		}
+	})
 }
 
 // TestNewcomersErrors: whoever is no member as far as is applied here may be one already, and its

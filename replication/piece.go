@@ -6,7 +6,9 @@ import (
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/internal/varint"
+	"go.etcd.io/raft/v3/confchange"
 	"go.etcd.io/raft/v3/raftpb"
+	"go.etcd.io/raft/v3/tracker"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -99,6 +101,9 @@ func decodePiece(r *varint.Reader) (*piece, error) {
 		if err := proto.Unmarshal(r.Sized(), p.of.ConfState); err != nil {
 			return nil, badMessage("a checkpoint without a membership")
 		}
+		if !restorable(p.of.ConfState) {
+			return nil, badMessage("a checkpoint with a membership that cannot be")
+		}
 		p.of.Header = r.Sized()
 	}
 	n := r.Count(2)
@@ -127,4 +132,16 @@ func (s *staged) appendTo(b []byte) []byte {
 
 func decodeStaged(r *varint.Reader) staged {
 	return staged{transfer: r.Uvarint(), seq: r.Uvarint(), refused: r.Bool()}
+}
+
+// restorable says whether raft can begin with a membership, and has that very one then. It panics
+// otherwise.
+func restorable(conf *raftpb.ConfState) bool {
+	config, _, err := confchange.Restore(confchange.Changer{
+		Tracker: tracker.MakeProgressTracker(1, 0), LastIndex: 1}, conf)
+	if err != nil {
+		return false
+	}
+	restored := tracker.ProgressTracker{Config: config}
+	return conf.Equivalent(restored.ConfState()) == nil
 }
