@@ -186,7 +186,7 @@ func load(disk store.Disk, found *store.Recovered) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := store.Replay(&rec)
+	n, err := store.Replay(&rec, found.Seat)
 	if err != nil {
 		return nil, err
 	}

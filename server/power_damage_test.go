@@ -185,7 +185,7 @@ func (d *damagedDisk) open(fs *vfs.MemFS) (l loaded, err error) {
 	if err != nil {
 		return l, err
 	}
-	if _, err := store.Replay(&rec); err != nil {
+	if _, err := store.Replay(&rec, found.Seat); err != nil {
 		return l, err
 	}
 	return loaded{rec.State.Index(), found.Mark.Acked.Index, rec.State.Digest(), found.Damage}, nil

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/internal/invariant"
@@ -11,10 +13,12 @@ import (
 
 // Replay applies to the State of rec what its log is known to have committed behind the
 // checkpoint, for tools that look at a disk without a member on it. It returns the number of
-// entries. A lone member commits whatever it has written.
-func Replay(rec *replication.Recovered) (int, error) {
-	commit := rec.HardState.GetCommit()
-	lone := len(rec.ConfState.GetVoters()) == 1 && len(rec.ConfState.GetVotersOutgoing()) == 0
+// entries. An only voter commits whatever it has written; who only learns from it may hold what
+// that one never wrote. The disk's seat says which of them it is.
+func Replay(rec *replication.Recovered, seat Seat) (int, error) {
+	commit, id := rec.HardState.GetCommit(), cmp.Or(seat.RaftID, 1) // who is alone needs no seat
+	lone := slices.Equal(rec.ConfState.GetVoters(), []uint64{uint64(id)}) &&
+		len(rec.ConfState.GetVotersOutgoing()) == 0
 	var out core.Outcome
 	done := 0
 	for _, e := range rec.Entries {
