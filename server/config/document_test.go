@@ -72,8 +72,9 @@ sets the system properties last; for *-D, file* it is the other way round. -D co
 
 The syntax of the files is that of @java.util.Properties@: ISO 8859-1, @#@ and
 @!@ begin comments, a backslash begins an escape or continues the line. Integers of
-properties may be written 0x1F, #1F or 037, as in Java. true/false and yes/no are different things,
-and neither is taken for the other. Secrets appear in no message.
+properties may be written 0x1F, #1F or 037, as in Java. true/false and yes/no are different things:
+neither is taken for the other, and yes and no are written in lower case. Secrets appear in no
+message.
 
 Without a configuration file the server keeps its data in @./data@ and listens on
 127.0.0.1:2181. With one, @dataDir@ and a client port are required, and without

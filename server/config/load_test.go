@@ -198,3 +198,23 @@ func TestSecret(t *testing.T) {
 		t.Errorf("Reveal() = %q", c.SuperDigest.Reveal())
 	}
 }
+
+// TestYesAndNo: to ZooKeeper forceSync=NO still syncs and skipACL=YES still asks ACLs, since it
+// compares with the word in lower case. Here any other word is refused.
+func TestYesAndNo(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		ok   bool
+	}{{"forceSync=no", true}, {"skipACL=yes", true}, {"forceSync=NO", false},
+		{"skipACL=YES", false}, {"skipACL=true", false}, {"readonlymode.enabled=TRUE", true}} {
+		_, _, err := Load(Sources{File: "zoo.cfg", ReadFile: func(name string) ([]byte, error) {
+			if name != "zoo.cfg" {
+				return nil, fs.ErrNotExist
+			}
+			return []byte("dataDir=/data\nclientPort=2181\n" + test.text + "\n"), nil
+		}})
+		if (err == nil) != test.ok {
+			t.Errorf("%s: %v", test.text, err)
+		}
+	}
+}

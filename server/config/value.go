@@ -18,7 +18,8 @@ const (
 	KindInt Kind = iota
 	KindFloat
 	// KindBool is true or false, KindYesNo is yes or no; neither takes the other's words, since
-	// ZooKeeper silently reads those as the default.
+	// ZooKeeper silently reads those as the default. As there, yes and no are in lower case only:
+	// to ZooKeeper forceSync=NO and skipACL=YES are the safe defaults.
 	KindBool
 	KindYesNo
 	KindPath
@@ -66,9 +67,9 @@ func parseValue(k *Key, text string) (value, error) {
 			return v, errors.New("not a number; allowed: a decimal number")
 		}
 	case KindBool:
-		return parseWord(v, "true", "false")
+		return parseWord(v, strings.ToLower(text), "true", "false")
 	case KindYesNo:
-		return parseWord(v, "yes", "no")
+		return parseWord(v, text, "yes", "no")
 	case KindPath:
 		if text == "" || strings.ContainsRune(text, 0) {
 			return v, errors.New("not a path; allowed: the name of a file or directory")
@@ -134,11 +135,12 @@ func decodeInt(text string, property bool) (int64, error) {
 	return strconv.ParseInt(sign+digits, base, 64)
 }
 
-func parseWord(v value, yes, no string) (value, error) {
-	switch {
-	case strings.EqualFold(v.text, yes):
+func parseWord(v value, word, yes, no string) (value, error) {
+	switch word {
+	case yes:
 		v.yes = true
-	case !strings.EqualFold(v.text, no):
+	case no:
+	default:
 		return v, fmt.Errorf("neither %s nor %s; allowed: %s, %s", yes, no, yes, no)
 	}
 	return v, nil
