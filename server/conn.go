@@ -42,9 +42,10 @@ type connection struct {
 	over atomic.Bool   // apply has ended it: the feeder is to look up
 
 	ending  sync.Mutex
-	parked  bool // ending: there is no feeder; who sets it to false starts one
-	kicked  bool // ending: the feeder is to look up and must not park any more
-	leaving bool // ending: the feeder has noticed, and sets the deadlines now
+	parked  bool      // ending: there is no feeder; who sets it to false starts one
+	kicked  bool      // ending: the feeder is to look up and must not park any more
+	leaving bool      // ending: the feeder has noticed, and sets the deadlines now,
+	since   time.Time // ending: since then
 }
 
 func newConnection(s *Server, nc net.Conn) *connection {
@@ -110,7 +111,8 @@ func (c *connection) feed() core.Need {
 		submitted := false
 		now := s.monoMs()
 		s.state.RLock()
-		c.conn.Wrote(c.out.written.Load())
+		written := c.out.written.Load()
+		c.conn.Wrote(written)
 		need := core.NeedNothing
 		for n := 0; ; n++ {
 			need = c.conn.Next(local, c.in[c.used:], now)
@@ -137,6 +139,9 @@ func (c *connection) feed() core.Need {
 		}
 		if c.tryFlush() {
 			s.feeders.Go(c.flush)
+		}
+		if need&core.NeedWait != 0 && c.out.written.Load() != written {
+			continue // it may have waited for what was written just now
 		}
 		if !need.Feedable() {
 			return need
@@ -210,15 +215,27 @@ func (c *connection) kickOut() {
 // leave keeps kickOut from changing the deadlines any more, and sets them for the last reply.
 func (c *connection) leave() {
 	c.ending.Lock()
-	c.leaving = true
+	c.leaving, c.since = true, time.Now()
 	c.ending.Unlock()
 	c.nc.SetWriteDeadline(time.Now().Add(patience))
 }
 
-// patience is how long the last reply may take to leave after a connection is over, and then
-// how long its client may take to notice. maxLingering is how many may do that at a time.
+// prolong gives the last replies more time: the client has taken some of them.
+func (c *connection) prolong() {
+	c.ending.Lock()
+	defer c.ending.Unlock()
+	if c.leaving && time.Since(c.since) < maxLeaving && !c.server.draining.Load() {
+		c.nc.SetWriteDeadline(time.Now().Add(patience))
+	}
+}
+
+// patience is how long a client may take for the next flushSize bytes of what it is still sent
+// after its connection is over, and then to notice that. All of it may take maxLeaving: the answer
+// to a four-letter word is as long as the server is large. maxLingering is how many may linger at
+// a time.
 const (
 	patience     = 2 * time.Second
+	maxLeaving   = time.Minute
 	maxLingering = 1000
 )
 

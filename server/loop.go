@@ -100,6 +100,10 @@ func (s *Server) notice(n replication.Notice) {
 	s.log.Info(n.String())
 }
 
+// sweepMs is how often connections are looked at of which nobody tells anything. It is a variable
+// for tests of what must not wait for that.
+var sweepMs int64 = 1000
+
 func (l *loop) countTicks() {
 	s := l.s
 	n := int(time.Since(l.last) / l.tick)
@@ -109,7 +113,7 @@ func (l *loop) countTicks() {
 	l.turn.Ticks = n
 	l.last = l.last.Add(time.Duration(n) * l.tick)
 	s.touchWaiting()
-	if now := s.monoMs(); now-l.swept >= 1000 {
+	if now := s.monoMs(); now-l.swept >= sweepMs {
 		l.swept = now
 		s.sweep(now)
 	}

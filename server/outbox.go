@@ -143,6 +143,9 @@ func (o *outbox) release(b []byte, done int, err error) (left bool) {
 	return len(o.buf) > 0
 }
 
+// flushSize is how much a socket is given at a time that has to be waited for.
+const flushSize = 128 << 10
+
 // flush writes until nothing is left, or somebody else is writing.
 func (c *connection) flush() {
 	for {
@@ -150,12 +153,13 @@ func (c *connection) flush() {
 		if b == nil {
 			return
 		}
-		n, err := c.nc.Write(b)
+		n, err := c.nc.Write(b[:min(len(b), flushSize)])
 		c.out.release(b, n, err)
 		if err != nil {
 			c.kickOut()
 			return
 		}
+		c.prolong()
 		c.nudge()
 	}
 }
