@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -107,37 +108,57 @@ func sameFile(a, b string) bool {
 
 func (l *directoryLock) lock(dir string) error {
 	name := filepath.Join(dir, lockFile)
-	if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
-		l.made = append(l.made, name)
-	}
-	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("lock %s: %w", dir, err)
-	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		l.made = nil // another one's by now
-		text, _ := io.ReadAll(io.LimitReader(file, 32))
-		file.Close()
-		pid := strings.TrimSpace(string(text))
-		if pid == "" {
-			pid = "unknown" // it has the lock and not yet said who it is
+	for {
+		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			l.made = append(l.made, name)
 		}
-		return fmt.Errorf("data directory %s is in use by pid %s: stop that server, or "+
-			"choose another dataDir and dataLogDir", dir, pid)
-	}
-	if err == nil {
-		err = file.Truncate(0)
-	}
-	if err == nil {
-		_, err = file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-	}
-	if err != nil {
+		file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return fmt.Errorf("lock %s: %w", dir, err)
+		}
+		held, err := hold(file, name)
+		switch {
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			l.made = nil // another one's by now
+			text, _ := io.ReadAll(io.LimitReader(file, 32))
+			file.Close()
+			// Unknown is one that has the lock and has not yet said who it is.
+			return fmt.Errorf("data directory %s is in use by pid %s: stop that server, or "+
+				"choose another dataDir and dataLogDir", dir,
+				cmp.Or(strings.TrimSpace(string(text)), "unknown"))
+		case err != nil:
+			file.Close()
+			return fmt.Errorf("lock %s: %w", dir, err)
+		case held:
+			l.files = append(l.files, file)
+			return nil
+		}
 		file.Close()
-		return fmt.Errorf("lock %s: %w", dir, err)
 	}
-	l.files = append(l.files, file)
-	return nil
+}
+
+// hold locks a file that was opened by its name, and writes into it who has it. It is false if the
+// file has lost its name meanwhile, as whoever had it before found nothing of its own: the next one
+// to come would make another file, and lock that as well.
+func hold(file *os.File, name string) (held bool, err error) {
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return false, err
+	}
+	mine, err := file.Stat()
+	if err != nil {
+		return false, err
+	}
+	if named, err := os.Stat(name); err != nil || !os.SameFile(mine, named) {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return false, err
+	}
+	if err := file.Truncate(0); err != nil {
+		return false, err
+	}
+	_, err = file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	return err == nil, err
 }
 
 // release lets go. With untouched it also takes away what it made: the directories turned out
