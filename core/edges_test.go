@@ -38,6 +38,8 @@ func TestOddReadsAnswerAsZooKeeperDoes(t *testing.T) {
 		{"getData of an empty path", wire.OpGetData, &wire.PathWatchRequest{}, "20 0\n"},
 		{"setWatches without a list", wire.OpSetWatches,
 			records{long(0), null{}, null{}, null{}}, "20 -5\n"},
+		{"setWatches2 without its last list", wire.OpSetWatches2,
+			records{long(0), none{}, none{}, none{}, none{}, null{}}, "20 -5\n"},
 		{"ephemerals below a control character", wire.OpGetEphemerals,
 			&wire.PathRequest{Path: "\x01 "}, "20 0\n"},
 	} {
@@ -82,6 +84,11 @@ func (v long) AppendTo(b []byte) []byte { return wire.AppendLong(b, int64(v)) }
 type null struct{}
 
 func (null) AppendTo(b []byte) []byte { return wire.AppendInt(b, -1) }
+
+// none is a list without an element.
+type none struct{}
+
+func (none) AppendTo(b []byte) []byte { return wire.AppendInt(b, 0) }
 
 // ZooKeeper answers a ping with the xid of pings, whatever the client gave it.
 func TestPingsAreAnsweredAsPings(t *testing.T) {

@@ -382,7 +382,9 @@ func (c *Conn) setWatches(l *Local, xid int32, op wire.OpCode, body []byte) {
 	} else {
 		q.Decode(&in)
 	}
-	if in.Err() != nil || q.Data == nil || q.Exist == nil || q.Child == nil {
+	null := q.Data == nil || q.Exist == nil || q.Child == nil ||
+		op == wire.OpSetWatches2 && (q.Persistent == nil || q.PersistentRecursive == nil)
+	if in.Err() != nil || null {
 		c.reply(l, xid, l.State.LastZxid(), wire.CodeMarshallingError, nil)
 		return
 	}

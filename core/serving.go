@@ -125,7 +125,7 @@ func (c *Conn) requestReadOnly(l *Local, q wire.RequestHeader, body []byte, now 
 		c.reply(l, q.Xid, l.State.LastZxid(), wire.CodeOk, nil)
 		c.ended(now, now)
 		c.over(CauseClosedByClient)
-	case isWrite(q.Op), q.Op == wire.OpSync, q.Op == wire.OpCheck:
+	case isWrite(q.Op), q.Op == wire.OpSync:
 		code := wire.CodeNotReadOnly
 		if mutant.On("replication-read-only-writes") {
 			code = wire.CodeOk

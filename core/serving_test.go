@@ -158,7 +158,6 @@ func TestReadOnlySession(t *testing.T) {
 	d.set(c, 4, "/a", "1")
 	d.send(c, 5, wire.OpMulti, nil)
 	d.send(c, 6, wire.OpSync, &wire.PathRequest{Path: "/"})
-	d.send(c, 7, wire.OpCheck, nil)
 	d.send(c, wire.XidAuth, wire.OpAuth, &wire.AuthRequest{Scheme: "digest", Auth: []byte("u:p")})
 	d.read(c, 8, wire.OpGetData, "/mine", false)
 	d.send(c, 9, wire.OpGetEphemerals, &wire.PathRequest{Path: "/"})
@@ -170,7 +169,6 @@ func TestReadOnlySession(t *testing.T) {
 		4 -119
 		5 -119
 		6 -119
-		7 -119
 		-4 0
 		8 0
 		9 0
@@ -185,6 +183,13 @@ func TestReadOnlySession(t *testing.T) {
 	d.want(c, "its end", "10 0\n")
 	if got := c.Cause(); got != CauseClosedByClient {
 		t.Errorf("it ended for %q, want %q", got, CauseClosedByClient)
+	}
+	// A check is part of a multi. By itself it is no request, in ZooKeeper neither.
+	c = d.readOnly()
+	d.send(c, 1, wire.OpCheck, nil)
+	d.want(c, "a check", "1 -6\n")
+	if got := c.Cause(); got != CauseUnknownOpcode {
+		t.Errorf("a check ends it for %q, want %q", got, CauseUnknownOpcode)
 	}
 }
 
