@@ -144,8 +144,9 @@ func (d dirs) readID(dir string) (id DiskID, ok bool, err error) {
 	return id, false, &CorruptError{File: path, What: "not a disk id"}
 }
 
-// asideFile says that the disk is being set aside. Open goes on with it after a crash.
-const asideFile = "aside"
+// asideFile, in DataDir, says that the disk is being set aside. Open goes on with it after a crash.
+// It does not travel with what is set aside: that may be put back by hand.
+const asideFile = ourDir + ".aside"
 
 // SetAside renames our directories under DataDir and LogDir, so that the next Open finds them
 // empty and nothing is thrown away. It returns the new names. The disk must be closed.
@@ -156,12 +157,12 @@ func SetAside(fs vfs.FS, o Options) ([]string, error) {
 		return nil, fmt.Errorf("set aside %s: %w", d.data, err)
 	}
 	if there {
-		if err := writeFile(d.fs, d.ourData(), asideFile, nil); err != nil {
+		if err := writeFile(d.fs, d.data, asideFile, nil); err != nil {
 			return nil, err
 		}
 	}
 	var names []string
-	for _, dir := range []string{d.log, d.data} { // the one with the note last
+	for _, dir := range []string{d.log, d.data} { // the one that must not be founded anew last
 		name, err := d.setAside(dir)
 		if err != nil {
 			return names, err
@@ -170,13 +171,26 @@ func SetAside(fs vfs.FS, o Options) ([]string, error) {
 			names = append(names, name)
 		}
 	}
-	return names, nil
+	return names, d.asideDone()
+}
+
+// asideDone takes the note away. Nothing may be founded before that is durable, or it would be set
+// aside after a crash.
+func (d dirs) asideDone() error {
+	note := d.fs.PathJoin(d.data, asideFile)
+	if there, err := exists(d.fs, note); err != nil || !there {
+		return err
+	}
+	if err := d.fs.Remove(note); err != nil {
+		return fmt.Errorf("remove %s: %w", note, err)
+	}
+	return syncDir(d.fs, d.data)
 }
 
 // finishAside does the rest if a crash interrupted SetAside.
 func finishAside(fs vfs.FS, o Options) error {
 	d := newDirs(fs, o)
-	there, err := exists(fs, fs.PathJoin(d.ourData(), asideFile))
+	there, err := exists(fs, fs.PathJoin(d.data, asideFile))
 	if err != nil {
 		return fmt.Errorf("open %s: %w", d.data, err)
 	}

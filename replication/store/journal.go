@@ -61,6 +61,10 @@ func (j *journal) init(fs vfs.FS, dir string, id DiskID, o Options) {
 // corrupt reports a log that does not show what it must: all of it could be read, so the place
 // is its end.
 func (j *journal) corrupt(err error) error {
+	if len(j.live) == 0 {
+		return &CorruptError{File: j.dir, What: "no log is here; if it is in another directory, " +
+			"name that (dataLogDir, --data-log-dir, --from-log)", Err: err}
+	}
 	return &CorruptError{File: j.path(segmentName(j.chain.segment)), Offset: j.at,
 		What: "end of the log", Err: err}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -137,9 +138,15 @@ func makeDir(fsys vfs.FS, dir string) error {
 			return fmt.Errorf("create %s: %w", dir, err)
 		}
 	}
-	err = syncDir(fsys, parent)
-	if there && errors.Is(err, fs.ErrPermission) {
-		return nil // where we may not look somebody else has made it
+	if err = syncDir(fsys, parent); there {
+		// Where we may not look somebody else has made it, and where directories cannot be synced
+		// it is what something is mounted on, or nothing can be done.
+		for _, harmless := range []error{fs.ErrPermission, syscall.EINVAL, syscall.ENOTSUP,
+			syscall.EROFS} {
+			if errors.Is(err, harmless) {
+				return nil
+			}
+		}
 	}
 	return err
 }
