@@ -45,7 +45,7 @@ func (r *run) paced(ctx context.Context, sessions []*session) error {
 	errs[len(sessions)] = r.pace(ctx, list)
 	for i, p := range list {
 		p.stopped.Store(true)
-		r.created[i] = int(p.sent.Load())
+		r.sent[i] = int(p.sent.Load())
 		// Who waits for an answer that will not come is woken; who is owed one gets time.
 		wait := dialTime
 		if p.answered.Load() == p.sent.Load() {

@@ -23,7 +23,7 @@ type run struct {
 	to      int64
 	before  int64 // resident bytes before the first connection
 	tallies []tally
-	created []int // by each connection
+	sent    []int // requests of each connection; of create each made a znode
 	planted bool  // there may be znodes of this run: its root,
 	made    int   // and so many that prepare has asked for
 }
@@ -73,7 +73,7 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 
 // prepare makes the znodes that the workload needs.
 func (r *run) prepare(ctx context.Context) error {
-	r.created = make([]int, r.Connections)
+	r.sent = make([]int, r.Connections)
 	r.deck = r.tree.sharedDeck(&r.Options)
 	return r.setup(ctx, func(s *session) error {
 		small, tail := createTail([]byte{}), createTail(r.tree.value)
@@ -125,14 +125,8 @@ const inputBytes = 64 << 10
 // clean removes what prepare and the run made.
 func (r *run) clean(ctx context.Context) error {
 	return r.setup(ctx, func(s *session) error {
-		for i, n := range r.created {
-			own := r.tree.own(i)
-			err := s.do(ctx, n, func(k int) request {
-				return remove(fmt.Sprintf("%s/n%0*d", own, digits, k))
-			}, wire.CodeNoNode)
-			if err != nil {
-				return err
-			}
+		if err := r.cleanCreated(ctx, s); err != nil {
+			return err
 		}
 		err := s.do(ctx, r.made, func(i int) request {
 			if r.Workload == Create {
@@ -145,6 +139,24 @@ func (r *run) clean(ctx context.Context) error {
 		}
 		return s.do(ctx, 1, func(int) request { return remove(r.tree.root) }, wire.CodeNoNode)
 	})
+}
+
+// cleanCreated removes what the workload create made. No other workload makes znodes, and a
+// delete of one that never was takes a place in the log all the same.
+func (r *run) cleanCreated(ctx context.Context, s *session) error {
+	if r.Workload != Create {
+		return nil
+	}
+	for i, n := range r.sent {
+		own := r.tree.own(i)
+		err := s.do(ctx, n, func(k int) request {
+			return remove(fmt.Sprintf("%s/n%0*d", own, digits, k))
+		}, wire.CodeNoNode)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // measure opens the connections, lets them go and reads what the servers use meanwhile.
@@ -233,7 +245,7 @@ func (r *run) start(ctx context.Context, sessions []*session, workers *sync.Wait
 				deck: r.tree.deckOf(&r.Options, i, r.deck), sent: make([]int64, r.Pipeline)}
 			workers.Go(func() {
 				fail(c.loop())
-				r.created[i] = c.number
+				r.sent[i] = c.number
 				if ctx.Err() == nil {
 					s.end()
 				}
