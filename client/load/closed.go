@@ -10,6 +10,16 @@ type closed struct {
 	tally  *tally
 	sent   []int64 // when the requests in flight were sent: a ring
 	number int     // of the next znode to be created
+	share  int     // of Options.Count, for this connection
+}
+
+// share is how many of n things each of so many connections does: what does not divide goes to
+// the first ones.
+func share(n, connections, i int) int {
+	if i < n%connections {
+		return n/connections + 1
+	}
+	return n / connections
 }
 
 // loop runs until the run ends and everything is answered.
@@ -22,7 +32,7 @@ func (c *closed) loop() error {
 			more = 0
 		}
 		if c.Count > 0 {
-			more = min(more, c.Count/c.Connections-c.number)
+			more = min(more, c.share-c.number)
 		}
 		for range more {
 			c.sent[c.s.issued%len(c.sent)] = now

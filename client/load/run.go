@@ -242,7 +242,8 @@ func (r *run) start(ctx context.Context, sessions []*session, workers *sync.Wait
 	default:
 		for i, s := range sessions {
 			c := &closed{run: r, s: s, tally: &r.tallies[i],
-				deck: r.tree.deckOf(&r.Options, i, r.deck), sent: make([]int64, r.Pipeline)}
+				share: share(r.Count, r.Connections, i),
+				deck:  r.tree.deckOf(&r.Options, i, r.deck), sent: make([]int64, r.Pipeline)}
 			workers.Go(func() {
 				fail(c.loop())
 				r.sent[i] = c.number

@@ -108,3 +108,24 @@ func TestRunRemovesWhatItMade(t *testing.T) {
 		}
 	}
 }
+
+// TestCountIsKept whatever the number of connections that share it.
+func TestCountIsKept(t *testing.T) {
+	const connections = 16
+	for _, count := range []int{1, 10, 16, 100} {
+		f := newFake(t)
+		result, err := Run(t.Context(), Options{Servers: []string{f.listener.Addr().String()},
+			Workload: Create, Connections: connections, Count: count})
+		if err != nil {
+			t.Fatalf("Run of %d: %v", count, err)
+		}
+		if result.Operations != int64(count) {
+			t.Errorf("%d operations for a count of %d", result.Operations, count)
+		}
+		znodes := 1 + connections + count
+		want := map[wire.OpCode]int{wire.OpCreate: znodes, wire.OpDelete: znodes}
+		if diff := cmp.Diff(want, f.writes()); diff != "" {
+			t.Errorf("count %d (-want +got):\n%s", count, diff)
+		}
+	}
+}
