@@ -8,11 +8,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -29,7 +31,7 @@ func main() {
 	flag.StringVar(&o.tool, "tool", "", "docker, podman or buildah; the first that works")
 	flag.StringVar(&o.arch, "arch", runtime.GOARCH, "architecture of the image")
 	flag.StringVar(&o.release, "release", "", "what the program calls its release")
-	flag.StringVar(&o.tree, "tree", "bin/image", "directory to make the image's files in")
+	flag.StringVar(&o.tree, "tree", "bin/image", "directory for the image's files alone")
 	flag.BoolVar(&o.treeOnly, "tree-only", false, "make the files and no image")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -49,14 +51,14 @@ func build(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	if o.tree, err = treeIn(root, o.tree); err != nil {
+		return err
+	}
 	tool := ""
 	if !o.treeOnly { // it is better to know before the program is built
 		if tool, err = findTool(ctx, o.tool); err != nil {
 			return err
 		}
-	}
-	if !filepath.IsAbs(o.tree) {
-		o.tree = filepath.Join(root, o.tree)
 	}
 	if err := makeTree(ctx, root, o); err != nil {
 		return err
@@ -132,10 +134,38 @@ func findTool(ctx context.Context, wanted string) (string, error) {
 		strings.Join(faults, "; "))
 }
 
-// makeTree makes the files of the image: system belongs to root, owned to the server's user.
+// parts are the directories of an image's tree: system belongs to root, owned to the server's
+// user.
+var parts = []string{"system", "owned"}
+
+// treeIn is the directory that a -tree names, from the module's. One in which there is more than
+// a tree is refused: what was made before is removed, and everything in it is handed to the tool.
+func treeIn(root, tree string) (string, error) {
+	if tree == "" {
+		return "", errors.New("-tree is empty: name a directory for the image's files")
+	}
+	if !filepath.IsAbs(tree) {
+		tree = filepath.Join(root, tree)
+	}
+	entries, err := os.ReadDir(tree)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("-tree: %w", err)
+	}
+	for _, e := range entries {
+		if !slices.Contains(parts, e.Name()) {
+			return "", fmt.Errorf("-tree %s: %s in it is none of the image's files: name a "+
+				"directory of its own", tree, e.Name())
+		}
+	}
+	return tree, nil
+}
+
+// makeTree makes the files of the image.
 func makeTree(ctx context.Context, root string, o options) error {
-	if err := os.RemoveAll(o.tree); err != nil {
-		return err
+	for _, part := range parts { // never the directory itself: who made it may want it as it is
+		if err := os.RemoveAll(filepath.Join(o.tree, part)); err != nil {
+			return err
+		}
 	}
 	for _, dir := range []string{"system/bin", "system/etc", "owned/conf", "owned/data",
 		"owned/datalog", "owned/logs"} {
