@@ -327,6 +327,8 @@ func (c *fakeConn) delete(path string, version int32) wire.ErrorCode {
 	f.zxid++
 	n := f.tree[path]
 	switch {
+	case path == "/":
+		return wire.CodeBadArguments
 	case n == nil:
 		return wire.CodeNoNode
 	case version != wire.AnyVersion && version != n.stat.Version:

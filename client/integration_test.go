@@ -95,6 +95,8 @@ var suiteCases = []struct {
 	{"persistent watches", suitePersistent},
 	{"removal of watches", suiteRemoval},
 	{"chroot", suiteChroot},
+	{"no path", suiteNoPath},
+	{"deletion of a root", suiteDeleteRoot},
 	{"ephemerals", suiteEphemerals},
 }
 
@@ -508,6 +510,56 @@ func suiteNamelessBelow(t *testing.T, c, app *client.Client) {
 	names, _, err := c.Children(ctx, "/")
 	if diff := cmp.Diff([]string{"app", "apple"}, names); err != nil || diff != "" {
 		t.Errorf("beside the root of the other client: %v (-want +got):\n%s", err, diff)
+	}
+}
+
+// suiteNoPath names no path: with a chroot that is not the chroot.
+func suiteNoPath(t *testing.T, c *client.Client, _ string) {
+	ctx := t.Context()
+	for name, call := range map[string]func() error{
+		"Delete":    func() error { return c.Delete(ctx, "", client.AnyVersion) },
+		"Exists":    func() error { _, _, err := c.Exists(ctx, ""); return err },
+		"ExistsW":   func() error { _, _, _, err := c.ExistsW(ctx, ""); return err },
+		"Get":       func() error { _, _, err := c.Get(ctx, ""); return err },
+		"Set":       func() error { _, err := c.Set(ctx, "", nil, client.AnyVersion); return err },
+		"Children":  func() error { _, _, err := c.Children(ctx, ""); return err },
+		"ChildrenW": func() error { _, _, _, err := c.ChildrenW(ctx, ""); return err },
+		"AllChildrenNumber": func() error {
+			_, err := c.AllChildrenNumber(ctx, "")
+			return err
+		},
+		"GetACL":   func() error { _, _, err := c.GetACL(ctx, ""); return err },
+		"SetACL":   func() error { _, err := c.SetACL(ctx, "", nil, 0); return err },
+		"Sync":     func() error { return c.Sync(ctx, "") },
+		"AddWatch": func() error { _, err := c.AddWatch(ctx, "", client.WatchTree); return err },
+		"RemoveWatches": func() error {
+			return c.RemoveWatches(ctx, "", client.AllWatches)
+		},
+		"Multi": func() error { _, err := c.Multi(ctx, client.CheckOp("", 0)); return err },
+	} {
+		if err := call(); !errors.Is(err, client.ErrBadArguments) {
+			t.Errorf("%s without a path = %v, want %v", name, err, client.ErrBadArguments)
+		}
+	}
+	if paths, err := c.GetEphemerals(ctx, ""); len(paths) > 0 || err != nil {
+		t.Errorf("GetEphemerals with any prefix = %q, %v, want none", paths, err)
+	}
+}
+
+// suiteDeleteRoot has a client below another delete its own root.
+func suiteDeleteRoot(t *testing.T, c *client.Client, servers string) {
+	ctx := t.Context()
+	create(t, c, "/app")
+	app := dial(t, client.Options{Servers: servers + "/app"})
+	if err := app.Delete(ctx, "/", client.AnyVersion); !errors.Is(err, client.ErrBadArguments) {
+		t.Errorf("Delete = %v, want %v", err, client.ErrBadArguments)
+	}
+	_, err := app.Multi(ctx, client.DeleteOp("/", client.AnyVersion))
+	if !errors.Is(err, client.ErrBadArguments) {
+		t.Errorf("Multi = %v, want %v", err, client.ErrBadArguments)
+	}
+	if _, exists, err := c.Exists(ctx, "/app"); !exists || err != nil {
+		t.Errorf("Exists = %v, %v, want the root of the client that was to delete it", exists, err)
 	}
 }
 

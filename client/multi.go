@@ -97,8 +97,8 @@ func (c *Client) multi(ctx context.Context, op wire.OpCode, ops []Op) ([]Result,
 		}
 		path := c.remote(o.path)
 		o.op.Create.Path = c.remoteNew(o.path, o.op.Create.Flags)
-		o.op.Delete.Path, o.op.SetData.Path = path, path
-		o.op.Check.Path, o.op.Read.Path = path, path
+		o.op.Delete.Path = c.remoteOld(o.path)
+		o.op.SetData.Path, o.op.Check.Path, o.op.Read.Path = path, path, path
 		m.Ops = append(m.Ops, o.op)
 	}
 	var response wire.MultiResponse

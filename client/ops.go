@@ -95,6 +95,16 @@ func (c *Client) remoteNew(path string, flags int32) string {
 	return c.remote(path)
 }
 
+// remoteOld returns the path of a znode to be deleted as servers know it. The root of a client
+// cannot be deleted, whether it has a chroot or not, as ZooKeeper's Java client has it: the path
+// stays "/", which every server refuses.
+func (c *Client) remoteOld(path string) string {
+	if path == "/" {
+		return path
+	}
+	return c.remote(path)
+}
+
 // local returns a server's path as this client names it; false if it is not below the chroot.
 func (c *Client) local(path string) (string, bool) {
 	if c.chroot == "" {
@@ -113,13 +123,14 @@ func (c *Client) local(path string) (string, bool) {
 // request sends a record and decodes the answer, which may be nil if there is none.
 func (c *Client) request(ctx context.Context, op wire.OpCode, path string, body record, w *Watch,
 	into answer) error {
-	creates := false
+	named := true
 	switch op {
-	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
-		creates = true
+	case wire.OpWhoAmI, wire.OpMulti, wire.OpMultiRead, wire.OpGetEphemerals:
+		named = false // no path of its own, or a prefix
 	}
-	if path == "" && creates || path != "" && path[0] != '/' {
-		return newError(op, path, ErrBadArguments) // a chroot would join it to its last name
+	if path == "" && named || path != "" && path[0] != '/' {
+		// A chroot would be what is meant by none, and join any other to its last name.
+		return newError(op, path, ErrBadArguments)
 	}
 	var b []byte
 	if body != nil {
@@ -204,9 +215,9 @@ func (c *Client) create2(ctx context.Context, op wire.OpCode, path string, m rec
 	return created, response.Stat, nil
 }
 
-// Delete deletes a znode that has this version and no children.
+// Delete deletes a znode that has this version and no children. The root of the client stays.
 func (c *Client) Delete(ctx context.Context, path string, version int32) error {
-	m := wire.DeleteRequest{Path: c.remote(path), Version: version}
+	m := wire.DeleteRequest{Path: c.remoteOld(path), Version: version}
 	return c.request(ctx, wire.OpDelete, path, &m, nil, nil)
 }
 
