@@ -33,6 +33,10 @@ const (
 	controlPatience = 30 * time.Second
 )
 
+// snapshotPatience is how long a tool waits for a snapshot to begin: for the checkpoint of it,
+// which takes the longer the more there is to be saved.
+const snapshotPatience = 10 * time.Minute
+
 // ErrNotRunning is wrapped by the errors of OpenSnapshot and AskStatus if no server listens in a
 // data directory.
 var ErrNotRunning = errors.New("no server is running")
@@ -212,8 +216,13 @@ func (c *control) snapshot(w *patientWriter) error {
 }
 
 // OpenSnapshot asks the server that runs in a data directory for a snapshot of its State. The
-// error is ErrNotRunning if there is none.
+// error is ErrNotRunning if there is none. A server that says nothing for too long is given up.
 func OpenSnapshot(dataDir string) (io.ReadCloser, error) {
+	return openSnapshot(dataDir, snapshotPatience, controlPatience)
+}
+
+// openSnapshot waits for the beginning of the snapshot, and then for each part of it.
+func openSnapshot(dataDir string, begin, part time.Duration) (io.ReadCloser, error) {
 	nc, err := dialControl(dataDir, controlPatience)
 	if err != nil {
 		return nil, err
@@ -222,9 +231,10 @@ func OpenSnapshot(dataDir string) (io.ReadCloser, error) {
 		nc.Close()
 		return nil, err
 	}
-	// The checkpoint may take its time; the server ends the connection if it dies.
-	r := bufio.NewReader(nc)
+	in := &patientReader{nc: nc, patience: begin}
+	r := bufio.NewReader(in)
 	line, err := r.ReadString('\n')
+	in.patience = part
 	if err == nil && line == controlOK+"\n" {
 		return &answered{r, nc}, nil
 	}
@@ -233,6 +243,22 @@ func OpenSnapshot(dataDir string) (io.ReadCloser, error) {
 		return nil, errors.New(strings.TrimSpace(line))
 	}
 	return nil, fmt.Errorf("the server gave no answer: %w", err)
+}
+
+// patientReader gives each read its time.
+type patientReader struct {
+	nc       net.Conn
+	patience time.Duration
+}
+
+func (r *patientReader) Read(b []byte) (int, error) {
+	_ = r.nc.SetReadDeadline(time.Now().Add(r.patience))
+	n, err := r.nc.Read(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("the server has said nothing for %v: see what its log says, or stop it "+
+			"and try again: %w", r.patience, err)
+	}
+	return n, err
 }
 
 // answered is what follows the first line of an answer.
