@@ -37,7 +37,9 @@ func newBench() *cobra.Command {
 			"  vivarium bench read --connections 128 --pipeline 1\n" +
 			"  vivarium bench mixed --rate 5000 -o json",
 		ValidArgs: names,
-		RunE:      func(cmd *cobra.Command, args []string) error { return bench(cmd, args, f) },
+		RunE: untilSignal(func(cmd *cobra.Command, args []string) error {
+			return bench(cmd, args, f)
+		}),
 	}
 	o, flags := &f.options, cmd.Flags()
 	flags.StringSliceVarP(&o.Servers, "server", "s", nil,

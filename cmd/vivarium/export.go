@@ -134,12 +134,15 @@ func makeVacant(dir string) error {
 }
 
 // writeFile makes a file with what write puts into it, as a whole or not at all. What it writes
-// into has a name of its own each time: one that a crash has left is in nobody's way.
+// into has a name of its own each time: one that a crash has left is in nobody's way. A signal
+// leaves none.
 func writeFile(name string, write func(*os.File) error) (size int64, err error) {
 	file, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.part")
 	if err != nil {
 		return 0, err
 	}
+	done := undoOnSignal(func() { _ = os.Remove(file.Name()) })
+	defer done()
 	err = write(file)
 	if err == nil {
 		err = file.Sync()

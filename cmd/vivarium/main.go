@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -29,15 +27,11 @@ func (e usageError) Unwrap() error { return e.err }
 func main() { os.Exit(run()) }
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// Who asks twice does not want to wait for an orderly stop.
-	context.AfterFunc(ctx, stop)
 	root := newRoot()
 	if filepath.Base(os.Args[0]) == zkServerScript {
 		root.SetArgs(append([]string{"container", zkServerScript}, os.Args[1:]...))
 	}
-	err := root.ExecuteContext(ctx)
+	err := root.ExecuteContext(context.Background())
 	if err == nil {
 		return 0
 	}

@@ -37,7 +37,9 @@ func newServe() *cobra.Command {
 			"  vivarium serve --config zoo.cfg -D zookeeper.4lw.commands.whitelist='*'\n" +
 			"  vivarium serve --config zoo.cfg --check",
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, f) },
+		RunE: untilSignal(func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd, f)
+		}),
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&f.config, "config", "c", "", "configuration `file` (zoo.cfg)")
