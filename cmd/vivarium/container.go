@@ -107,7 +107,7 @@ func runScript(cmd *cobra.Command, image imageEnvironment, args []string) error 
 func scriptStatus(cmd *cobra.Command, file string) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), statusTimeout)
 	defer cancel()
-	f := statusFlags{config: file, timeout: statusTimeout}
+	f := statusFlags{config: file, timeout: statusTimeout, readFile: os.ReadFile}
 	r, err := f.ask(ctx)
 	if err == nil && !r.Serving {
 		err = errors.New(r.Error)

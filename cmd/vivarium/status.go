@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,10 +23,12 @@ type statusFlags struct {
 	properties           []string
 	timeout              time.Duration
 	output               outputFlag
+
+	readFile func(string) ([]byte, error) // os.ReadFile
 }
 
 func newStatus() *cobra.Command {
-	var f statusFlags
+	f := statusFlags{readFile: os.ReadFile}
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Say whether a server serves, and how it is",
@@ -100,7 +104,7 @@ func (f *statusFlags) ask(ctx context.Context) (*statusReport, error) {
 	if data == "" {
 		file := configFile(f.config)
 		cfg, _, err := config.Load(config.Sources{File: file, Properties: f.properties,
-			JVMFlags: os.Getenv("SERVER_JVMFLAGS")})
+			JVMFlags: os.Getenv("SERVER_JVMFLAGS"), ReadFile: f.readPublic})
 		if err != nil {
 			return nil, usageError{err}
 		}
@@ -126,6 +130,16 @@ func (f *statusFlags) ask(ctx context.Context) (*statusReport, error) {
 		return nil, fmt.Errorf("%w; and %w", err, byWords)
 	}
 	return r, nil
+}
+
+// readPublic reads a file of the configuration. dataDir is its server's alone, so other users learn
+// nothing of the myid in it; who asks how the server is needs no number of it.
+func (f *statusFlags) readPublic(name string) ([]byte, error) {
+	text, err := f.readFile(name)
+	if errors.Is(err, fs.ErrPermission) && filepath.Base(name) == "myid" {
+		return nil, fs.ErrNotExist
+	}
+	return text, err
 }
 
 // askServer asks by words, and says what to do about an error.

@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -157,5 +161,38 @@ func TestSpanAndSize(t *testing.T) {
 		if got := size(n); got != want {
 			t.Errorf("size(%d) = %q, want %q", n, got, want)
 		}
+	}
+}
+
+// TestStatusOfAnotherUser: the server's dataDir, and with it its number, is its own user's alone.
+func TestStatusOfAnotherUser(t *testing.T) {
+	dir := t.TempDir()
+	host, port, err := net.SplitHostPort(answering(t, map[string]string{"srvr": follower}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "zoo.cfg")
+	text := fmt.Sprintf("dataDir=%s\nclientPort=%s\nclientPortAddress=%s\n",
+		filepath.Join(dir, "data"), port, host)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	private := "myid"
+	f := statusFlags{config: file, timeout: patience, readFile: func(name string) ([]byte, error) {
+		if filepath.Base(name) == private {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+		}
+		return os.ReadFile(name)
+	}}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	r, err := f.ask(ctx)
+	if err != nil || r.Mode != "follower" || r.Source != "words" {
+		t.Errorf("whose myid is private: %+v, %v, want what the words say", r, err)
+	}
+	// What the answer depends on has to be read all the same.
+	private = "zoo.cfg"
+	if r, err := f.ask(ctx); err == nil {
+		t.Errorf("whose configuration is private: %+v, want an error", r)
 	}
 }
