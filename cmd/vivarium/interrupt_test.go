@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -126,4 +127,35 @@ func largeSnapshot(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return whole
+}
+
+// TestLogWithoutReader: the server goes on, and stops in order.
+func TestLogWithoutReader(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "zoo.cfg")
+	text := fmt.Sprintf("dataDir=%s\nclientPort=0\nclientPortAddress=127.0.0.1\n", dir)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := process(t, "serve", "--config", file)
+	logged, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for in := bufio.NewScanner(logged); in.Scan(); {
+		if strings.Contains(in.Text(), "msg=serving") {
+			break
+		}
+	}
+	logged.Close()
+	// A stop is logged.
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the server ended with %v, want in order", err)
+	}
 }

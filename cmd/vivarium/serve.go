@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/vivariumdb/vivarium/replication/store"
@@ -80,6 +82,9 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 			return err
 		}
 	}
+	// Who reads the log may go away, as a pipe's other end does. That ends a program at its next
+	// line, and would end a server in the midst of its work, without the stop that saves its state.
+	signal.Ignore(syscall.SIGPIPE)
 	limitMemory(logger)
 	loadFast()
 	s, err := server.New(server.Options{Config: cfg, Logger: logger, Version: buildVersion()})
