@@ -243,6 +243,23 @@ func TestDialFails(t *testing.T) {
 	})
 }
 
+// A dialler that is told to stop says so, which is not why the attempt has failed.
+func TestDialSaysWhyTheLastAttemptFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := client.Dial(ctx, client.Options{Servers: "a:1",
+			DialServer: func(ctx context.Context, _ string) (net.Conn, error) {
+				<-ctx.Done()
+				return nil, errors.New("told to stop")
+			}})
+		const want = "last attempt: a:1: no connection in time"
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Dial = %v, want %q in it", err, want)
+		}
+	})
+}
+
 func TestCloseOfASilentServer(t *testing.T) {
 	inBubble(t, client.Options{}, func(t *testing.T, f *fake, c *client.Client) {
 		f.set(func(f *fake) { f.stalled = true })

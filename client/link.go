@@ -139,12 +139,15 @@ func (c *Client) clock() {
 func (c *Client) run(l *link) {
 	defer l.hangUp()
 	conn, err := c.opts.DialServer(l.ctx, l.server)
-	if err == nil {
+	switch {
+	case err == nil:
 		c.mu.Lock()
 		c.session.Opened(l.conn, c.now())
 		c.pump()
 		c.mu.Unlock()
 		err = c.serve(l, conn)
+	case l.ctx.Err() != nil:
+		err = nil // who has hung up has said why: the dialler knows only that it was told to stop
 	}
 	c.mu.Lock()
 	if err != nil {
