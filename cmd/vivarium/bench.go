@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -77,23 +78,33 @@ func bench(cmd *cobra.Command, args []string, f benchFlags) error {
 		}
 		runs = append(runs, o)
 	}
+	return runBench(cmd.OutOrStdout(), f.output, runs, func(o load.Options) (*load.Result, error) {
+		return load.Run(cmd.Context(), o)
+	})
+}
+
+// runBench does one run after the other. What has been measured is written although a later one
+// fails or is interrupted.
+func runBench(w io.Writer, output string, runs []load.Options,
+	run func(load.Options) (*load.Result, error)) (err error) {
 	var results []*load.Result
 	for _, o := range runs {
-		r, err := load.Run(cmd.Context(), o)
-		if err != nil {
-			return fmt.Errorf("bench %s: %w", o.Workload, err)
+		var r *load.Result
+		if r, err = run(o); err != nil {
+			err = fmt.Errorf("bench %s: %w", o.Workload, err)
+			break
 		}
 		results = append(results, r)
-		if f.output == "json" {
-			if err := json.NewEncoder(cmd.OutOrStdout()).Encode(r); err != nil {
+		if output == "json" {
+			if err := json.NewEncoder(w).Encode(r); err != nil {
 				return err
 			}
 		}
 	}
-	if f.output == "text" {
-		return writeBench(cmd.OutOrStdout(), results)
+	if output == "text" && len(results) > 0 {
+		err = errors.Join(err, writeBench(w, results))
 	}
-	return nil
+	return err
 }
 
 // writeBench writes the table and what people should not overlook.
