@@ -1,8 +1,10 @@
 package load
 
 import (
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vivariumdb/vivarium/wire"
@@ -103,6 +105,12 @@ func TestOptionsAreJudged(t *testing.T) {
 		{Options{Workload: Multi, MultiOps: 1000, ValueBytes: 10_000}, "over 1 MiB"},
 		{Options{Count: 5}, "a count is for the workload create"},
 		{Options{Rate: -1}, "rate -1"},
+		{Options{Rate: math.NaN()}, "rate NaN"},
+		{Options{Rate: math.Inf(1)}, "rate +Inf"},
+		{Options{ValueBytes: maxValue}, ""},
+		{Options{ValueBytes: maxValue + 1}, "value bytes 1047552: 1 to 1047551"},
+		{Options{Warmup: NoWarmup}, ""},
+		{Options{Warmup: -time.Second}, "a time is negative"},
 	} {
 		err := test.o.Validate()
 		switch {
@@ -110,6 +118,28 @@ func TestOptionsAreJudged(t *testing.T) {
 			t.Errorf("Validate(%+v) = %v, want none", test.o, err)
 		case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
 			t.Errorf("Validate(%+v) = %v, want %q in it", test.o, err, test.want)
+		}
+	}
+}
+
+// TestNoRequestIsTooLong for a server's jute.maxbuffer, whatever Validate lets pass.
+func TestNoRequestIsTooLong(t *testing.T) {
+	for _, o := range []Options{
+		{Workload: Write, ValueBytes: maxValue, Nodes: 1},
+		{Workload: Create, ValueBytes: maxValue},
+		{Workload: Multi, ValueBytes: maxValue/4 - opRoom, Nodes: 4},
+		{Workload: Multi, ValueBytes: maxValue/maxMultiOps - opRoom, MultiOps: maxMultiOps},
+	} {
+		if err := o.Validate(); err != nil {
+			t.Errorf("%s of %d bytes: %v", o.Workload, o.ValueBytes, err)
+		}
+		o = o.withDefaults()
+		tree := tree{root: "/bench-01234567", value: make([]byte, o.ValueBytes)}
+		shared := tree.sharedDeck(&o)
+		d := tree.deckOf(&o, MaxConnections, shared)
+		n := len(d.draw(0).appendTo(nil, 1, maxNodes)) - wire.FrameHeaderLen
+		if n > wire.DefaultMaxBuffer {
+			t.Errorf("%s of %d bytes: a request of %d", o.Workload, o.ValueBytes, n)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/vivariumdb/vivarium/wire"
 )
 
 // Workload names what is asked of the service.
@@ -57,7 +59,8 @@ type Options struct {
 	MultiOps int
 	// Count ends the workload create after so many in all; 0 is by time.
 	Count int
-	// Warmup passes before anything is counted, and Duration is how long is counted. [1s, 5s]
+	// Warmup passes before anything is counted, NoWarmup is none; Duration is how long is
+	// counted. [1s, 5s]
 	Warmup, Duration time.Duration
 	// SessionTimeout is asked for by each connection. Sessions that are not busy are kept
 	// alive. [30s]
@@ -68,12 +71,24 @@ type Options struct {
 	Keep bool
 }
 
+// NoWarmup is the Options.Warmup of a run that counts from its beginning.
+const NoWarmup time.Duration = -1
+
 // Limits that keep memory and descriptors within reason.
 const (
 	MaxConnections = 100_000
 	MaxPipeline    = 4096
 	maxNodes       = 10_000_000
 	maxMultiOps    = 1000
+)
+
+// Servers take no request longer than jute.maxbuffer, and break the connection. What a request
+// is besides its values is less than frameRoom, and what an operation of a multi is besides its
+// value less than opRoom.
+const (
+	frameRoom = 1 << 10
+	opRoom    = 128
+	maxValue  = wire.DefaultMaxBuffer - frameRoom
 )
 
 // withDefaults fills in what is zero.
@@ -123,7 +138,7 @@ func (o Options) Validate() error {
 		{"connections", o.Connections, 1, MaxConnections},
 		{"pipeline", o.Pipeline, 1, MaxPipeline},
 		{"nodes", o.Nodes, 1, maxNodes},
-		{"value bytes", o.ValueBytes, 1, 1 << 20},
+		{"value bytes", o.ValueBytes, 1, maxValue},
 		{"percentage of writes", o.WritePercent, 1, 99},
 		{"operations in a multi", o.MultiOps, 1, maxMultiOps},
 		{"count", o.Count, 0, maxNodes},
@@ -133,10 +148,10 @@ func (o Options) Validate() error {
 				field.name, field.value, field.low, field.high))
 		}
 	}
-	if o.Workload == Multi && o.MultiOps*o.ValueBytes > 1<<20 {
+	if o.Workload == Multi && o.MultiOps > maxValue/(o.ValueBytes+opRoom) {
 		faults = append(faults, errors.New("a multi over 1 MiB: servers refuse longer requests"))
 	}
-	if o.Rate < 0 || o.Rate > 1e7 {
+	if !(o.Rate >= 0 && o.Rate <= 1e7) { // nor is it NaN
 		faults = append(faults, fmt.Errorf("rate %g: 0 to 10 million a second", o.Rate))
 	}
 	if o.Rate > 0 && !o.Workload.paced() {
@@ -146,7 +161,7 @@ func (o Options) Validate() error {
 	if o.Count > 0 && (o.Workload != Create || o.Rate > 0) {
 		faults = append(faults, errors.New("a count is for the workload create in a closed loop"))
 	}
-	if o.Warmup < 0 || o.Duration < 0 || o.SessionTimeout < time.Second {
+	if o.Warmup < NoWarmup || o.Duration < 0 || o.SessionTimeout < time.Second {
 		faults = append(faults, errors.New("a time is negative, or a session shorter than 1 s"))
 	}
 	return errors.Join(faults...)

@@ -177,7 +177,7 @@ func (r *run) measure(ctx context.Context) (*Result, error) {
 	for i := range r.tallies {
 		r.tallies[i] = newTally()
 	}
-	r.from = r.now() + int64(r.Warmup)
+	r.from = r.now() + int64(max(r.Warmup, 0))
 	r.to = r.from + int64(r.Duration)
 	if r.Count > 0 {
 		r.from, r.to = r.now(), 1<<62

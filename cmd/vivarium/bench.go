@@ -53,7 +53,8 @@ func newBench() *cobra.Command {
 	flags.IntVar(&o.WritePercent, "writes", 10, "per cent of writes in mixed")
 	flags.IntVar(&o.MultiOps, "ops", 4, "operations in a multi")
 	flags.IntVar(&o.Count, "count", 0, "end create after so many, not by time")
-	flags.DurationVar(&o.Warmup, "warmup", time.Second, "time before anything is counted")
+	flags.DurationVar(&o.Warmup, "warmup", time.Second,
+		"time before anything is counted; 0 is none")
 	flags.DurationVarP(&o.Duration, "duration", "d", 5*time.Second, "time that is counted")
 	flags.DurationVar(&o.SessionTimeout, "timeout", 30*time.Second, "session time-out to ask for")
 	flags.IntSliceVar(&o.Pids, "pid", nil, "process `ids` of the servers, if they run here")
@@ -65,6 +66,12 @@ func newBench() *cobra.Command {
 func bench(cmd *cobra.Command, args []string, f benchFlags) error {
 	if f.output != "text" && f.output != "json" {
 		return usageError{fmt.Errorf("--output %q: text or json is allowed", f.output)}
+	}
+	if err := notZero(cmd); err != nil {
+		return err
+	}
+	if f.options.Warmup == 0 {
+		f.options.Warmup = load.NoWarmup
 	}
 	if len(args) == 0 {
 		args = []string{string(load.Read)}
@@ -81,6 +88,23 @@ func bench(cmd *cobra.Command, args []string, f benchFlags) error {
 	return runBench(cmd.OutOrStdout(), f.output, runs, func(o load.Options) (*load.Result, error) {
 		return load.Run(cmd.Context(), o)
 	})
+}
+
+// notZero refuses a zero that was given: load.Options would take it for its default.
+func notZero(cmd *cobra.Command) error {
+	var faults []error
+	for _, name := range []string{"connections", "pipeline", "nodes", "value", "writes", "ops",
+		"duration", "timeout"} {
+		flag := cmd.Flag(name)
+		if text := flag.Value.String(); flag.Changed && (text == "0" || text == "0s") {
+			faults = append(faults, fmt.Errorf("--%s %s: want more than 0, or leave it out for %s",
+				name, text, flag.DefValue))
+		}
+	}
+	if len(faults) > 0 {
+		return usageError{errors.Join(faults...)}
+	}
+	return nil
 }
 
 // runBench does one run after the other. What has been measured is written although a later one
