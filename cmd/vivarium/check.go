@@ -82,19 +82,24 @@ func readHistory(stdin io.Reader, name string) (*linearizability.History, error)
 	if strings.HasSuffix(name, ".gz") {
 		unpacked, err := gzip.NewReader(in)
 		if err != nil {
-			return nil, usageError{fmt.Errorf("%s: %w", name, err)}
+			return nil, notRead(name, err)
 		}
 		in = unpacked
 	}
 	h, err := linearizability.Read(in)
-	var path *os.PathError
-	switch {
-	case errors.As(err, &path):
-		return nil, err
-	case err != nil:
-		return nil, usageError{fmt.Errorf("%s: %w", name, err)}
+	if err != nil {
+		return nil, notRead(name, err)
 	}
 	return h, nil
+}
+
+// notRead tells a file that cannot be read from one that is no history, a mistake of the caller.
+func notRead(name string, err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return err
+	}
+	return usageError{fmt.Errorf("%s: %w", name, err)}
 }
 
 // verdict is what the judges say of a file.
@@ -135,7 +140,7 @@ type violatedLine struct {
 func newVerdict(name string, h *linearizability.History, r *linearizability.Report, all bool,
 ) *verdict {
 	v := &verdict{File: name, Name: h.Header.Name, Seed: h.Header.Seed, OK: r.OK(),
-		Porcupine: r.Porcupine, Unjudged: r.Unjudged, Violations: []violation{},
+		Porcupine: r.Porcupine, Unjudged: r.Unjudged, Judges: []judged{}, Violations: []violation{},
 		Dropped: r.Dropped, shown: 5}
 	if all {
 		v.shown = len(r.Violations)
@@ -162,7 +167,7 @@ func (v *verdict) String() string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s", v.File)
 	if v.Name != "" {
-		fmt.Fprintf(&b, ": %s", v.Name)
+		fmt.Fprintf(&b, ": %s", printable.Text(v.Name))
 	}
 	if v.Seed != 0 {
 		fmt.Fprintf(&b, ", seed %d", v.Seed)
@@ -199,10 +204,13 @@ func (v *verdict) String() string {
 	if v.Dropped > 0 {
 		fmt.Fprintf(&b, "and %d more that are not kept\n", v.Dropped)
 	}
-	if v.OK {
-		b.WriteString("no violation")
-	} else {
+	switch {
+	case !v.OK:
 		fmt.Fprintf(&b, "%d violations", len(v.Violations)+v.Dropped)
+	case len(v.Judges) == 0:
+		b.WriteString("nothing was judged: the history has no line behind its header")
+	default:
+		b.WriteString("no violation")
 	}
 	return b.String()
 }

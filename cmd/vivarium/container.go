@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/vivariumdb/vivarium/internal/printable"
 )
 
 // zkServerScript is the name of ZooKeeper's script. Whoever calls this program by it speaks the
@@ -116,7 +117,7 @@ func scriptStatus(cmd *cobra.Command, file string) error {
 		fmt.Fprintln(cmd.ErrOrStderr(), "Error contacting service. It is probably not running.")
 		return fmt.Errorf("%s: %v", file, err) // code 1, whatever it is, as the script
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "Mode: %s\n", r.Mode)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "Mode: %s\n", printable.Text(r.Mode))
 	return err
 }
 

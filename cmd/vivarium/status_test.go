@@ -196,3 +196,19 @@ func TestStatusOfAnotherUser(t *testing.T) {
 		t.Errorf("whose configuration is private: %+v, want an error", r)
 	}
 }
+
+// TestStatusShowsNoControls of whoever answers at that address.
+func TestStatusShowsNoControls(t *testing.T) {
+	addr := answering(t, map[string]string{"srvr": "Zookeeper version: 3\x1b[2J\x07\n" +
+		"Zxid: 0x1\x1b[1m\nMode: follower\x1b]0;title\x07\n"})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	r, err := statusByWords(ctx, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := r.String(); strings.ContainsAny(text, "\x1b\x07") ||
+		!strings.Contains(text, "follower") {
+		t.Errorf("status shows %q", text)
+	}
+}

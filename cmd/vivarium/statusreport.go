@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/vivariumdb/vivarium/internal/printable"
 	"github.com/vivariumdb/vivarium/server"
 )
 
@@ -79,15 +80,16 @@ func latencyOf(m server.MinAvgMax) *latencyReport {
 	return &latencyReport{Min: float64(m.Min), Avg: m.Avg, Max: float64(m.Max)}
 }
 
-// String is the report for people.
+// String is the report for people. What a server says by words may be a stranger's: it is shown
+// so that it can do nothing to a terminal.
 func (r *statusReport) String() string {
 	state := "serving"
 	if !r.Serving {
 		state = "not serving, " + r.Error
 	}
-	head := state + ": " + r.Mode
+	head := state + ": " + printable.Text(r.Mode)
 	if r.Version != "" {
-		head += ", " + r.Version
+		head += ", " + printable.Text(r.Version)
 	}
 	head += ", on " + r.Address
 	if r.UptimeMs != nil {
@@ -112,7 +114,7 @@ func (r *statusReport) String() string {
 		count(r.Watches, "watches"), count(r.Outstanding, "requests waiting"))
 	zxid := ""
 	if r.Zxid != "" {
-		zxid = "last zxid " + r.Zxid
+		zxid = "last zxid " + printable.Text(r.Zxid)
 	}
 	add("data", r.nodes(), bytesOf(r.DataBytes, "of data"), zxid)
 	if st := r.Storage; st != nil {
