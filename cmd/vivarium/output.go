@@ -43,6 +43,18 @@ func required(cmd *cobra.Command, names ...string) error {
 	return nil
 }
 
+// notEmpty refuses flags that were given with nothing, as a script does whose variable is not
+// set: the default would be another file or server than the one that is meant.
+func notEmpty(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			return usageError{fmt.Errorf("--%s is empty: %s; name one, or leave the flag out", name,
+				f.Usage)}
+		}
+	}
+	return nil
+}
+
 // progress returns what tells people on w how far a tool is.
 func progress(w io.Writer, quiet bool) func(format string, args ...any) {
 	if quiet {

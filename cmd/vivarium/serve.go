@@ -58,6 +58,9 @@ func newServe() *cobra.Command {
 }
 
 func serve(cmd *cobra.Command, f serveFlags) error {
+	if err := notEmpty(cmd, "config"); err != nil {
+		return err
+	}
 	logger, err := newLogger(f)
 	if err != nil {
 		return err

@@ -58,12 +58,17 @@ func newStatus() *cobra.Command {
 }
 
 func showStatus(cmd *cobra.Command, f statusFlags) error {
-	if err := f.output.check(); err != nil {
+	err := errors.Join(f.output.check(), notEmpty(cmd, "config", "data-dir", "server"))
+	if err != nil {
 		return err
 	}
 	if f.server != "" && f.config+f.data != "" || f.config != "" && f.data != "" {
 		return usageError{errors.New("--server, --config and --data-dir each name the server: " +
 			"leave one of them; see vivarium status --help")}
+	}
+	if len(f.properties) > 0 && f.server+f.data != "" {
+		return usageError{errors.New("-D is a part of a configuration, and --server and " +
+			"--data-dir read none: leave it out; see vivarium status --help")}
 	}
 	if f.timeout <= 0 {
 		return usageError{fmt.Errorf("--timeout %v: want more than 0", f.timeout)}
