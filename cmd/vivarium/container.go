@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/vivariumdb/vivarium/internal/printable"
@@ -52,7 +53,8 @@ func runContainer(cmd *cobra.Command, args []string) error {
 		return runScript(cmd, image, args[1:])
 	}
 	if len(args) > 0 && args[0] == "serve" {
-		if err := image.prepare(); err != nil {
+		// What is only judged needs no other user.
+		if err := image.setUp(!slices.Contains(args, "--check")); err != nil {
 			return err
 		}
 	}
@@ -76,16 +78,12 @@ func runScript(cmd *cobra.Command, image imageEnvironment, args []string) error 
 			file = filepath.Join(dir, file)
 		}
 	}
-	// JVMFLAGS are behind those of the server, as in the script.
-	if err := os.Setenv("SERVER_JVMFLAGS", image.flags()); err != nil {
+	if err := image.joinFlags(); err != nil {
 		return err
 	}
 	switch verb {
 	case "start-foreground", "start":
-		if err := image.dropRoot(); err != nil {
-			return err
-		}
-		if err := image.prepare(); err != nil {
+		if err := image.setUp(true); err != nil {
 			return err
 		}
 		return again(cmd, "serve", "--config", file)

@@ -67,6 +67,26 @@ func (e imageEnvironment) flags() string {
 	return strings.TrimSpace(strings.Join(flags, " "))
 }
 
+// joinFlags puts JVMFLAGS behind those of the server, as the script does, for all that follows.
+func (e imageEnvironment) joinFlags() error {
+	// Once: what is joined already has no second part.
+	return errors.Join(os.Setenv("SERVER_JVMFLAGS", e.flags()), os.Unsetenv("JVMFLAGS"),
+		os.Unsetenv("ZOO_DATADIR_AUTOCREATE_DISABLE"))
+}
+
+// setUp does what comes before a server, however that is started.
+func (e imageEnvironment) setUp(starts bool) error {
+	if err := e.joinFlags(); err != nil {
+		return err
+	}
+	if starts {
+		if err := e.dropRoot(); err != nil {
+			return err
+		}
+	}
+	return e.prepare()
+}
+
 // prepare writes the configuration and the server's number, each unless it is there.
 func (e imageEnvironment) prepare() error {
 	if id := e.get("ZOO_MY_ID"); strings.Trim(id, "0123456789") != "" {

@@ -278,16 +278,18 @@ func TestContainerAsRoot(t *testing.T) {
 		"the container once as root") {
 		t.Errorf("a directory of another's: %v\n%s", err, said)
 	}
-	c := img.start(t, true, []string{servers})
-	img.healthy(t, c)
-	if uid := processStatus(t, c, "Uid"); uid != "\t1000\t1000\t1000\t1000" {
-		t.Errorf("the server runs as user %q", uid)
+	for _, args := range [][]string{nil, {"serve"}, {"vivarium", "serve"}} {
+		c := img.start(t, true, []string{servers}, args...)
+		img.healthy(t, c)
+		if uid := processStatus(t, c, "Uid"); uid != "\t1000\t1000\t1000\t1000" {
+			t.Errorf("%v: the server runs as user %q", args, uid)
+		}
+		if groups := strings.TrimSpace(processStatus(t, c, "Groups")); groups != "" {
+			t.Errorf("%v: the server is in groups %q", args, groups)
+		}
+		_ = dial(t, addr).Close()
+		c.stop(t)
 	}
-	if groups := strings.TrimSpace(processStatus(t, c, "Groups")); groups != "" {
-		t.Errorf("the server is in groups %q", groups)
-	}
-	_ = dial(t, addr).Close()
-	c.stop(t)
 }
 
 // TestContainerCommands runs other commands than a server.
