@@ -36,6 +36,7 @@ var promises = map[string]string{
 	"client":      "the client's library answers each request once, and tells each watcher",
 	"clock":       "the service's clock goes with time, and never back",
 	"backup":      "what is dumped can be loaded, and is the same",
+	"reaping":     "what is of no use any more is removed when its leader looks the next time",
 	"recipes":     "locks, queues, counters and elections built on the service are right",
 	"protocol":    "all that a client is sent consists of frames that it can read",
 	"term":        "in one term one member leads, and a member's terms rise",
