@@ -11,21 +11,27 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
+// leave makes a new disk that of a lone member, which leaves it.
+func leave(t *testing.T, fs vfs.FS, o Options) {
+	t.Helper()
+	disk, _, err := Open(fs, o)
+	if err == nil {
+		err = Found(disk, 1)
+	}
+	if err == nil {
+		err = disk.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestPutBack: a disk that was set aside by mistake is put back by renaming it. It is opened as it
 // was, and not set aside again.
 func TestPutBack(t *testing.T) {
 	for _, logDir := range []string{"", "l"} {
 		fs, o := vfs.NewMem(), Options{DataDir: "d", LogDir: logDir, DiskID: DiskID{1}}
-		disk, _, err := Open(fs, o)
-		if err == nil {
-			err = Found(disk, 1)
-		}
-		if err == nil {
-			err = disk.Close()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		leave(t, fs, o)
 		names, err := SetAside(fs, o)
 		if err != nil {
 			t.Fatal(err)
@@ -84,17 +90,8 @@ func TestMountedDirectory(t *testing.T) {
 // TestLogElsewhere: who names the directory of the data and not the log's is told so.
 func TestLogElsewhere(t *testing.T) {
 	fs, o := vfs.NewMem(), Options{DataDir: "d", LogDir: "l", DiskID: DiskID{1}}
-	disk, _, err := Open(fs, o)
-	if err == nil {
-		err = Found(disk, 1)
-	}
-	if err == nil {
-		err = disk.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _, err = Open(fs, Options{DataDir: "d", DiskID: DiskID{2}})
+	leave(t, fs, o)
+	_, _, err := Open(fs, Options{DataDir: "d", DiskID: DiskID{2}})
 	if err == nil || !strings.Contains(err.Error(), "dataLogDir") || !errors.Is(err, ErrDiskLost) {
 		t.Errorf("the data without its log: %v", err)
 	}
