@@ -102,7 +102,8 @@ func TestStrings(t *testing.T) {
 }
 
 // FuzzBegin applies arbitrary entries: those that Begin takes are applied to their end, the
-// digest is that of what is there, and DecodeEntry takes exactly the same ones.
+// digest is that of what is there, and DecodeEntry takes the same ones and those that raise the
+// feature level too far.
 func FuzzBegin(f *testing.F) {
 	m := newMachine(f)
 	c := m.connect(wire.ID{Scheme: "digest", ID: "u:x"})
@@ -126,6 +127,16 @@ func FuzzBegin(f *testing.F) {
 		{Op: wire.OpDelete, Delete: wire.DeleteRequest{Path: "/missing"}}}})
 	e := AppendHousekeepingHeader(AppendEntryHeader(nil, 5), 0, 2)
 	f.Add(AppendReap(AppendExpire(e, c.id, c.generation), "/base", 5, 1))
+	e = AppendHousekeepingHeader(AppendEntryHeader(nil, 5), 0, 4)
+	e = AppendAdmit(e, 4, diskOf(4), MaxFeatureLevel)
+	server, err := ParseServer(4, "h4:1:2;9")
+	if err != nil {
+		f.Fatal(err)
+	}
+	e = AppendAim(e, 1, []Server{server})
+	f.Add(AppendRaise(AppendGiveUp(e, 1, wire.CodeReconfigInProgress), MaxFeatureLevel))
+	e = AppendHousekeepingHeader(AppendEntryHeader(nil, 5), 0, 1)
+	f.Add(AppendConfigure(e, &MemberCommand{Voters: []RaftID{1, 2}, Ends: true, Target: 1}))
 	e = AppendBatchHeader(AppendEntryHeader(nil, 5), m.origin, start, 2)
 	e = AppendCreateSession(e, CreateSession{TimeoutMs: 5, Identities: []wire.ID{{Scheme: "ip"}}})
 	f.Add(AppendAttach(e, Attach{Session: c.id, PasswordHash: c.password}))
@@ -135,10 +146,11 @@ func FuzzBegin(f *testing.F) {
 		m := newMachine(t)
 		m.connect(wire.ID{Scheme: "digest", ID: "u:x"})
 		m.seq = start - 1
-		_, decodes := DecodeEntry(data)
+		entry, decodes := DecodeEntry(data)
 		err := m.s.Begin(m.index+1, 0, data)
-		if (err == nil) != (decodes == nil) {
-			t.Fatalf("Begin: %v, DecodeEntry: %v", err, decodes)
+		beyond := decodes == nil && raisesBeyond(entry)
+		if (err == nil) != (decodes == nil && !beyond) || beyond && !errors.Is(err, ErrLevel) {
+			t.Fatalf("Begin: %v, DecodeEntry: %v, raises too far: %t", err, decodes, beyond)
 		}
 		if err != nil {
 			return
@@ -156,6 +168,18 @@ func FuzzBegin(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// raisesBeyond says whether e raises the feature level above the highest that there is.
+func raisesBeyond(e Entry) bool {
+	for _, b := range e.Batches {
+		if slices.ContainsFunc(b.Commands, func(c Command) bool {
+			return c.Kind == KindRaise && c.Member.Level > MaxFeatureLevel
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // FuzzLoader gives arbitrary records to a Loader, which must not panic or take much memory. What
