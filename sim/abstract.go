@@ -165,7 +165,8 @@ func AbstractKnobs(seed uint64) Knobs {
 	for _, none := range []*int64{&k.DoubleConnect, &k.WrongPassword, &k.FutureZxid,
 		&k.BadRequest, &k.UnknownOp, &k.ShortFrame, &k.Abandon, &k.FullDiskMs, &k.FullLeaderMs,
 		&k.FullManyMs, &k.ReadOnlyClients, &k.RealStore, &k.StopMs, &k.StopLeaderMs,
-		&k.RollingMs, &k.FoundingTerm, &k.PeerSpoiled, &k.Foreign, &k.Asks, &k.WipeMs, &k.RotMs,
+		&k.RollingMs, &k.StopAllMs, &k.LullMs, &k.HauntMs, &k.ReliveMs, &k.FarMs, &k.FoundingTerm,
+		&k.PeerSpoiled, &k.Foreign, &k.Asks, &k.WipeMs, &k.RotMs,
 		&k.Spares, &k.Upgrade, &k.MemberChanges, &k.RoleChanges, &k.ReconfigEnabled,
 		&k.WeightOperator, &k.Listed, &k.StrangerMs, &k.DozeMs, &k.BehindMs, &k.Rest, &k.Candidates,
 		&k.Ghosts, &k.SetWatches, &k.RandomWatches, &k.Voters} {

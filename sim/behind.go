@@ -53,7 +53,32 @@ func (w *World) distance(lead, h *host) {
 	w.meet(faultFar, h)
 	length := w.faults.between(second/2, 2*second)
 	w.far(lead, h, w.faults.between(w.election()/40, w.election()/4), length)
-	w.inquire(h, w.asksAbout(), 0, length, w.faults.between(4, 12))
+	w.mingle(h, w.asksAbout(), length, w.faults.between(10, 40))
+}
+
+// mingle lets the clients of a host sync, read, and write behind a sync or by itself, each at other
+// times, and those of others write: what was committed after a write, and before a sync behind it,
+// is known to nobody at that host when the write comes back.
+func (w *World) mingle(h *host, path string, length, times int64) {
+	for n := range times {
+		w.clock.after(w.faults.between(0, length), func() {
+			for _, o := range w.hosts {
+				for i, c := range w.clientsOf(o) {
+					turn := (3*int64(i) + n) % 4
+					switch {
+					case o != h && turn != 0:
+						c.conn.ask(path, wire.OpSetData)
+					case turn == 2:
+						c.conn.ask(path, wire.OpSetData)
+					case turn == 3:
+						c.conn.ask(path, wire.OpSync, wire.OpSetData)
+					default:
+						c.conn.ask(path, wire.OpSync, wire.OpGetData)
+					}
+				}
+			}
+		})
+	}
 }
 
 // far delays what one host says to another, for some time. Where a message leaves only when the one
@@ -112,11 +137,12 @@ func (w *World) outrun(lead, h *host) {
 		}
 		w.clock.after(length, func() { w.lose(paths) })
 	})
-	for range w.faults.between(2, 8) {
-		w.clock.after(w.faults.between(0, length), func() {
+	r := w.fork()
+	for range r.between(2, 8) {
+		w.clock.after(r.between(0, length), func() {
 			for _, o := range others {
 				for _, c := range w.clientsOf(o) {
-					c.conn.pour(about, w.faults.between(1000, 12000))
+					c.conn.pour(about, r.between(1000, 12000))
 				}
 			}
 		})
@@ -185,7 +211,7 @@ func (w *World) bequeath(h *host) {
 	for _, c := range w.clientsOf(h) {
 		c.conn.ask(about, wire.OpSetData)
 	}
-	h.fated, h.will = w.clock.now+second/2, about
+	h.fated, h.will, h.fate = w.clock.now+second/2, about, w.fork()
 }
 
 // strand cuts off a leader that was to be heard no more, in the turn in which it finds something
@@ -218,5 +244,5 @@ func (w *World) strand(h *host, appends []*replication.Append) {
 			w.mend(p)
 		}
 	})
-	w.inquire(h, h.will, w.election()/4, 3*w.election()/2, w.faults.between(8, 30))
+	w.inquire(h.fate, h, h.will, w.election()/4, 3*w.election()/2, h.fate.between(8, 30))
 }

@@ -22,6 +22,7 @@ type rawClient struct {
 	own *actor
 
 	servers servers
+	lazy    int64 // of 1000 parts of its time-out it is silent for so many; 0: for a third
 	session *session
 	conn    *rawConn   // the one in use, nil if there is none
 	old     *rawConn   // the one before, if it is still in use as well
@@ -96,6 +97,9 @@ func newRawClient(w *World, id int64) *rawClient {
 	c.own = w.actor(fmt.Sprintf("client %d", id), c.r)
 	c.gen.raw = true
 	c.servers = newServers(w, c.r)
+	if id%2 == 0 {
+		c.lazy = w.k.Lazy
+	}
 	c.session = c.newSession()
 	return c
 }
@@ -485,11 +489,16 @@ func (c *rawClient) lose(conn *rawConn) {
 	})
 }
 
-// beat looks after connections about six times per time-out: it pings, and gives them up.
+// beat looks after connections about six times per time-out: it pings, and gives them up. Who is
+// lazy looks more often, to say that it lives just in time.
 func (c *rawClient) beat() {
 	w := c.w
 	timeout := max(c.session.timeoutMs, 300) * millisecond
-	w.clock.after(timeout/6, func() {
+	between := timeout / 6
+	if c.lazy > 0 {
+		between = timeout / 40
+	}
+	w.clock.after(between, func() {
 		if c.finished || w.over {
 			return
 		}
@@ -504,7 +513,11 @@ func (c *rawClient) beat() {
 
 func (conn *rawConn) beat(timeout int64) {
 	now := conn.c.w.clock.now
-	patience := timeout * 2 / 3
+	patience, quiet := timeout*2/3, timeout/3
+	if lazy := conn.c.lazy; lazy > 0 {
+		quiet = timeout * lazy / 1000
+		patience = max(patience, quiet+timeout/5)
+	}
 	if !conn.open || conn.c.finishing {
 		patience = 2*second + 2*timeout
 	}
@@ -516,7 +529,7 @@ func (conn *rawConn) beat(timeout int64) {
 		now-conn.since > haste && now >= conn.deaf:
 		conn.c.w.count.add(faultHasty)
 		conn.close()
-	case conn.open && !conn.closing && now-conn.lastSend > timeout/3:
+	case conn.open && !conn.closing && now-conn.lastSend > quiet:
 		conn.request(wire.OpPing, nil)
 	}
 }

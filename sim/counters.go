@@ -116,6 +116,10 @@ const (
 	faultPowerMajority
 	faultPowerAll
 	faultRolling
+	faultStopAll
+	faultLull
+	faultHaunt
+	faultRevived
 	faultPauseMajority
 	faultSlowDisk
 	faultSlowHost
@@ -289,6 +293,10 @@ var counterNames = [counterCount]string{
 	faultPowerMajority:       "fault: power of a majority lost",
 	faultPowerAll:            "fault: power of all hosts lost",
 	faultRolling:             "fault: rolling restart",
+	faultRevived:             "fault: host killed and back at once",
+	faultHaunt:               "fault: leader killed, whose words come late",
+	faultLull:                "fault: clients heard last by a deposed leader",
+	faultStopAll:             "fault: all hosts stopped in good order at once",
 	faultPauseMajority:       "fault: one of a majority paused",
 	faultSlowDisk:            "fault: slow disk",
 	faultSlowHost:            "fault: slow host",

@@ -36,8 +36,8 @@ func (w *World) isolate(h *host) {
 		}
 	})
 	about := w.asksAbout()
-	w.inquire(h, about, election/3, 3*election/2, w.faults.between(5, 20))
-	w.inquire(h, about, election/2, election+election/8, w.faults.between(5, 20))
+	w.inquire(w.faults, h, about, election/3, 3*election/2, w.faults.between(5, 20))
+	w.inquire(w.faults, h, about, election/2, election+election/8, w.faults.between(5, 20))
 }
 
 // doze lets a process hang. Its clients sync and write just before.
@@ -53,14 +53,15 @@ func (w *World) doze(h *host) {
 			w.pauseFor(h, faultDoze, length)
 		}
 	})
-	w.inquire(h, w.asksAbout(), length/4, length+w.election()/10, w.faults.between(2, 8))
+	w.inquire(w.faults, h, w.asksAbout(), length/4, length+w.election()/10,
+		w.faults.between(2, 8))
 }
 
 // inquire lets the clients of a host sync and read at some times, and those of others write as
 // well, in turn.
-func (w *World) inquire(h *host, path string, from, to, times int64) {
+func (w *World) inquire(r rng, h *host, path string, from, to, times int64) {
 	for n := range times {
-		w.clock.after(w.faults.between(from, to), func() {
+		w.clock.after(r.between(from, to), func() {
 			for _, o := range w.hosts {
 				for i, c := range w.clientsOf(o) {
 					if o != h && (int64(i)+n)%2 == 0 {
@@ -74,7 +75,10 @@ func (w *World) inquire(h *host, path string, from, to, times int64) {
 	}
 }
 
-func (w *World) asksAbout() string { return pick(w.faults, []string{"/", "/r0", "/r0/n0"}) }
+func (w *World) asksAbout() string { return pick(w.faults, abouts) }
+
+// abouts are paths at which something is in most worlds.
+var abouts = []string{"/", "/r0", "/r0/n0"}
 
 // clientsOf are those clients with a session at a host that may be asked for something.
 func (w *World) clientsOf(h *host) []*rawClient {

@@ -51,6 +51,17 @@ func (w *World) planFaults() {
 	w.planDozes()
 	w.repeat(w.k.StrangerMs, func() { w.knock(pick(w.faults, w.hosts)) })
 	w.planBehind()
+	w.repeat(w.k.StopAllMs, w.halt)
+	w.repeat(w.k.LullMs, w.lull)
+	w.repeat(w.k.HauntMs, w.haunt)
+	w.repeat(w.k.ReliveMs, w.relive)
+	w.repeat(w.k.FarMs, func() {
+		if lead := w.leader(); lead != nil && !lead.paused {
+			if h := w.followed(lead); h != nil {
+				w.distance(lead, h)
+			}
+		}
+	})
 }
 
 // planLeaderFaults plans what befalls whoever leads at the moment.
@@ -92,6 +103,12 @@ func (w *World) repeat(meanMs int64, do func()) {
 		})
 	}
 	again()
+}
+
+// fork is a stream of what a fault that was decided brings with it later: what others draw
+// meanwhile, or do not, changes nothing of it.
+func (w *World) fork() rng {
+	return newRNG(w.seed, fmt.Sprintf("fault %x", w.faults.Uint64()))
 }
 
 // shuffled returns all hosts in any order.
@@ -182,6 +199,16 @@ func (w *World) roll() {
 			}
 		})
 		at += w.faults.spread(500 * millisecond)
+	}
+}
+
+// halt restarts all hosts in good order at once: each begins with a checkpoint of all that it knew.
+func (w *World) halt() {
+	w.meet(faultStopAll)
+	for _, h := range w.hosts {
+		if h.up && !h.paused && !h.stopping && h.member != nil {
+			h.stopOrderly()
+		}
 	}
 }
 

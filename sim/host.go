@@ -27,6 +27,7 @@ type host struct {
 	pace  rng // delays and sizes of its activities
 	wall  int64
 	drift int64 // per mille by which its clocks run too fast
+	ran   int64 // milliseconds for which it ran before the world began, or lost power last
 	epoch int   // counts starts; what an earlier process had to do does not happen any more
 
 	self    replication.Identity // what its disk says
@@ -41,6 +42,7 @@ type host struct {
 
 	up       bool
 	dark     bool            // without power: nobody answers there
+	haunts   bool            // what it has said comes late, if it ends now
 	shut     bool            // no client reaches it
 	full     bool            // there is no more room on its disk than that,
 	low      int64           // and so much it shows; 0: plenty
@@ -49,7 +51,8 @@ type host struct {
 	slowDisk int64           // until then its disk is slow,
 	slowPace int64           // and until then all that it does
 	fated    int64           // until then it is heard no more once it commits something,
-	will     string          // and is asked about that
+	will     string          // and is asked about that,
+	fate     rng             // at such times
 	crossed  int64           // boundaries passed
 	crashAt  int64           // the one of them at which it crashes; 0: none
 	crashOn  string          // the kind of boundary at which it crashes,
@@ -116,6 +119,8 @@ func newHost(w *World, id int64) *host {
 		h.drift = h.life.between(-abs(w.k.DriftPerMille), abs(w.k.DriftPerMille))
 		h.wall += h.life.between(-500, 500)
 	}
+	h.ran = newRNG(w.seed, purpose+"uptime").between(0, w.k.UptimeMs)
+	h.wall -= h.ran
 	return h
 }
 
@@ -131,9 +136,16 @@ func newDisk(w *World) (m medium) {
 
 func abs(v int64) int64 { return max(v, -v) }
 
-// mono is a clock of the host that does not jump, in milliseconds. It drifts.
+// mono is a clock of the host that does not jump, in milliseconds, but begins anew with the host.
+// It drifts.
 func (h *host) mono() int64 {
-	return 1000 + h.w.clock.now/millisecond*(1000+h.drift)/1000
+	return 1000 + h.ran + h.w.clock.now/millisecond*(1000+h.drift)/1000
+}
+
+// reboot lets the monotonic clock begin anew, and the time of day go on.
+func (h *host) reboot() {
+	ran := h.mono() - 1000
+	h.ran, h.wall = h.ran-ran, h.wall+ran
 }
 
 // wallMs is the host's idea of the time of day.
@@ -198,7 +210,9 @@ func (h *host) crash(power bool) {
 // end forgets the process.
 func (h *host) end(power bool) {
 	h.epoch++
-	h.dark = power
+	if h.dark = power; power {
+		h.reboot()
+	}
 	h.up, h.paused, h.held, h.crashAt = false, false, nil, 0
 	h.w.fell()
 	for _, other := range h.w.hosts {

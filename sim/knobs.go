@@ -76,6 +76,7 @@ type Knobs struct {
 	PauseLengthMs   int64
 	ClockJumpMs     int64
 	DriftPerMille   int64 // of the monotonic clock, may be negative
+	UptimeMs        int64 // most that it shows more than the world's age
 
 	// The network; mean times between faults of one link, 0: none.
 	DelayUs             int64
@@ -128,7 +129,12 @@ type Knobs struct {
 	PowerManyMs   int64
 	PowerAllMs    int64
 	StopLeaderMs  int64
+	StopAllMs     int64
+	LullMs        int64 // clients speak to a leader that is one no more, and then say nothing
 	RollingMs     int64
+	HauntMs       int64 // what a dead leader said comes late
+	ReliveMs      int64 // what a process asked for before it died comes late
+	FarMs         int64 // what a leader says to a host comes late, and that is asked
 	PauseLeaderMs int64
 	PauseManyMs   int64
 	DozeMs        int64 // a process hangs, or a leader is cut off, while it is asked for syncs
@@ -170,6 +176,7 @@ type Knobs struct {
 	DoubleConnect   int64 // connect again while the old connection is in use
 	Abandon         int64 // forget the session
 	Silence         int64 // say nothing for longer than the time-out
+	Lazy            int64 // of the time-out: half of the clients ping only then, 0: none
 	SlowRead        int64 // stop reading for a while
 	CloseSession    int64
 	WrongPassword   int64 // of connects
@@ -246,6 +253,7 @@ func draw(seed uint64) Knobs {
 	k.drawGuests(seed)
 	k.drawVoters(seed)
 	k.CrashAim = some(500, 50, 600)
+	k.drawHabits(seed)
 	k.fit()
 	if k.Hosts == 1 { // has less to do
 		k.DurationMs, k.ThinkUs = k.DurationMs/4, k.ThinkUs/4
@@ -433,6 +441,11 @@ func (k *Knobs) drawBehind(seed uint64) {
 	k.MaxFlightBytes = newRNG(seed, "flight").some(400, 10_000, 200_000)
 	k.Rest = newRNG(seed, "rest knob").some(300, 1, 1)
 	k.Candidates = newRNG(seed, "candidates").some(300, 50, 400)
+	k.LullMs = newRNG(seed, "lull").some(250, k.DurationMs/20, k.DurationMs/4)
+	k.FarMs = newRNG(seed, "far").some(250, k.DurationMs/30, k.DurationMs/6)
+	k.ReliveMs = newRNG(seed, "relive").some(200, k.DurationMs/24, k.DurationMs/8)
+	k.HauntMs = newRNG(seed, "haunt").some(200, k.DurationMs/12, k.DurationMs/3)
+	k.StopAllMs = newRNG(seed, "stop all").some(150, k.DurationMs/8, k.DurationMs)
 	if !r.chance(400) {
 		return
 	}
@@ -450,6 +463,15 @@ func (k *Knobs) drawGuests(seed uint64) {
 	if k.Guests = newRNG(seed, "guests").some(200, 1, 3); k.Guests > 0 {
 		k.ContainerCheckMs = min(k.ContainerCheckMs, 1000)
 	}
+}
+
+// drawHabits draws for how long hosts have run, and how seldom clients say that they live, from
+// streams of their own.
+func (k *Knobs) drawHabits(seed uint64) {
+	if r := newRNG(seed, "uptime"); r.chance(700) {
+		k.UptimeMs = r.log(1, 400*24*3600*1000)
+	}
+	k.Lazy = newRNG(seed, "lazy").some(250, 500, 950)
 }
 
 // drawVoters lets few hosts vote, from a stream of its own: who votes alone, or with one other,

@@ -316,7 +316,8 @@ func (l *peerLink) end(told [2]int64) {
 	w := l.w
 	l.hush(false)
 	l.up, l.silent, l.ended = false, false, w.clock.now
-	if l.late = -1; l.r.chance(w.k.PeerLatePerMille) && !w.calm {
+	haunted := l.hosts[0].haunts || l.hosts[1].haunts
+	if l.late = -1; (l.r.chance(w.k.PeerLatePerMille) || haunted) && !w.calm {
 		l.late = l.epoch
 	}
 	l.epoch++

@@ -20,7 +20,7 @@ func (w *World) restful() bool {
 // lastWrites lets clients write, and then the leader die and no client be heard any more.
 func (w *World) lastWrites() {
 	r := newRNG(w.seed, "rest")
-	about := pick(r, []string{"/", "/r0", "/r0/n0"})
+	about := pick(r, abouts)
 	const length = 200 * millisecond
 	for range r.between(4, 12) {
 		w.clock.after(r.between(0, length), func() {

@@ -88,7 +88,6 @@ func List() []Mutant {
 		planted(Membership, World, membership),
 		planted(Limits, World, limits),
 		planted(Raft, Worlds, raftRare),
-		planted(Sessions, Worlds, sessionsRare),
 		planted(Reads, Worlds, readsRare),
 		planted(Membership, Worlds, membershipRare),
 		planted(Limits, Worlds, limitsRare),

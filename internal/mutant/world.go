@@ -61,6 +61,8 @@ var raft = []Mutant{
 		Text: "the first batch of a stream may begin anywhere"},
 	{Name: "store-error-swallowed", Known: "swallowed I/O error",
 		Text: "an error of fdatasync is passed over"},
+	{Name: "stream-delayed-hello-accepted", Known: "a delayed hello of a dead process",
+		Text: "a hello counts though the registration that it replaces is not the current one"},
 }
 
 var tree = []Mutant{
@@ -158,6 +160,12 @@ var sessions = []Mutant{
 		Text: "a session is given twice its time-out"},
 	{Name: "sessions-ended-not-forgotten",
 		Text: "a leader decides the end of a session that has ended, for ever"},
+	{Name: "sessions-former-term-is-contact",
+		Text: "what a process said in a former term, and comes late, counts as contact with it"},
+	{Name: "replication-touches-confirmed-early",
+		Text: "a leader that was deposed confirms that it heard signs of life"},
+	{Name: "replication-own-touches-forgotten",
+		Text: "a leader that was deposed does not tell the next one which of its clients live"},
 }
 
 var watches = []Mutant{
@@ -256,6 +264,12 @@ var reads = []Mutant{
 		Text: "the answer to a sync does not name its path"},
 	{Name: "reads-sync-of-absent-refused",
 		Text: "a sync of a path where nothing is is refused"},
+	{Name: "reads-answer-to-former-self", Known: "a ReadIndex answer to a former self",
+		Text: "an answer to a sync of a process before this one is taken"},
+	{Name: "reads-sync-behind-overtaken",
+		Text: "a write's outcome answers syncs that were sent behind it"},
+	{Name: "reads-overtaken-sync-answers-next",
+		Text: "the confirmation of a sync that a write has answered answers the next one"},
 }
 
 var client = []Mutant{
@@ -334,6 +348,8 @@ var membership = []Mutant{
 		Text: "a target that is given up becomes the configuration"},
 	{Name: "membership-reconfig-unanswered",
 		Text: "a reconfig that has come to its end is not answered"},
+	{Name: "membership-any-end-is-targets",
+		Text: "the end of any joint phase counts as that of the target"},
 }
 
 var limits = []Mutant{
