@@ -31,6 +31,7 @@ type shadow struct {
 	attached         map[core.SessionID]int64
 	fewest           int // voters that there ever were
 	stamp, stampedAt int64
+	finds            finds
 	recent           [64][]byte // what the last entries held
 	members          *core.Membership
 	changed          uint64 // the index of the entry that made them what they are
