@@ -235,14 +235,6 @@ func (w *World) strand(h *host, appends []*replication.Append) {
 			others = append(others, o)
 		}
 	}
-	paths := between([]*host{h}, others)
-	for _, p := range paths {
-		w.peerLink(p.from, p.to).cut(p.to, true)
-	}
-	w.clock.after(2*w.election(), func() {
-		for _, p := range paths {
-			w.mend(p)
-		}
-	})
+	w.shut(between([]*host{h}, others), 2*w.election())
 	w.inquire(h.fate, h, h.will, w.election()/4, 3*w.election()/2, h.fate.between(8, 30))
 }

@@ -59,13 +59,5 @@ func (w *World) estrange(dead *host, length, until int64) {
 			apart = append(apart, o)
 		}
 	}
-	paths := both(between([]*host{lead}, apart))
-	for _, p := range paths {
-		w.peerLink(p.from, p.to).cut(p.to, true)
-	}
-	w.clock.after(length, func() {
-		for _, p := range paths {
-			w.mend(p)
-		}
-	})
+	w.shut(both(between([]*host{lead}, apart)), length)
 }

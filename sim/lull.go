@@ -3,9 +3,9 @@ package sim
 import "github.com/vivariumdb/vivarium/wire"
 
 // lull lets clients say for the last time in long that they live when another leader may have been
-// elected, and who they say it to cannot know yet: a leader that hangs, or one that reaches one
-// other host only, and that host. They speak again just before their time-outs are over, so that
-// their sessions end too early if that word is lost.
+// elected, and who they say it to cannot know yet: a leader that hangs, one that nobody hears any
+// more, or one that reaches one other host only, and that host. They speak again just before their
+// time-outs are over, so that their sessions end too early if that word is lost.
 func (w *World) lull() {
 	lead := w.leader()
 	if lead == nil || lead.paused {
@@ -29,7 +29,7 @@ func (w *World) lull() {
 	}
 }
 
-// seclude cuts some hosts off from all others.
+// seclude cuts some hosts off from all others, whose connections break.
 func (w *World) seclude(some []*host, length int64) {
 	in := map[*host]bool{}
 	for _, h := range some {
@@ -42,16 +42,10 @@ func (w *World) seclude(some []*host, length int64) {
 		}
 	}
 	paths := both(between(some, others))
+	w.shut(paths, length)
 	for _, p := range paths {
-		l := w.peerLink(p.from, p.to)
-		l.cut(p.to, true)
-		l.reset()
+		w.peerLink(p.from, p.to).reset()
 	}
-	w.clock.after(length, func() {
-		for _, p := range paths {
-			w.mend(p)
-		}
-	})
 }
 
 // lastWord is a ping, behind which the client neither speaks nor hears until its time-out is nearly

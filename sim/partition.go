@@ -92,6 +92,18 @@ func (w *World) cut(paths []path) {
 	})
 }
 
+// shut cuts paths for so long. Connections over them live on.
+func (w *World) shut(paths []path, length int64) {
+	for _, p := range paths {
+		w.peerLink(p.from, p.to).cut(p.to, true)
+	}
+	w.clock.after(length, func() {
+		for _, p := range paths {
+			w.mend(p)
+		}
+	})
+}
+
 func (w *World) sever(p path) {
 	l := w.peerLink(p.from, p.to)
 	l.cut(p.to, true)

@@ -119,14 +119,7 @@ func largeSnapshot(t *testing.T) []byte {
 	if err := us.stop(); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "backup.viv")
-	var saved snapshotSummary
-	tool(t, &saved, "snapshot", "save", "--data-dir", dir, file)
-	whole, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return whole
+	return snapshotOf(t, dir, filepath.Join(t.TempDir(), "backup.viv"))
 }
 
 // TestLogWithoutReader: the server goes on, and stops in order.

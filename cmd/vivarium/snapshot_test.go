@@ -111,6 +111,18 @@ func prefix(t *testing.T, before []string, got map[string]znode) {
 	}
 }
 
+// snapshotOf saves a snapshot of a server that has stopped, and returns what is in the file.
+func snapshotOf(t *testing.T, dir, file string) []byte {
+	t.Helper()
+	var saved snapshotSummary
+	tool(t, &saved, "snapshot", "save", "--data-dir", dir, file)
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return whole
+}
+
 // TestSnapshotDamage changes each byte of a small snapshot, and cuts it at each.
 func TestSnapshotDamage(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
@@ -118,12 +130,7 @@ func TestSnapshotDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "backup.viv")
-	var saved snapshotSummary
-	tool(t, &saved, "snapshot", "save", "--data-dir", dir, file)
-	whole, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	whole := snapshotOf(t, dir, file)
 	check := func(what string, b []byte) {
 		t.Helper()
 		if err := os.WriteFile(file, b, 0o600); err != nil {
