@@ -13,8 +13,8 @@ import (
 type lostTale struct {
 	lost bool // the disk is, and no other is in its place
 	last bool // the last record of the log is damaged, and nobody has opened it since
-	// aimed says that the next record to be acknowledged is to be damaged.
-	aimed bool
+	// aimed is what damages the next record to be acknowledged, nil if nothing is to.
+	aimed *rng
 	// shown is the number of the line at which a disk came up with less than it acknowledged, and
 	// its peers are still to say so; 0: there is none.
 	shown int
@@ -43,25 +43,29 @@ func loseDisks(k *Knobs, r rng) {
 func (w *World) planToldLosses() {
 	w.repeat(w.k.WipeMs, func() {
 		h := pick(w.faults, w.hosts)
-		w.strike(h, func() {
+		w.strike(w.faults, h, func() {
 			w.meet(faultWipe, h)
 			h.lose("wiped")
 		})
 	})
-	w.repeat(w.k.RotMs, func() { w.abstract.disks.of(pick(w.faults, w.hosts)).aimed = true })
+	w.repeat(w.k.RotMs, func() {
+		t, aimed := w.abstract.disks.of(pick(w.faults, w.hosts)), w.fork()
+		t.aimed = &aimed
+	})
 }
 
 // aim damages what has just been acknowledged, before the mark knows of it or after that.
 func (t *diskTale) aim(h *host) {
-	if !t.aimed {
+	if t.aimed == nil {
 		return
 	}
-	t.aimed = false
-	h.w.clock.after(h.w.faults.between(millisecond, 80*millisecond), func() {
+	r := *t.aimed
+	t.aimed = nil
+	h.w.clock.after(r.between(millisecond, 80*millisecond), func() {
 		if h.w.calm || h.gone {
 			return
 		}
-		h.w.strike(h, h.forget)
+		h.w.strike(r, h, h.forget)
 	})
 }
 

@@ -300,3 +300,53 @@ func TestStrandedAsItCommits(t *testing.T) {
 			"an election between", answered, heard, led)
 	}
 }
+
+// Clients of a host that mingles sync before writes and before reads, and write without a sync;
+// those of others write, and sync now and then.
+func TestMingleAsksInAnyOrder(t *testing.T) {
+	here, there := map[[2]wire.OpCode]int{}, map[[2]wire.OpCode]int{}
+	quietly(t, Ensemble(3, 6000), func(s *Stage) {
+		w := s.w
+		var h *host
+		guests := map[*rawClient]map[[2]wire.OpCode]int{}
+		s.At(1200, func() {
+			h = w.hosts[s.Others(s.Leader())[0]-1]
+			for range 3 {
+				guests[s.guest(h)] = here
+				guests[s.guest(w.leader())] = there
+			}
+		})
+		s.At(2000, func() { w.mingle(h, "/", 2*second, 40) })
+		s.At(5900, func() {
+			for c, pairs := range guests {
+				last := wire.OpPing
+				for _, a := range c.seen {
+					if a.connect == nil && a.event == nil {
+						pairs[[2]wire.OpCode{last, a.op}]++
+						last = a.op
+					}
+				}
+			}
+		})
+	})
+	sum := func(pairs map[[2]wire.OpCode]int, op wire.OpCode) (n int) {
+		for p, times := range pairs {
+			if p[1] == op {
+				n += times
+			}
+		}
+		return n
+	}
+	for _, p := range [][2]wire.OpCode{
+		{wire.OpSync, wire.OpSetData}, {wire.OpSync, wire.OpGetData},
+		{wire.OpSetData, wire.OpSetData}, {wire.OpGetData, wire.OpSetData},
+	} {
+		if here[p] == 0 {
+			t.Errorf("%v never follows %v: %v", p[1], p[0], here)
+		}
+	}
+	if writes, syncs := sum(there, wire.OpSetData), sum(there, wire.OpSync); writes < 2*syncs ||
+		syncs == 0 {
+		t.Errorf("elsewhere %d writes and %d syncs are answered; want mostly writes", writes, syncs)
+	}
+}

@@ -58,6 +58,8 @@ func (a *actor) act(do func()) {
 	a.step++
 	a.part, a.item = 0, 0
 	a.r.again(a.w.seed, a.hash, a.step, 0)
+	was := a.r.set(true)
+	defer a.r.set(was)
 	w := a.w
 	if !w.selective() {
 		do()

@@ -26,7 +26,9 @@
 //
 // What a world does of its own (a fault, a step of a client, a request) is a Decision with an
 // identity and a stream of random numbers of its own, so that it stays the same when others are
-// suppressed. A Plan names those that are kept; it is what a failing world is shrunk to.
+// suppressed: a fault takes a stream along for what it draws later, and a world in which one draws
+// from its own after it was made panics. A Plan names those that are kept; it is what a failing
+// world is shrunk to.
 //
 // # Driving the member
 //

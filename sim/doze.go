@@ -28,7 +28,7 @@ func (w *World) isolate(h *host) {
 	w.meet(faultIsolated, h)
 	paths := w.around(h)
 	for _, p := range paths {
-		w.sever(p)
+		w.sever(w.faults, p)
 	}
 	w.clock.after(2*election, func() {
 		for _, p := range paths {

@@ -16,14 +16,14 @@ func (w *World) planLostDisks() {
 	}
 	w.repeat(w.k.WipeMs, func() {
 		h := pick(w.faults, w.hosts)
-		w.strike(h, func() {
+		w.strike(w.faults, h, func() {
 			w.meet(faultWipe, h)
 			h.lose("wiped")
 		})
 	})
 	w.repeat(w.k.RotMs, func() {
 		h := pick(w.faults, w.hosts)
-		w.strike(h, h.decay)
+		w.strike(w.faults, h, h.decay)
 	})
 }
 
@@ -33,7 +33,7 @@ func (w *World) planLostDisks() {
 // Where members come and go, somebody may take a voter away before anybody misses the disk, so that
 // nothing goes on without it. If it is lost at once the ensemble can do without one more; if its
 // host was down for so long that nobody counts on it, there is no need for that.
-func (w *World) strike(h *host, befall func()) {
+func (w *World) strike(r rng, h *host, befall func()) {
 	margin := 0
 	if w.k.MemberChanges+w.k.RoleChanges > 0 {
 		margin = 1
@@ -47,9 +47,9 @@ func (w *World) strike(h *host, befall func()) {
 	}
 	h.gone = true
 	if h.up {
-		h.crash(w.faults.chance(w.k.LosePower))
+		h.crash(r.chance(w.k.LosePower))
 	}
-	w.clock.after(w.faults.between(2*second, 5*second), func() {
+	w.clock.after(r.between(2*second, 5*second), func() {
 		h.gone = false
 		if !w.calm && w.spares(h, 0) {
 			befall()

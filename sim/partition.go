@@ -82,7 +82,7 @@ func both(paths []path) []path {
 // cut cuts paths for a while. Connections over them break in the end, or live on.
 func (w *World) cut(paths []path) {
 	for _, p := range paths {
-		w.sever(p)
+		w.sever(w.faults, p)
 	}
 	length := w.faults.spread(w.k.CutLengthMs * millisecond)
 	w.clock.after(length, func() {
@@ -104,14 +104,14 @@ func (w *World) shut(paths []path, length int64) {
 	})
 }
 
-func (w *World) sever(p path) {
+func (w *World) sever(r rng, p path) {
 	l := w.peerLink(p.from, p.to)
 	l.cut(p.to, true)
-	if !w.faults.chance(500) {
+	if !r.chance(500) {
 		return
 	}
 	epoch := l.epoch
-	w.clock.after(w.faults.spread(2*second), func() {
+	w.clock.after(r.spread(2*second), func() {
 		if l.epoch == epoch && l.isCut() {
 			l.reset()
 		}
@@ -131,7 +131,7 @@ func (w *World) swizzle() {
 	hosts = hosts[:1+w.faults.IntN(len(hosts))]
 	at := int64(0)
 	for _, h := range hosts {
-		paths := w.around(h)
+		paths, r := w.around(h), w.fork()
 		from := at + w.faults.spread(200*millisecond)
 		to := from + w.faults.spread(w.k.CutLengthMs*millisecond)
 		at = from
@@ -140,7 +140,7 @@ func (w *World) swizzle() {
 				return
 			}
 			for _, p := range paths {
-				w.sever(p)
+				w.sever(r, p)
 			}
 			w.clock.after(to-from, func() {
 				for _, p := range paths {

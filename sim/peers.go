@@ -66,7 +66,7 @@ func (w *World) connectPeers() {
 		for _, b := range w.hosts[:i] {
 			name := fmt.Sprintf("path %d-%d", b.id, a.id)
 			l := &peerLink{w: w, r: newRNG(w.luck, name), hosts: [2]*host{b, a}, late: -1,
-				name: name, faults: newRNG(w.seed, name+"/faults")}
+				name: name, faults: gatedRNG(w.seed, name+"/faults")}
 			for i := range l.way {
 				l.way[i].delay = l.r.between(w.k.PeerDelayUs/4, w.k.PeerDelayUs)
 			}

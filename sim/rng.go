@@ -10,13 +10,44 @@ import (
 // rng is a stream of random numbers that serves one purpose.
 type rng struct {
 	*rand.Rand
-	pcg *rand.PCG
+	pcg  *rand.PCG
+	gate *gate // nil: it may be drawn from at any time
 }
 
 // newRNG returns the stream of a seed for a purpose: independent of all others of that seed.
 func newRNG(seed uint64, purpose string) rng {
 	pcg := rand.NewPCG(seed, xxh3.HashString(purpose))
-	return rng{rand.New(pcg), pcg}
+	return rng{Rand: rand.New(pcg), pcg: pcg}
+}
+
+// gate lets a stream be drawn from only while a decision is being made. Whoever draws later gets
+// what the decision before left, or another one that was made meanwhile, and so something else as
+// soon as one of these is suppressed: it has to take a stream along (see World.fork).
+type gate struct {
+	*rand.PCG
+	open bool
+}
+
+// gatedRNG is newRNG behind a gate, which actor.act opens.
+func gatedRNG(seed uint64, purpose string) rng {
+	g := &gate{PCG: newRNG(seed, purpose).pcg}
+	return rng{rand.New(g), g.PCG, g}
+}
+
+// Uint64 implements rand.Source.
+func (g *gate) Uint64() uint64 {
+	if !g.open {
+		panic("sim: a decision draws from its stream after it was made")
+	}
+	return g.PCG.Uint64()
+}
+
+// set opens or shuts the gate, if there is one, and returns how it was.
+func (r rng) set(open bool) (was bool) {
+	if r.gate != nil {
+		was, r.gate.open = r.gate.open, open
+	}
+	return was
 }
 
 // again begins the stream anew, as that of one part of one of many steps of a purpose.

@@ -143,7 +143,7 @@ const superCredentials = "super:admin"
 
 // Run runs the world of a seed to its end and has it judged.
 func Run(o Options) *Result {
-	w := &World{seed: o.Seed, trace: newTrace(o.Trace), faults: newRNG(o.Seed, "faults"),
+	w := &World{seed: o.Seed, trace: newTrace(o.Trace), faults: gatedRNG(o.Seed, "faults"),
 		doors: newRNG(o.Seed, "doors"), leaders: map[uint64]*host{}, dialled: map[string]int64{},
 		record: o.Record, luck: o.Seed, meetings: map[meeting]int{}, patience: patience}
 	switch {
@@ -178,6 +178,7 @@ func Run(o Options) *Result {
 	}
 	if o.Script != nil {
 		w.spoke = map[core.RaftID]int64{}
+		w.faults.set(true) // what a script lets happen was decided by it
 		o.Script(&Stage{w: w})
 	} else {
 		w.populate()

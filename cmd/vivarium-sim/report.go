@@ -34,6 +34,7 @@ type spread struct {
 	P90    int64  `json:"p90"`
 	P99    int64  `json:"p99"`
 	Most   int64  `json:"most"`
+	In     uint64 `json:"mostIn"` // the least seed of a world with the most
 }
 
 func (r *report) write(w io.Writer) error {
@@ -68,6 +69,9 @@ func gather(verdicts []*verdict) *report {
 				continue // it died
 			}
 			values = append(values, v.Counts[i])
+			if n := v.Counts[i]; len(values) == 1 || n > s.Most || n == s.Most && v.Seed < s.In {
+				s.Most, s.In = n, v.Seed
+			}
 			s.Total += v.Counts[i]
 			if v.Counts[i] > 0 {
 				s.Worlds++
@@ -76,8 +80,7 @@ func gather(verdicts []*verdict) *report {
 		if n := len(values); n > 0 {
 			slices.Sort(values)
 			at := func(perCent int) int64 { return values[min(perCent*n/100, n-1)] }
-			s.Least, s.Median, s.P90, s.P99, s.Most = values[0], at(50), at(90), at(99),
-				values[n-1]
+			s.Least, s.Median, s.P90, s.P99 = values[0], at(50), at(90), at(99)
 		}
 		if strings.HasPrefix(name, "fault: ") && s.Total > 0 {
 			r.FaultKinds++

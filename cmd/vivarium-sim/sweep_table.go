@@ -45,13 +45,13 @@ func (r *report) markdown(f *runFlags, p linearizability.Porcupine) string {
 		"overlapped\ntoo much and were judged with calls narrowed around their commits, %d were "+
 		"inconclusive.\n",
 		r.PerCPUHour, r.Speed, p.Operations, p.Windows, p.Components, p.Weakened, p.Inconclusive)
-	b.WriteString("\n| in a world | least | median | 90 in 100 | 99 in 100 | most |\n" +
-		"|---|--:|--:|--:|--:|--:|\n")
+	b.WriteString("\n| in a world | least | median | 90 in 100 | 99 in 100 | most | in seed |\n" +
+		"|---|--:|--:|--:|--:|--:|--:|\n")
 	for _, name := range tabled {
 		i := slices.IndexFunc(r.Counters, func(s spread) bool { return s.Name == name })
 		s := &r.Counters[i]
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d |\n", name, s.Least, s.Median, s.P90, s.P99,
-			s.Most)
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d |\n", name, s.Least, s.Median, s.P90,
+			s.P99, s.Most, s.In)
 	}
 	kinds := 0
 	var rare []string

@@ -26,11 +26,18 @@ func TestSweepTable(t *testing.T) {
 			"1 with violations: [1].\n",
 		"\n3600 worlds per CPU-hour with all judges, 5 simulated seconds per real one.\n",
 		"porcupine judged 5 operations in 4 windows of 0 components;",
-		"| in a world | least | median | 90 in 100 | 99 in 100 | most |\n",
+		"| in a world | least | median | 90 in 100 | 99 in 100 | most | in seed |\n",
 		" kinds of fault came. In fewer than 20 of 1,000 worlds came:\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in:\n%s", want, text)
+		}
+	}
+	r := gather(verdicts)
+	for i, s := range r.Counters {
+		if want := uint64(2 * (i % 2)); s.In != want || s.Most != int64(want) {
+			t.Errorf("%s: at most %d, in seed %d; want %d, in the first with it", s.Name, s.Most,
+				s.In, want)
 		}
 	}
 	for _, name := range tabled {
