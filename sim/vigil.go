@@ -81,15 +81,20 @@ func (h *host) hearsWaiting() {
 }
 
 // tells returns what a message tells its receiver, nil if it is no tick. taken is how much the
-// sender had heard when its turn began. Who has just led tells of nobody, but is heard itself: seed
-// 51095 with Ghosts=1 ReconfigEnabled=1 WeightOperator=30 Asks=1 of 7d49ac8.
+// sender had heard when its turn began. Who leads tells of nobody, but is heard itself: seed 51095
+// with Ghosts=1 ReconfigEnabled=1 WeightOperator=30 Asks=1 of 7d49ac8. Who has just ceased to lead
+// tells of nobody for certain, and may tell of all: seed 440000719 of dec6943.
 func (v *vigil) tells(h, to *host, data []byte, taken int) *telling {
 	if !replication.IsTick(data) {
 		return nil
 	}
 	link := h.w.peerLink(h, to).epoch
 	if v.led {
-		return &telling{from: h, id: h.raftID(), vigil: v, term: v.term, link: link} // it is heard
+		t := &telling{from: h, id: h.raftID(), vigil: v, term: v.term, link: link} // it is heard
+		if !v.leads {
+			t.earlier[1] = taken
+		}
+		return t
 	}
 	t := v.told[to]
 	if t == nil || t.link != link {
