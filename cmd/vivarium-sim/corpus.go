@@ -119,7 +119,7 @@ func newCorpus(s streams) *cobra.Command {
 	fs.Uint64Var(&f.grow.tries, "grow", 0, "look at so many worlds and make the corpus anew")
 	fs.Uint64Var(&f.grow.from, "from", 1, "when it grows: the first seed")
 	fs.IntVar(&f.grow.most, "keep", 300, "when it grows: keep so many worlds at most,")
-	fs.DurationVar(&f.grow.budget, "budget", 60*time.Second,
+	fs.DurationVar(&f.grow.budget, "budget", 120*time.Second,
 		"that take so much time of one processor at most")
 	return c
 }
