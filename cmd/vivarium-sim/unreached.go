@@ -75,7 +75,7 @@ var reasons = []reason{
 	{"replication/digests.go", "", "", "States that differ: planted bugs only"},
 	{"replication/serving.go", "", "", "States that differ: planted bugs only"},
 	{"replication/tick.go", "sendLeaderTicks", "", "States that differ: planted bugs only"},
-	{"replication/ensemble.go", "checkPeer takeReceived", "",
+	{"replication/ensemble.go", "checkPeer checkPlaces takeReceived", "",
 		"what no member sends: unit tests, fuzzing"},
 	{"replication/founding.go", "", "", "a word that no founder says"},
 	{"replication/handshake.go", "", "", "for the production driver, or damaged on the way"},
