@@ -43,14 +43,15 @@ func loseDisks(k *Knobs, r rng) {
 func (w *World) planToldLosses() {
 	w.repeat(w.k.WipeMs, func() {
 		h := pick(w.faults, w.hosts)
-		w.strike(w.faults, h, func() {
-			w.meet(faultWipe, h)
-			h.lose("wiped")
-		})
+		if w.strike(w.faults, h, h.wipe) {
+			w.brings(faultWipe, h)
+		}
 	})
 	w.repeat(w.k.RotMs, func() {
-		t, aimed := w.abstract.disks.of(pick(w.faults, w.hosts)), w.fork()
-		t.aimed = &aimed
+		h := pick(w.faults, w.hosts)
+		aimed := w.fork()
+		w.brings(faultRot, h)
+		w.abstract.disks.of(h).aimed = &aimed
 	})
 }
 

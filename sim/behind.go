@@ -207,6 +207,7 @@ func (w *World) lose(paths []path) {
 
 // bequeath has clients write to a leader that is heard no more once it has committed that.
 func (w *World) bequeath(h *host) {
+	w.brings(faultStranded, h)
 	about := w.asksAbout()
 	for _, c := range w.clientsOf(h) {
 		c.conn.ask(about, wire.OpSetData)

@@ -149,6 +149,13 @@ func (w *World) say(format string, args ...any) {
 	}
 }
 
+// brings says of the last decision what it brings a host later, when nobody would know any more
+// where that comes from.
+func (w *World) brings(fault counter, h *host) {
+	name, _ := strings.CutPrefix(fault.String(), "fault: ")
+	w.say("soon, at host %d: %s", h.id, name)
+}
+
 func (d *Decision) say(text string) {
 	if d.What != "" {
 		d.What += ", "

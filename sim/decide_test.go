@@ -1,6 +1,9 @@
 package sim
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // The stream of faults may be drawn from only while one is decided; what it brings with it later
 // draws from a fork, which is the same whatever else is decided.
@@ -34,4 +37,31 @@ func panics(do func()) (yes bool) {
 	defer func() { yes = recover() != nil }()
 	do()
 	return false
+}
+
+// What a fault lets happen later only is named where it is decided: a world that was made smaller
+// shows nothing else of it.
+func TestDecisionsSayWhatTheyBring(t *testing.T) {
+	for _, test := range []struct {
+		fault counter
+		set   func(k *Knobs)
+	}{
+		{faultHaunt, func(k *Knobs) { k.HauntMs = 500 }},
+		{faultDoze, func(k *Knobs) { k.DozeMs = 500 }},
+		{faultStranded, func(k *Knobs) { k.BehindMs = 500 }},
+		{faultWipe, func(k *Knobs) { k.WipeMs, k.Asks, k.RoleChanges = 500, 1, 1 }},
+	} {
+		k := Ensemble(3, 8000)
+		k.Clients = 3
+		test.set(&k)
+		said := false
+		for _, d := range Run(Options{Seed: 1, Knobs: &k, Record: true}).Decisions {
+			name := strings.TrimPrefix(test.fault.String(), "fault: ")
+			said = said || strings.HasPrefix(d.ID, "fault ") &&
+				strings.Contains(d.What, "soon, at host ") && strings.Contains(d.What, name)
+		}
+		if !said {
+			t.Errorf("no decision says that it brings %q", test.fault)
+		}
+	}
 }

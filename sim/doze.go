@@ -42,6 +42,7 @@ func (w *World) isolate(h *host) {
 
 // doze lets a process hang. Its clients sync and write just before.
 func (w *World) doze(h *host) {
+	w.brings(faultDoze, h)
 	length := w.faults.between(w.election()/4, 3*w.election())
 	path := w.asksAbout()
 	for _, c := range w.clientsOf(h) {

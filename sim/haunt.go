@@ -8,6 +8,7 @@ func (w *World) haunt() {
 	if dead == nil || dead.paused || w.k.PeerOneInFlight != 0 {
 		return
 	}
+	w.brings(faultHaunt, dead)
 	delay := w.faults.between(w.election()/5, 2*w.election()/5)
 	fill := delay + w.faults.between(0, w.election()/4)
 	length := w.faults.between(w.election()/4, w.election()/2)

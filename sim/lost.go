@@ -16,34 +16,41 @@ func (w *World) planLostDisks() {
 	}
 	w.repeat(w.k.WipeMs, func() {
 		h := pick(w.faults, w.hosts)
-		w.strike(w.faults, h, func() {
-			w.meet(faultWipe, h)
-			h.lose("wiped")
-		})
+		if w.strike(w.faults, h, h.wipe) {
+			w.brings(faultWipe, h)
+		}
 	})
 	w.repeat(w.k.RotMs, func() {
 		h := pick(w.faults, w.hosts)
-		w.strike(w.faults, h, h.decay)
+		if w.strike(w.faults, h, h.decay) {
+			w.brings(faultRot, h)
+		}
 	})
 }
 
+// wipe takes away all that is on a disk.
+func (h *host) wipe() {
+	h.w.meet(faultWipe, h)
+	h.lose("wiped")
+}
+
 // strike lets something befall a disk without which the ensemble can do: at once, or after its host
-// has been down for some time.
+// has been down for some time, which it returns.
 //
 // Where members come and go, somebody may take a voter away before anybody misses the disk, so that
 // nothing goes on without it. If it is lost at once the ensemble can do without one more; if its
 // host was down for so long that nobody counts on it, there is no need for that.
-func (w *World) strike(r rng, h *host, befall func()) {
+func (w *World) strike(r rng, h *host, befall func()) (later bool) {
 	margin := 0
 	if w.k.MemberChanges+w.k.RoleChanges > 0 {
 		margin = 1
 	}
 	if w.spares(h, margin) {
 		befall()
-		return
+		return false
 	}
 	if margin == 0 || !w.spares(h, 0) {
-		return
+		return false
 	}
 	h.gone = true
 	if h.up {
@@ -56,6 +63,7 @@ func (w *World) strike(r rng, h *host, befall func()) {
 		}
 		h.start()
 	})
+	return true
 }
 
 // spares says whether the ensemble can do without a disk, and so many more: a quorum of those that
