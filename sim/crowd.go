@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/vivariumdb/vivarium/wire"
 )
@@ -102,13 +103,13 @@ func (g *crowd) move() {
 
 // cry changes what all watch, through one of them.
 func (g *crowd) cry() {
-	if len(g.members) == 0 {
+	served := slices.DeleteFunc(slices.Clone(g.members), func(c *rawClient) bool {
+		return c.conn == nil || !c.conn.open || c.conn.closing
+	})
+	if len(served) == 0 {
 		return
 	}
-	c := pick(g.r, g.members)
-	if c.conn == nil || !c.conn.open || c.conn.closing {
-		return
-	}
+	c := pick(g.r, served)
 	g.cries++
 	list := []asked{c.gen.create(g.path, 0), c.gen.set(g.path),
 		c.gen.create(fmt.Sprintf("%s/c%d", g.path, g.cries), 0)}
@@ -117,6 +118,7 @@ func (g *crowd) cry() {
 			c.gen.remove(g.path))
 	}
 	for _, q := range list {
+		g.w.say("%s", describe(q))
 		c.conn.request(q.op, q.body)
 	}
 }
