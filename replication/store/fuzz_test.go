@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
+	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/internal/frugal"
 	"google.golang.org/protobuf/testing/protocmp"
 )
@@ -58,6 +61,48 @@ func FuzzPayloads(f *testing.F) {
 			}
 		}
 	})
+}
+
+// FuzzIdentity: the files for people, a disk's id and its seat, are read as what writes them would
+// write, to the byte, or refused.
+func FuzzIdentity(f *testing.F) {
+	disk := fmt.Sprintf(diskFormat, diskVersion, DiskID{0xab, 15: 1})
+	seat := Seat{Cluster: core.ClusterID{0xab, 15: 1}, RaftID: 12}.text()
+	for _, text := range []string{disk, seat} { // capital digits are not what is written
+		f.Add(text)
+		f.Add(strings.Replace(text, "ab0", "AB0", 1))
+	}
+	f.Add("vivarium disk 2\n")
+	f.Add("vivarium member 9\n\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		fs := vfs.NewMem()
+		if err := fs.MkdirAll("/d", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		replace(fs, "/d/"+diskFile, []byte(text))
+		frugal.Check(t, []byte(text), 128, func() { _, _ = parseSeat("f", text) })
+		id, ok, err := newDirs(fs, Options{}).readID("/d")
+		if written := fmt.Sprintf(diskFormat, diskVersion, id); ok && written != text {
+			t.Errorf("%q is disk %v, which is written %q", text, id, written)
+		}
+		refused(t, text, ok, err)
+		seat, err := parseSeat("f", text)
+		if written := seat.text(); err == nil && written != text {
+			t.Errorf("%q is seat %v, which is written %q", text, seat, written)
+		}
+		refused(t, text, err == nil, err)
+	})
+}
+
+// refused says whether what is not taken is refused with an error that names the way out.
+func refused(t *testing.T, text string, taken bool, err error) {
+	t.Helper()
+	var corrupt *CorruptError
+	var version *VersionError
+	if taken != (err == nil) || err != nil && !errors.As(err, &corrupt) &&
+		!errors.As(err, &version) {
+		t.Errorf("%q: taken %v, %v", text, taken, err)
+	}
 }
 
 // FuzzMark: a mark file is refused, or one of its slots is whole and is the mark.
