@@ -82,9 +82,9 @@ type Membership struct {
 	Founded []byte
 }
 
-// maxMembers bounds how many raft ids an ensemble gives, removed ones included: each is kept for
+// MaxMembers bounds how many raft ids an ensemble gives, removed ones included: each is kept for
 // ever. At the limit nobody is admitted any more.
-const maxMembers = 4096
+const MaxMembers = 4096
 
 // Member returns the member of that raft id, nil if it was never given.
 func (m *Membership) Member(id RaftID) *MemberInfo {
@@ -236,7 +236,7 @@ func (s *State) admit(c *MemberCommand, out *Outcome) {
 		s.fact(Fact{Kind: FactMembership})
 		return
 	}
-	if len(m.Members) >= maxMembers || c.Level < s.level {
+	if len(m.Members) >= MaxMembers || c.Level < s.level {
 		out.skip(ReasonAdmitted)
 		return
 	}

@@ -6,9 +6,7 @@ import (
 
 	"github.com/vivariumdb/vivarium/core"
 	"github.com/vivariumdb/vivarium/internal/varint"
-	"go.etcd.io/raft/v3/confchange"
 	"go.etcd.io/raft/v3/raftpb"
-	"go.etcd.io/raft/v3/tracker"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -134,14 +132,35 @@ func decodeStaged(r *varint.Reader) staged {
 	return staged{transfer: r.Uvarint(), seq: r.Uvarint(), refused: r.Bool()}
 }
 
-// restorable says whether raft can begin with a membership, and has that very one then. It panics
-// otherwise.
+// The places of a membership in which raft may have an id.
+const (
+	inVoters = 1 << iota
+	inOutgoing
+	inLearners
+	inLearnersNext
+)
+
+// restorable says whether somebody can lead in a membership that raft begins with, and raft has
+// that very one then. It panics otherwise. Raft's own way to ask, confchange.Restore, takes time
+// and memory by the square of the number of members, which is the sender's to choose.
 func restorable(conf *raftpb.ConfState) bool {
-	config, _, err := confchange.Restore(confchange.Changer{
-		Tracker: tracker.MakeProgressTracker(1, 0), LastIndex: 1}, conf)
-	if err != nil {
-		return false
+	places := make(map[uint64]uint8)
+	for i, ids := range [][]uint64{conf.GetVoters(), conf.GetVotersOutgoing(), conf.GetLearners(),
+		conf.GetLearnersNext()} {
+		for _, id := range ids {
+			if id == 0 || places[id]&(1<<i) != 0 || len(places) > core.MaxMembers {
+				return false
+			}
+			places[id] |= 1 << i
+		}
 	}
-	restored := tracker.ProgressTracker{Config: config}
-	return conf.Equivalent(restored.ConfState()) == nil
+	for _, in := range places { //order-free: one that cannot be is enough
+		switch in {
+		case inVoters, inOutgoing, inVoters | inOutgoing, inLearners, inOutgoing | inLearnersNext:
+		default:
+			return false
+		}
+	}
+	return len(places) <= core.MaxMembers && len(conf.GetVoters()) > 0 &&
+		(joint(conf) || !conf.GetAutoLeave()) && len(conf.ProtoReflect().GetUnknown()) == 0
 }
