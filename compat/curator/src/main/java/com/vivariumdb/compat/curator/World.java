@@ -272,6 +272,13 @@ final class World implements AutoCloseable {
         return observer.checkExists().forPath(path) != null;
     }
 
+    /** The Stat of a znode, which is to be there. */
+    Stat stat(String path) throws Exception {
+        Stat stat = observer.checkExists().forPath(path);
+        check(stat != null, "no znode %s", path);
+        return stat;
+    }
+
     /** The data of a znode as text; null if there is none. */
     String text(String path) throws Exception {
         try {
