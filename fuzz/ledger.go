@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -78,6 +79,16 @@ func (l ledger) next(chosen []target, until time.Duration) int {
 	return best
 }
 
+// least is how long a turn is at least: it begins by trying all inputs that were found before.
+const least = 10 * time.Second
+
+// turn is how long a's target runs next, with so many workers: as long as each turn, but little
+// longer than it has to for what is wanted. Workers seldom have a whole processor each.
+func (a account) turn(each, until time.Duration, workers int) time.Duration {
+	left := until - time.Duration(a.CPU*float64(time.Second))
+	return min(each, max(left*5/4/time.Duration(workers), least))
+}
+
 // fuzzUntil runs the chosen targets in turns, who has run for least first, until the ledger gives
 // each of them the time that is wanted. It is written after every turn. A target that fails gets
 // no further turn.
@@ -107,7 +118,9 @@ func fuzzUntil(ctx context.Context, f flags, b *builder, all, chosen []target,
 		}
 		label := fmt.Sprintf("%s %s, %.0f of %.0f CPU s before", t.pkg, t.name, l[i].CPU,
 			f.until.Seconds())
-		r := t.fuzz(ctx, f, binary, b.cache, progress, label)
+		turn := f
+		turn.each = l[i].turn(f.each, f.until, cmp.Or(f.workers, runtime.NumCPU()))
+		r := t.fuzz(ctx, turn, binary, b.cache, progress, label)
 		results = merge(results, r)
 		if err := credit(f.ledger, all, r); err != nil {
 			return results, err

@@ -58,6 +58,26 @@ func TestLedgerNext(t *testing.T) {
 	}
 }
 
+// TestTurn: no turn is much longer than what is missing.
+func TestTurn(t *testing.T) {
+	for _, test := range []struct {
+		cpu     float64
+		workers int
+		want    time.Duration
+	}{
+		{0, 2, 6 * time.Minute},
+		{1224, 2, 6 * time.Minute}, {1225, 2, 359375 * time.Millisecond},
+		{1400, 2, 250 * time.Second}, {1400, 1, 6 * time.Minute}, {1400, 4, 125 * time.Second},
+		{1799, 2, 10 * time.Second},
+	} {
+		a := account{CPU: test.cpu}
+		if got := a.turn(6*time.Minute, 30*time.Minute, test.workers); got != test.want {
+			t.Errorf("after %v CPU s %d workers get a turn of %v, want %v", test.cpu, test.workers,
+				got, test.want)
+		}
+	}
+}
+
 func TestMerge(t *testing.T) {
 	var results []result
 	for _, r := range []result{

@@ -65,8 +65,8 @@ func main() {
 	flag.StringVar(&f.only, "only", "", "only targets whose name matches this regular expression")
 	flag.StringVar(&f.output, "o", "text", "text, or json")
 	flag.StringVar(&f.tags, "tags", "checked", "build tags")
-	flag.DurationVar(&f.until, "until", 0, "run targets in turns of -time, those that have run "+
-		"for least first, until the ledger has so much processor time of each")
+	flag.DurationVar(&f.until, "until", 0, "run targets in turns of -time at most, those that "+
+		"have run for least first, until the ledger has so much processor time of each")
 	flag.StringVar(&f.ledger, "ledger", "fuzz/ledger.json", "where -until writes down how long "+
 		"each target has run")
 	flag.StringVar(&f.table, "table", "", "run none, but write the ledger into this file of "+
