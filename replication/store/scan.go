@@ -96,7 +96,8 @@ func (s *scanner) wholeBehind(c chain) (at int64, found bool, err error) {
 }
 
 // begun says whether the bytes at s.at look like a record that was begun, rather than like zeros
-// or what the file held before it was recycled.
+// or what the file held before it was recycled. Either the segment's tag or the chain is enough, so
+// that one damaged field does not make a record look as if it had never been written.
 func (s *scanner) begun(c chain) bool {
 	var head [recordHeader]byte
 	n, err := s.file.ReadAt(head[:], s.at)
@@ -104,7 +105,7 @@ func (s *scanner) begun(c chain) bool {
 		return n > 0
 	}
 	h := parseHeader(head[:])
-	return h.tag == c.tag() && (h.magic == magicBatch || h.magic == magicBase)
+	return h.tag == c.tag() || h.prev == c.prev
 }
 
 func (s *scanner) close() { _ = s.file.Close() } // only read
