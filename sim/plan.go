@@ -39,6 +39,9 @@ type Plan struct {
 	// PatienceUs is how long anybody waits for the end of a world once its faults have stopped;
 	// 0: as long as in any other.
 	PatienceUs int64
+	// MostEvents, if it is not 0, ends the world behind so many: for who tries plans, and has no
+	// use for one with more. It is no part of the file.
+	MostEvents int64
 	Gaps       []Gap
 	// Keep are the decisions that are not suppressed, all if it is nil.
 	Keep []Decision
@@ -113,6 +116,7 @@ func (w *World) follow(p *Plan) {
 	if p.PatienceUs > 0 {
 		w.patience = p.PatienceUs
 	}
+	w.most = p.MostEvents
 	if p.EndUs > 0 {
 		w.clock.after(p.EndUs, func() { w.short, w.over = true, true })
 	}

@@ -82,6 +82,11 @@ type Shrinker struct {
 	judge string
 	best  *Plan
 	trial *Trial
+	// sure is the last plan that is known not to fail for want of patience, and what came of it.
+	sure      *Plan
+	sureTrial *Trial
+	back      int // how often it was gone back to
+
 	tried int
 	round int
 	luck  uint64
@@ -100,13 +105,12 @@ func (s *Shrinker) Shrink(p *Plan) (small *Plan, after, before *Trial) {
 	s.judge, s.enough, s.most = first.Judges[0], first.Events/10, first.Events+first.Events/10
 	s.adopt(s.begin(p, first), first)
 	s.trim(true)
-	whole, trial := s.best, s.trial
+	s.sure, s.sureTrial = s.best, s.trial
 	// Nearly all that happens in a world that is stuck is the wait for its end.
-	impatient := s.behindFaults() && s.first(s.patience(20*second), s.patience(60*second))
-	s.shorten()
-	if !impatient {
-		whole, trial = s.best, s.trial
+	if s.behindFaults() {
+		s.first(s.patience(20*second), s.patience(60*second))
 	}
+	s.shorten()
 	for better := true; better && !s.Enough(); {
 		was := *s.trial
 		size := s.best.Size()
@@ -115,28 +119,47 @@ func (s *Shrinker) Shrink(p *Plan) (small *Plan, after, before *Trial) {
 		if s.trial.Events > first.Events/2 && !s.leap() && s.raise() {
 			s.leap()
 		}
+		back := s.back
+		s.assure()
 		s.decide(actorOf, stepOf, func(id string) string { return id })
 		s.calm()
 		s.closeGaps()
 		s.shorten()
-		better = s.trial.Events < was.Events*9/10 || s.best.Size() < size*9/10 || s.round < 2
+		s.assure()
+		better = s.trial.Events < was.Events*9/10 || s.best.Size() < size*9/10 || s.round < 2 ||
+			s.back > back && s.back < 4
 		s.round++
-		if impatient && !s.fails(s.Try([]*Plan{s.patience(0)})[0]) {
-			s.best, s.trial, impatient, better = whole, trial, false, true // slow, but not for ever
-		}
-		whole, trial = s.best, s.trial
 	}
 	s.hurry()
 	s.trim(false)
 	s.settle()
-	s.best.Notes = nil
+	s.best.Notes, s.best.MostEvents = nil, 0
 	return s.best, s.trial, first
 }
 
-// begin names all that a world has decided.
+// assure goes back to the last world of which it is known that it fails with all the patience that
+// there is, if the best one does not. One that goes on for many times the events of the first world
+// counts as failing: what is asked again and again in vain may take an hour to wait for.
+func (s *Shrinker) assure() {
+	if s.best.PatienceUs > 0 && s.best != s.sure {
+		p := s.patience(0)
+		p.MostEvents = max(2_000_000, 3*s.most)
+		t := s.Try([]*Plan{p})[0]
+		s.tried++
+		if !slices.Contains(t.Judges, s.judge) && t.Events <= p.MostEvents {
+			s.best, s.trial = s.sure, s.sureTrial
+			s.back++
+			return
+		}
+	}
+	s.sure, s.sureTrial = s.best, s.trial
+}
+
+// begin names all that a world has decided, and bounds the worlds that are made of it: left to
+// itself, one that does not come to rest may have many times the events, and take minutes.
 func (s *Shrinker) begin(p *Plan, t *Trial) *Plan {
 	next := *p
-	next.Keep = t.Decisions
+	next.Keep, next.MostEvents = t.Decisions, s.most
 	if !p.Calm {
 		k, err := p.World()
 		if err != nil {

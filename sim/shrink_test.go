@@ -73,6 +73,74 @@ func TestShrinkEndsAtFailure(t *testing.T) {
 	}
 }
 
+// TestShrinkBounds: no world goes on that has more events than are of use, and what is left has no
+// such bound.
+func TestShrinkBounds(t *testing.T) {
+	tried := 0
+	s := Shrinker{Enough: func() bool { return tried > 20 },
+		Try: func(plans []*Plan) []*Trial {
+			var out []*Trial
+			for _, p := range plans {
+				if want := int64(1100); tried > 0 && p.MostEvents != want {
+					t.Errorf("world %d may have %d events, want %d", tried, p.MostEvents, want)
+				}
+				tried++
+				out = append(out, &Trial{Judges: []string{"test"}, Events: 1000,
+					Decisions: []Decision{{ID: "fault 3#1"}}, FailedAt: map[string]int64{}})
+			}
+			return out
+		}}
+	if small, _, _ := s.Shrink(&Plan{Seed: 7}); small.MostEvents != 0 {
+		t.Errorf("the world that is left ends behind %d events", small.MostEvents)
+	}
+	r := Run(Options{Seed: 3, Plan: &Plan{Seed: 3, MostEvents: 1000}})
+	if n := r.Count("events"); n != 1001 || r.Failed() {
+		t.Errorf("%d events, want 1 more than 1000; %v", n, r.Violations)
+	}
+}
+
+// TestShrinkPatience: a world that is only slow is not taken for one that is stuck, and one that is
+// busy in vain need not be waited for to its end.
+func TestShrinkPatience(t *testing.T) {
+	for _, busy := range []bool{false, true} {
+		var all []Decision
+		for step := range 64 {
+			all = append(all, Decision{ID: fmt.Sprintf("client 1#%d", step+1)})
+		}
+		tried := 0
+		s := Shrinker{Width: 2, Enough: func() bool { return tried > 2000 },
+			Try: func(plans []*Plan) []*Trial {
+				var out []*Trial
+				for _, p := range plans {
+					tried++
+					kept := p.Keep
+					if kept == nil {
+						kept = all
+					}
+					trial := &Trial{Events: int64(len(kept)), Decisions: kept,
+						FailedAt: map[string]int64{"test": 1000 * second}}
+					stuck := slices.ContainsFunc(kept,
+						func(d Decision) bool { return d.ID == "client 1#33" })
+					switch {
+					case stuck && busy && p.PatienceUs == 0 && p.Keep != nil:
+						trial.Events = p.MostEvents + 1
+					case stuck, !busy && p.PatienceUs > 0:
+						trial.Judges = []string{"test"}
+					}
+					out = append(out, trial)
+				}
+				return out
+			}}
+		small, _, _ := s.Shrink(&Plan{Seed: 7})
+		if len(small.Keep) != 1 || small.Keep[0].ID != "client 1#33" {
+			t.Errorf("busy %v: %v is kept, want the step with which it is stuck", busy, small.Keep)
+		}
+		if tried > 400 {
+			t.Errorf("%d worlds were tried", tried)
+		}
+	}
+}
+
 // TestShrinkKeepsGaps: gaps are not given up for having fewer of them.
 func TestShrinkKeepsGaps(t *testing.T) {
 	s := Shrinker{Enough: func() bool { return false },

@@ -119,6 +119,7 @@ type World struct {
 	decisions []Decision
 	film      *Film
 	patience  int64            // of whoever waits for the end
+	most      int64            // events, behind which it is over; 0: any number
 	luck      uint64           // seed of all that is not decided
 	dialled   map[string]int64 // connections so far, by who asked for them
 	entropy   rng              // of the host whose turn it is, for raft
@@ -247,6 +248,9 @@ func (w *World) run() {
 		}
 		w.count.add(countEvents)
 		w.guard(e.run)
+		if w.most > 0 && int64(n) >= w.most {
+			w.short, w.over = true, true
+		}
 	}
 }
 
