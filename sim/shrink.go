@@ -127,7 +127,7 @@ func (s *Shrinker) Shrink(p *Plan) (small *Plan, after, before *Trial) {
 		s.shorten()
 		s.assure()
 		better = s.trial.Events < was.Events*9/10 || s.best.Size() < size*9/10 || s.round < 2 ||
-			s.back > back && s.back < 4
+			s.back > back && s.back < 4 // not for ever: the next may be slow again
 		s.round++
 	}
 	s.hurry()

@@ -6,6 +6,30 @@ import (
 	"testing"
 )
 
+// oneByOne tries plans.
+func oneByOne(try func(p *Plan) *Trial) func(plans []*Plan) []*Trial {
+	return func(plans []*Plan) (trials []*Trial) {
+		for _, p := range plans {
+			trials = append(trials, try(p))
+		}
+		return trials
+	}
+}
+
+// keeping is what comes of a plan in whose world nothing happens but decisions.
+func keeping(p *Plan, all []Decision) *Trial {
+	kept := p.Keep
+	if kept == nil {
+		kept = all
+	}
+	return &Trial{Events: int64(len(kept)), Decisions: kept, FailedAt: map[string]int64{}}
+}
+
+// has says whether a decision was made.
+func has(t *Trial, id string) bool {
+	return slices.ContainsFunc(t.Decisions, func(d Decision) bool { return d.ID == id })
+}
+
 // TestShrinkDecisions shrinks what never was a world: it fails as long as some decisions are kept.
 func TestShrinkDecisions(t *testing.T) {
 	needed := []string{"client 1#3.1.1", "client 4#40.1.2", "fault 3#2"}
@@ -21,25 +45,14 @@ func TestShrinkDecisions(t *testing.T) {
 	all = append(all, Decision{ID: "fault 3#1"}, Decision{ID: "fault 3#2"})
 	tried := 0
 	s := Shrinker{Width: 2, Enough: func() bool { return false },
-		Try: func(plans []*Plan) []*Trial {
-			out := make([]*Trial, len(plans))
-			for i, p := range plans {
-				tried++
-				kept := p.Keep
-				if kept == nil {
-					kept = all
-				}
-				out[i] = &Trial{Events: int64(len(kept)), Decisions: kept,
-					FailedAt: map[string]int64{}}
-				has := func(id string) bool {
-					return slices.ContainsFunc(kept, func(d Decision) bool { return d.ID == id })
-				}
-				if has(needed[0]) && has(needed[1]) && has(needed[2]) {
-					out[i].Judges = []string{"test"}
-				}
+		Try: oneByOne(func(p *Plan) *Trial {
+			tried++
+			trial := keeping(p, all)
+			if has(trial, needed[0]) && has(trial, needed[1]) && has(trial, needed[2]) {
+				trial.Judges = []string{"test"}
 			}
-			return out
-		}}
+			return trial
+		})}
 	small, after, before := s.Shrink(&Plan{Seed: 7})
 	if len(small.Keep) != len(needed) {
 		t.Errorf("%d decisions are kept of %d: %v, want %v", len(small.Keep), len(all), small.Keep,
@@ -58,16 +71,12 @@ func TestShrinkDecisions(t *testing.T) {
 func TestShrinkEndsAtFailure(t *testing.T) {
 	tried := 0
 	s := Shrinker{Enough: func() bool { return tried > 3 },
-		Try: func(plans []*Plan) []*Trial {
-			tried += len(plans)
-			var out []*Trial
-			for _, p := range plans {
-				out = append(out, &Trial{Judges: []string{"test"}, Events: 1000,
-					Decisions: []Decision{{ID: "fault 3#1"}},
-					FailedAt:  map[string]int64{"test": 7 * second}, Virtual: p.EndUs})
-			}
-			return out
-		}}
+		Try: oneByOne(func(p *Plan) *Trial {
+			tried++
+			return &Trial{Judges: []string{"test"}, Events: 1000,
+				Decisions: []Decision{{ID: "fault 3#1"}},
+				FailedAt:  map[string]int64{"test": 7 * second}, Virtual: p.EndUs}
+		})}
 	if small, _, _ := s.Shrink(&Plan{Seed: 7}); small.EndUs != 7*second+1 {
 		t.Errorf("the world ends at %d us, want right behind its failure at 7 s", small.EndUs)
 	}
@@ -78,18 +87,14 @@ func TestShrinkEndsAtFailure(t *testing.T) {
 func TestShrinkBounds(t *testing.T) {
 	tried := 0
 	s := Shrinker{Enough: func() bool { return tried > 20 },
-		Try: func(plans []*Plan) []*Trial {
-			var out []*Trial
-			for _, p := range plans {
-				if want := int64(1100); tried > 0 && p.MostEvents != want {
-					t.Errorf("world %d may have %d events, want %d", tried, p.MostEvents, want)
-				}
-				tried++
-				out = append(out, &Trial{Judges: []string{"test"}, Events: 1000,
-					Decisions: []Decision{{ID: "fault 3#1"}}, FailedAt: map[string]int64{}})
+		Try: oneByOne(func(p *Plan) *Trial {
+			if want := int64(1100); tried > 0 && p.MostEvents != want {
+				t.Errorf("world %d may have %d events, want %d", tried, p.MostEvents, want)
 			}
-			return out
-		}}
+			tried++
+			return &Trial{Judges: []string{"test"}, Events: 1000,
+				Decisions: []Decision{{ID: "fault 3#1"}}, FailedAt: map[string]int64{}}
+		})}
 	if small, _, _ := s.Shrink(&Plan{Seed: 7}); small.MostEvents != 0 {
 		t.Errorf("the world that is left ends behind %d events", small.MostEvents)
 	}
@@ -109,28 +114,19 @@ func TestShrinkPatience(t *testing.T) {
 		}
 		tried := 0
 		s := Shrinker{Width: 2, Enough: func() bool { return tried > 2000 },
-			Try: func(plans []*Plan) []*Trial {
-				var out []*Trial
-				for _, p := range plans {
-					tried++
-					kept := p.Keep
-					if kept == nil {
-						kept = all
-					}
-					trial := &Trial{Events: int64(len(kept)), Decisions: kept,
-						FailedAt: map[string]int64{"test": 1000 * second}}
-					stuck := slices.ContainsFunc(kept,
-						func(d Decision) bool { return d.ID == "client 1#33" })
-					switch {
-					case stuck && busy && p.PatienceUs == 0 && p.Keep != nil:
-						trial.Events = p.MostEvents + 1
-					case stuck, !busy && p.PatienceUs > 0:
-						trial.Judges = []string{"test"}
-					}
-					out = append(out, trial)
+			Try: oneByOne(func(p *Plan) *Trial {
+				tried++
+				trial := keeping(p, all)
+				trial.FailedAt["test"] = 1000 * second // behind all faults
+				stuck := has(trial, "client 1#33")
+				switch {
+				case stuck && busy && p.PatienceUs == 0 && p.Keep != nil:
+					trial.Events = p.MostEvents + 1
+				case stuck, !busy && p.PatienceUs > 0:
+					trial.Judges = []string{"test"}
 				}
-				return out
-			}}
+				return trial
+			})}
 		small, _, _ := s.Shrink(&Plan{Seed: 7})
 		if len(small.Keep) != 1 || small.Keep[0].ID != "client 1#33" {
 			t.Errorf("busy %v: %v is kept, want the step with which it is stuck", busy, small.Keep)
@@ -144,14 +140,10 @@ func TestShrinkPatience(t *testing.T) {
 // TestShrinkKeepsGaps: gaps are not given up for having fewer of them.
 func TestShrinkKeepsGaps(t *testing.T) {
 	s := Shrinker{Enough: func() bool { return false },
-		Try: func(plans []*Plan) []*Trial {
-			var out []*Trial
-			for _, p := range plans {
-				out = append(out, &Trial{Judges: []string{"test"}, Events: 100,
-					Decisions: p.Keep, FailedAt: map[string]int64{}})
-			}
-			return out
-		}}
+		Try: oneByOne(func(p *Plan) *Trial {
+			return &Trial{Judges: []string{"test"}, Events: 100, Decisions: p.Keep,
+				FailedAt: map[string]int64{}}
+		})}
 	s.judge = "test"
 	gap := Gap{20 * millisecond, 5 * second}
 	// In the time that is left the decision comes as the gap begins.
@@ -187,14 +179,7 @@ func TestShrinkWorld(t *testing.T) {
 			}
 			return out
 		}
-		s := Shrinker{Enough: func() bool { return tried > 120 },
-			Try: func(plans []*Plan) []*Trial {
-				var out []*Trial
-				for _, p := range plans {
-					out = append(out, trial(p))
-				}
-				return out
-			}}
+		s := Shrinker{Enough: func() bool { return tried > 120 }, Try: oneByOne(trial)}
 		small, after, before := s.Shrink(&Plan{Seed: c.seed})
 		t.Logf("%s: %d decisions, %d of %d events, %d worlds", c.name, small.Size(), after.Events,
 			before.Events, tried)
@@ -227,24 +212,16 @@ func TestShrinkChaos(t *testing.T) {
 	all = append(all, Decision{ID: "fault 3#2"})
 	tried := 0
 	s := Shrinker{Enough: func() bool { return tried > 500 },
-		Try: func(plans []*Plan) []*Trial {
-			tried += len(plans)
-			out := make([]*Trial, len(plans))
-			for i, p := range plans {
-				kept := p.Keep
-				if kept == nil {
-					kept = all
-				}
-				out[i] = &Trial{Events: int64(len(kept)), Decisions: kept,
-					FailedAt: map[string]int64{}}
-				r := newRNG(p.Luck, fmt.Sprint(len(kept)))
-				if len(kept) == len(all) || r.chance(50) && slices.ContainsFunc(kept,
-					func(d Decision) bool { return d.ID == "fault 3#2" }) {
-					out[i].Judges = []string{"test"}
-				}
+		Try: oneByOne(func(p *Plan) *Trial {
+			tried++
+			trial := keeping(p, all)
+			kept := len(trial.Decisions)
+			r := newRNG(p.Luck, fmt.Sprint(kept))
+			if kept == len(all) || r.chance(50) && has(trial, "fault 3#2") {
+				trial.Judges = []string{"test"}
 			}
-			return out
-		}}
+			return trial
+		})}
 	if small, after, _ := s.Shrink(&Plan{Seed: 7}); after.Events > 100 {
 		t.Errorf("%d of %d decisions are left", len(small.Keep), len(all))
 	}
@@ -264,20 +241,17 @@ func TestShrinkRaises(t *testing.T) {
 		{"luck is enough", 500, 1000, "PeerSpoiled=16"},
 	} {
 		s := Shrinker{Width: 3, Enough: func() bool { return false }, judge: "test",
-			Try: func(plans []*Plan) []*Trial {
-				out := make([]*Trial, len(plans))
-				for i, p := range plans {
-					out[i] = &Trial{Events: 100, FailedAt: map[string]int64{}}
-					fails := c.alone
-					if slices.Contains(p.Knobs, "PeerSpoiled=1000") {
-						fails = c.raised
-					}
-					if r := newRNG(p.Luck, "raises"); r.chance(fails) {
-						out[i].Judges = []string{"test"}
-					}
+			Try: oneByOne(func(p *Plan) *Trial {
+				trial := &Trial{Events: 100, FailedAt: map[string]int64{}}
+				fails := c.alone
+				if slices.Contains(p.Knobs, "PeerSpoiled=1000") {
+					fails = c.raised
 				}
-				return out
-			}}
+				if r := newRNG(p.Luck, "raises"); r.chance(fails) {
+					trial.Judges = []string{"test"}
+				}
+				return trial
+			})}
 		s.best, s.trial = &Plan{Seed: 7, Knobs: was}, &Trial{Events: 100}
 		s.raise()
 		want := slices.Clone(was)

@@ -235,14 +235,14 @@ const (
 
 // run lets happen what is due, until nothing is or the world is over.
 func (w *World) run() {
-	const most = 20_000_000 // events: far more than any world needs
+	const endless = 20_000_000 // events: far more than any world needs
 	for n := 0; !w.over; n++ {
 		e, ok := w.clock.next()
 		if !ok {
 			w.violate("liveness", "nothing is left to happen")
 			return
 		}
-		if n > most {
+		if n > endless {
 			w.violate("liveness", "the world does not come to an end")
 			return
 		}
