@@ -227,6 +227,27 @@ func TestShrinkChaos(t *testing.T) {
 	}
 }
 
+// TestShrinkTempts: what may be left out with other luck only is left out with that.
+func TestShrinkTempts(t *testing.T) {
+	all := make([]Decision, 4)
+	for step := range all {
+		all[step].ID = fmt.Sprintf("client 1#%d", step+1)
+	}
+	s := Shrinker{Enough: func() bool { return false }, judge: "test", round: 1,
+		Try: oneByOne(func(p *Plan) *Trial {
+			trial := keeping(p, all)
+			if len(trial.Decisions) == len(all) || p.Luck > 0 {
+				trial.Judges = []string{"test"}
+			}
+			return trial
+		})}
+	s.best, s.trial = &Plan{Seed: 7, Keep: all}, keeping(&Plan{}, all)
+	if s.decide(stepOf); len(s.best.Keep) != 0 || s.best.Luck == 0 {
+		t.Errorf("%d decisions are kept with luck %d, want none, and any", len(s.best.Keep),
+			s.best.Luck)
+	}
+}
+
 // TestShrinkRaises: of what is rare, that is let happen always with which a failure is met again,
 // unless luck alone meets it.
 func TestShrinkRaises(t *testing.T) {
